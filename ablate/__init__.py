@@ -1,0 +1,42 @@
+"""Controlled studies of language-model pretraining: paired seeds, equal budgets, honest statistics, one command.
+
+    import ablate
+    frame = ablate.run("bert-masking", tier="smoke")        # a study by name, by file, or as an object
+    frame = ablate.records("reports/bert-masking")          # the numbers of a finished report
+
+Both return the tidy frame that reports are compiled from: one row per number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablate.study.study import Study
+
+__version__ = "0.1.0"
+
+
+def run(study: str | Path | Study, **options: Any) -> pd.DataFrame:
+    """Run what a study lacks, compile its local report and return its numbers.
+
+    `options` are the fields of `ablate.study.options.Options`, e.g. `tier="smoke"`, `seeds=3`. A study given by name or
+    file runs with a process for every run; a `Study` object runs in this process. Raises `ablate.config.ConfigError`.
+    """
+    from ablate.study.discover import find
+    from ablate.study.options import Options
+    from ablate.study.run import run_inline, run_study
+
+    chosen = Options(**options)
+    finished = run_study(find(str(study)), chosen) if isinstance(study, (str, Path)) else run_inline(study, chosen)
+    return records(finished.report)
+
+
+def records(folder: str | Path) -> pd.DataFrame:
+    """The numbers of a report folder."""
+    from ablate.analysis import frames
+
+    return frames.read(Path(folder) / "records.parquet")

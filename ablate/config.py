@@ -1,0 +1,246 @@
+"""A run, written down: frozen dataclasses whose every field is an axis a study may vary.
+
+A `RunConfig` says everything that determines a trained model except the source code and the corpus bytes, which
+`ablate.identity` adds. Nothing here imports more than the standard library, so that listing and planning stay instant.
+
+    base = RunConfig(objective=Bert.Config(mask_rate=0.15))
+    arm = override(base, {"objective.mask_rate": 0.40, "optimization.learning_rate": 1e-3})
+    flatten(arm)["objective.mask_rate"]        # 0.4
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Scalar = bool | int | float | str | None
+
+
+class ConfigError(ValueError):
+    """A wrong value, named together with the right ones in one line; the command line prints it and exits with 2."""
+
+
+def choose(value: str, options: Iterable[str], what: str) -> str:
+    """Return `value` if it is one of `options`; otherwise raise a `ConfigError` that suggests the nearest ones."""
+    known = sorted(options)
+    if value in known:
+        return value
+    near = difflib.get_close_matches(value, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    raise ConfigError(f"unknown {what} {value!r}; {hint}")
+
+
+def require(holds: bool, path: str, value: object, wanted: str) -> None:
+    """Raise a `ConfigError` that names the field, its value and what was wanted, unless `holds`."""
+    if not holds:
+        raise ConfigError(f"{path} = {value!r}, but must be {wanted}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The text a run reads and the tokens it becomes."""
+
+    corpus: str = "pydocs"
+    """`pydocs`, `grammar`, `files:PATH` or `hub:NAME`."""
+    column: str = "text"
+    """Field that holds the text in .tsv, .csv, .jsonl and hub data sets."""
+    tokenizer: Literal["wordpiece", "bpe", "unigram", "byte", "char"] = "wordpiece"
+    vocabulary: int = 1024
+    """Token types, special tokens included; `byte` and `char` have the size their alphabet gives."""
+    context: int = 64
+    """Tokens in one window, special tokens included."""
+
+    def __post_init__(self) -> None:
+        require(self.vocabulary >= 64, "data.vocabulary", self.vocabulary, "at least 64 token types")
+        require(8 <= self.context <= 65536, "data.context", self.context, "between 8 and 65536 tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """The controlled transformer that all objectives share, so that only the objective differs."""
+
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    positions: Literal["rotary", "alibi", "learned"] = "rotary"
+    norm: Literal["pre", "post"] = "pre"
+    feed_forward: int = 4
+    """Hidden width of the feed-forward layer, in multiples of `width`."""
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "layers", "heads", "feed_forward"):
+            require(getattr(self, name) >= 1, f"backbone.{name}", getattr(self, name), "at least 1")
+        require(self.width % self.heads == 0, "backbone.width", self.width, f"a multiple of heads = {self.heads}")
+        require(
+            self.positions != "rotary" or (self.width // self.heads) % 2 == 0,
+            "backbone.width",
+            self.width,
+            f"2 x heads = {2 * self.heads} times a whole number, because rotary positions turn pairs of features",
+        )
+        require(0 <= self.dropout < 1, "backbone.dropout", self.dropout, "in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimization:
+    """AdamW with a linear warm-up, a constant stable phase and a linear decay, all tied to the token budget."""
+
+    learning_rate: float = 2e-3
+    batch: int = 16
+    """Windows in one optimizer step."""
+    warmup: float = 0.05
+    """Share of the budget over which the learning rate rises from 0."""
+    decay: float = 0.20
+    """Share of the budget, at its end, over which the learning rate falls to 0."""
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.98
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 turns clipping off."""
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "optimization.learning_rate", self.learning_rate, "positive")
+        require(self.batch >= 1, "optimization.batch", self.batch, "at least 1 window")
+        for name in ("warmup", "decay"):
+            require(0 <= getattr(self, name) < 1, f"optimization.{name}", getattr(self, name), "in [0, 1)")
+        require(self.warmup + self.decay <= 1, "optimization.decay", self.decay, f"at most 1 - warmup = {1 - self.warmup:g}")
+        require(self.weight_decay >= 0, "optimization.weight_decay", self.weight_decay, "at least 0")
+        require(self.clip_norm >= 0, "optimization.clip_norm", self.clip_norm, "at least 0 (0 turns clipping off)")
+        for name in ("beta1", "beta2"):
+            require(0 <= getattr(self, name) < 1, f"optimization.{name}", getattr(self, name), "in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What one run may spend, the same for every arm of a study."""
+
+    tokens: int = 1_000_000
+    """Tokens of source text read, before corruption, padding and special tokens excluded."""
+    readings: int = 8
+    """Points on the learning curve, evenly spaced in tokens; the last one is the end of the run."""
+
+    def __post_init__(self) -> None:
+        require(self.tokens >= 1, "budget.tokens", self.tokens, "at least 1 token")
+        require(self.readings >= 1, "budget.readings", self.readings, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Where and how the arithmetic is done, as far as it changes the numbers."""
+
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: int = 1
+    """CPU threads of one run. Part of a run's identity: one thread and two sum in another order."""
+
+    def __post_init__(self) -> None:
+        require(self.threads >= 1, "runtime.threads", self.threads, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run: an objective on a backbone reads a budget of tokens, then the yardsticks are read."""
+
+    objective: Any
+    """The frozen `Config` of one objective, e.g. `Bert.Config(mask_rate=0.4)`; it knows its objective's `name`."""
+    backbone: Backbone = field(default_factory=Backbone)
+    data: Data = field(default_factory=Data)
+    optimization: Optimization = field(default_factory=Optimization)
+    budget: Budget = field(default_factory=Budget)
+    runtime: Runtime = field(default_factory=Runtime)
+    evaluations: tuple[Any, ...] = ()
+    """Yardsticks, each a frozen dataclass from `ablate.evaluation`."""
+    pretrain: bool = True
+    """False: the model is measured as initialised; the arm that shows what pretraining buys."""
+    seed: int = 0
+    """Replicate: seeds initialisation, data order and corruption noise, each through its own stream."""
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+
+def override(config: RunConfig, values: Mapping[str, Scalar]) -> RunConfig:
+    """A copy of `config` with the fields at the dotted paths replaced, each checked against its declared type.
+
+    Values that meet in one part are set together, so that `width` and `heads` may change in one step.
+    Raises `ConfigError` for an unknown path (with the nearest known one), a value of the wrong type or out of range.
+    """
+    return typing.cast(RunConfig, _replace(config, values, prefix=""))
+
+
+def flatten(config: object) -> dict[str, Scalar]:
+    """All fields as `{"objective.mask_rate": 0.15, ...}`; a part that has a name adds it, as `objective.name`."""
+    return dict(_leaves(config, ""))
+
+
+def _replace(part: Any, values: Mapping[str, Scalar], prefix: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(part)}
+    hints = typing.get_type_hints(type(part))
+    changes: dict[str, Any] = {}
+    below: dict[str, dict[str, Scalar]] = {}
+    for path, value in values.items():
+        head, _, rest = path.partition(".")
+        if head not in fields or (rest and not dataclasses.is_dataclass(getattr(part, head))):
+            raise _unknown_path(part, prefix + path, prefix)
+        if rest:
+            below.setdefault(head, {})[rest] = value
+        elif dataclasses.is_dataclass(getattr(part, head)):
+            raise ConfigError(f"{prefix}{path} is a group of fields; name one of them, e.g. {prefix}{path}.{_first_field(getattr(part, head))}")
+        else:
+            changes[head] = _checked(value, hints[head], prefix + path)
+    for head, nested in below.items():
+        changes[head] = _replace(getattr(part, head), nested, f"{prefix}{head}.")
+    return dataclasses.replace(part, **changes)
+
+
+def _first_field(part: Any) -> str:
+    return dataclasses.fields(part)[0].name
+
+
+def _unknown_path(part: Any, path: str, prefix: str) -> ConfigError:
+    known = [prefix + name for name in flatten(part) if not name.endswith(".name") and name != "name"]
+    near = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
+    near += [name for name in known if name.rpartition(".")[2] == path.rpartition(".")[2] and name not in near]
+    hint = f"did you mean {' or '.join(near[:3])}?" if near else f"known: {', '.join(known)}"
+    return ConfigError(f"unknown field {path!r}; {hint}")
+
+
+def _checked(value: Scalar, hint: Any, path: str) -> Scalar:
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if value not in options:
+            raise ConfigError(f"{path} = {value!r}, but must be one of {', '.join(map(str, options))}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        for option in options:
+            try:
+                return _checked(value, option, path)
+            except ConfigError:
+                continue
+        raise ConfigError(f"{path} = {value!r}, but must be {' or '.join(getattr(o, '__name__', str(o)) for o in options)}")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+        raise ConfigError(f"{path} = {value!r}, but must be of type {hint.__name__}")
+    return value
+
+
+def _leaves(part: Any, prefix: str) -> Iterable[tuple[str, Scalar]]:
+    if isinstance(getattr(type(part), "name", None), str):
+        yield f"{prefix}name", type(part).name
+    for f in dataclasses.fields(part):
+        value = getattr(part, f.name)
+        if dataclasses.is_dataclass(value):
+            yield from _leaves(value, f"{prefix}{f.name}.")
+        elif isinstance(value, tuple) and any(dataclasses.is_dataclass(v) for v in value):
+            for v in value:
+                yield from _leaves(v, f"{prefix}{f.name}.{type(v).name}.")
+        elif isinstance(value, tuple):
+            yield f"{prefix}{f.name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{f.name}", value

@@ -1,0 +1,79 @@
+"""What a study needs from whatever it measures: the seam between the two wings of the package.
+
+The reporting wing never imports torch and the training wing never imports the study engine. They meet in a study
+file, which hands the study its `Measure` as a value: `measure=ablate.training.PRETRAINING`, or a function of one's own
+through `from_function`, which is also how the study engine is tested against planted truths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.config import RunConfig, flatten
+from ablate.records import Record, Row
+
+Report = Callable[..., None]
+"""`report(phase="training", done=tokens, total=tokens)`; called a few times a second at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a run is: equal identities mean equal numbers on equal machines."""
+
+    training: str
+    """Digest that names the run."""
+    measurements: Mapping[str, str]
+    """Evaluation name -> digest; a changed or added yardstick re-measures and does not retrain."""
+    ingredients: Mapping[str, str]
+    """Fingerprints that entered the digest beside the configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """Three functions. `run` must be a pure function of its configuration, measured times aside."""
+
+    prepare: Callable[[RunConfig, Report], Mapping[str, Any]]
+    """Build shared caches once, and refuse what cannot work (`ConfigError`) before anything is trained.
+    Returns facts for the report, e.g. the corpus description."""
+    identify: Callable[[RunConfig], Identity]
+    """Cheap; never trains or builds."""
+    run: Callable[[RunConfig, Path, Report, Record | None], Record]
+    """Train and measure in the given folder; with an earlier record, only measure what it lacks."""
+
+
+def digest(*parts: object) -> str:
+    """Sixteen hexadecimal digits over canonical JSON of the parts."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def training_fields(config: RunConfig) -> dict[str, Any]:
+    """The flattened configuration without the yardsticks, which do not change the trained model."""
+    return {path: value for path, value in flatten(config).items() if not path.startswith("evaluations")}
+
+
+def from_function(function: Callable[[RunConfig], list[Row]]) -> Measure:
+    """A measure from `config -> rows`: no training, no corpus; identity from the configuration and the source text."""
+
+    def identify(config: RunConfig) -> Identity:
+        source = digest(inspect.getsource(function))
+        identity = digest(training_fields(config), source)
+        return Identity(training=identity, measurements={"function": identity}, ingredients={"source": source})
+
+    def run(config: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:
+        found = identify(config)
+        return Record(
+            identity=found.training,
+            config=flatten(config),
+            ingredients=dict(found.ingredients),
+            measured=dict(found.measurements),
+            rows=tuple(function(config)),
+        )
+
+    return Measure(prepare=lambda config, report: {}, identify=identify, run=run)

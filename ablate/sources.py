@@ -1,0 +1,70 @@
+"""The source text a run depends on: the objective's file and every module of this package it imports, by syntax tree.
+
+Yardsticks are left out, since their `VERSION` speaks for them and a changed yardstick must not retrain. So are the
+registries, since listing one more objective or corpus changes no run.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+PACKAGE = "ablate"
+NOT_PART_OF_A_RUN = ("ablate.evaluation", "ablate.training.provenance", "ablate.training.measure")
+REGISTRIES = ("ablate", "ablate.objectives", "ablate.data.corpora")
+
+
+@functools.cache
+def fingerprint(roots: tuple[str, ...], files: tuple[str, ...] = ()) -> str:
+    """Sixteen hexadecimal digits over the text of all modules reachable from `roots`, and of `files` from elsewhere."""
+    digest = hashlib.sha256()
+    for name in sorted(reachable(roots)):
+        path = _path(name)
+        assert path is not None
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for file in sorted(files):
+        digest.update(Path(file).read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def reachable(roots: tuple[str, ...]) -> set[str]:
+    """Names of the modules of this package that `roots` import, directly or not, themselves included."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        path = _path(name)
+        if name in found or path is None or _excluded(name):
+            continue
+        found.add(name)
+        waiting += imported(path, name)
+    return found - set(REGISTRIES)
+
+
+def imported(path: Path, name: str) -> set[str]:
+    """Modules of this package named in the file's import statements, wherever they stand."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {module for module in found if module.split(".")[0] == PACKAGE and module != name}
+
+
+def _excluded(name: str) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in NOT_PART_OF_A_RUN)
+
+
+@functools.cache
+def _path(name: str) -> Path | None:
+    parts = name.split(".")
+    if parts[0] != PACKAGE:
+        return None
+    base = Path(__file__).parent.joinpath(*parts[1:])
+    for candidate in (base.with_suffix(".py") if len(parts) > 1 else None, base / "__init__.py"):
+        if candidate is not None and candidate.is_file():
+            return candidate
+    return None
