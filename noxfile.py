@@ -7,6 +7,7 @@ environment, so that torch is installed once; what follows `--` goes to `ablate 
 from __future__ import annotations
 
 import ast
+import fcntl
 import hashlib
 import sys
 from pathlib import Path
@@ -14,28 +15,40 @@ from pathlib import Path
 import nox
 
 HERE = Path(__file__).parent
-ENVIRONMENT = f".nox/ablate-{sys.version_info.major}.{sys.version_info.minor}"
 EXTRAS = "test,lint,hub"
 
 nox.options.sessions = ["tests"]
-nox.options.reuse_venv = "yes"
-nox.options.default_venv_backend = "virtualenv"
-nox.options.error_on_external_run = False
 
 
-def install(session: nox.Session) -> None:
-    """Install the pinned environment once; later sessions find it unchanged and need no network."""
-    if session.virtualenv.venv_backend == "none":
-        return
-    stamp = Path(session.virtualenv.location) / "installed.sha256"
+def python(session: nox.Session) -> str:
+    """The interpreter of the one environment that all sessions share, made and filled at first use.
+
+    nox would give every session an environment of its own, and torch to each. Later sessions find the stamp of the
+    pinned requirements and touch no network. With `--no-venv` it is the interpreter that runs nox, as it is.
+    """
+    if "--no-venv" in sys.argv:
+        return sys.executable
+    home = HERE / ".nox" / f"ablate-{sys.version_info.major}.{sys.version_info.minor}"
+    home.mkdir(parents=True, exist_ok=True)
+    interpreter = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    stamp = home / "installed.sha256"
     wanted = hashlib.sha256((HERE / "constraints.txt").read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (stamp.is_file() and stamp.read_text() == wanted):
+            install(session, home, str(interpreter))
+            stamp.write_text(wanted)
+    return str(interpreter)
+
+
+def install(session: nox.Session, home: Path, interpreter: str) -> None:
+    """Fill the environment from the constraints file."""
     # torch first and by its exact version: a range would let the resolver fetch several gigabytes of another build.
     torch = next(line for line in (HERE / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
-    session.install(torch)
-    session.install("-c", "constraints.txt", "-e", f".[{EXTRAS}]")
-    stamp.write_text(wanted)
+    session.run_install(sys.executable, "-m", "venv", str(home), external=True)
+    pip = (interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    session.run_install(*pip, torch, external=True)
+    session.run_install(*pip, "-c", str(HERE / "constraints.txt"), "-e", f"{HERE}[{EXTRAS}]", external=True)
 
 
 def question(path: Path) -> str:
@@ -51,35 +64,32 @@ def add_study(path: Path) -> None:
     name = path.stem.replace("_", "-")
 
     def study(session: nox.Session) -> None:
-        install(session)
-        session.run("python", "-m", "ablate", "run", name, *session.posargs)
+        session.run(python(session), "-m", "ablate", "run", name, *session.posargs, external=True)
 
     study.__doc__ = question(path)
-    nox.session(name=f"study-{name}", venv_location=ENVIRONMENT, default=False, tags=["study"])(study)
+    nox.session(name=f"study-{name}", venv_backend="none", default=False, tags=["study"])(study)
 
 
 for file in sorted((HERE / "studies").glob("[!_]*.py")):
     add_study(file)
 
 
-@nox.session(venv_location=ENVIRONMENT)
+@nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """The test suite, without whole studies."""
-    install(session)
-    session.run("python", "-m", "pytest", "-m", "not smoke", *session.posargs)
+    session.run(python(session), "-m", "pytest", "-m", "not smoke", *session.posargs, external=True)
 
 
-@nox.session(venv_location=ENVIRONMENT, default=False)
+@nox.session(venv_backend="none", default=False)
 def smoke(session: nox.Session) -> None:
     """Every study at its smallest, and the crash tests."""
-    install(session)
-    session.run("python", "-m", "pytest", "-m", "smoke", *session.posargs)
+    session.run(python(session), "-m", "pytest", "-m", "smoke", *session.posargs, external=True)
 
 
-@nox.session(venv_location=ENVIRONMENT, default=False)
+@nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
     """Style and types."""
-    install(session)
-    session.run("python", "-m", "ruff", "check", ".")
-    session.run("python", "-m", "ruff", "format", "--check", ".")
-    session.run("python", "-m", "mypy")
+    interpreter = python(session)
+    session.run(interpreter, "-m", "ruff", "check", ".", external=True)
+    session.run(interpreter, "-m", "ruff", "format", "--check", ".", external=True)
+    session.run(interpreter, "-m", "mypy", external=True)

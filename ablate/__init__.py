@@ -2,7 +2,7 @@
 
     import ablate
     frame = ablate.run("bert-masking", tier="smoke")        # a study by name, by file, or as an object
-    frame = ablate.records("reports/bert-masking")          # the numbers of a finished report
+    frame = ablate.read("reports/bert-masking")             # the numbers of a finished report
 
 Both return the tidy frame that reports are compiled from: one row per number.
 """
@@ -32,10 +32,10 @@ def run(study: str | Path | Study, **options: Any) -> pd.DataFrame:
 
     chosen = Options(**options)
     finished = run_study(find(str(study)), chosen) if isinstance(study, (str, Path)) else run_inline(study, chosen)
-    return records(finished.report)
+    return read(finished.report)
 
 
-def records(folder: str | Path) -> pd.DataFrame:
+def read(folder: str | Path) -> pd.DataFrame:
     """The numbers of a report folder."""
     from ablate.analysis import frames
 

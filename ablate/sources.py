@@ -36,11 +36,11 @@ def reachable(roots: tuple[str, ...]) -> set[str]:
     while waiting:
         name = waiting.pop()
         path = _path(name)
-        if name in found or path is None or _excluded(name):
+        if name in found or name in REGISTRIES or path is None or _excluded(name):
             continue
         found.add(name)
         waiting += imported(path, name)
-    return found - set(REGISTRIES)
+    return found
 
 
 def imported(path: Path, name: str) -> set[str]:

@@ -1,0 +1,230 @@
+"""The command line: `ablate list | plan | run | report | publish | diff | doctor | bench`.
+
+Imports happen inside the commands, so that `--help` and `list` answer at once: torch and lightning cost seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablate.config import ConfigError, Scalar
+
+if TYPE_CHECKING:
+    from ablate.study.options import Options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 is success, 1 a study with failed runs or reports that differ, 2 a wrong input."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "command"):
+        parser.print_help()
+        return 0
+    try:
+        status: int = options.command(options)
+        return status
+    except ConfigError as error:
+        print(f"ablate: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"ablate: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ablate: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ablate", description="Controlled ablation studies of language-model pretraining.")
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    listing = commands.add_parser("list", help="studies and their questions")
+    listing.set_defaults(command=_list)
+
+    plan = commands.add_parser("plan", help="cells, estimated time and smallest detectable effects of a study; runs nothing")
+    _study_arguments(plan)
+    plan.set_defaults(command=_plan)
+
+    run = commands.add_parser("run", help="run what a study still lacks and compile its report")
+    _study_arguments(run)
+    run.add_argument("--only", action="append", default=[], metavar="arm=NAME", help="run this arm only; may be repeated")
+    run.add_argument("--retry-failed", action="store_true", help="run failed runs again")
+    run.add_argument("--report-only", action="store_true", help="compile the report from the records there are")
+    run.add_argument(
+        "--discard-weights", action="store_true", help="keep no final weights (a new yardstick then needs retraining)"
+    )
+    run.set_defaults(command=_run)
+
+    report = commands.add_parser("report", help="compile report folders again from their records")
+    report.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    report.set_defaults(command=_report)
+
+    publish = commands.add_parser("publish", help="make a local report part of the committed evidence in reports/")
+    publish.add_argument("study", help="name of a study that has a report in reports/local/")
+    publish.set_defaults(command=_publish)
+
+    diff = commands.add_parser("diff", help="compare two report folders; status 1 if they differ beyond measured times")
+    diff.add_argument("before", type=Path)
+    diff.add_argument("after", type=Path)
+    diff.set_defaults(command=_diff)
+
+    doctor = commands.add_parser("doctor", help="what this machine has and lacks")
+    doctor.set_defaults(command=_doctor)
+
+    bench = commands.add_parser("bench", help="benchmarks: ratios measured side by side in one run")
+    bench.add_argument("what", choices=["training"], help="training: a step through the harness against a bare torch loop")
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+def _study_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="name of a study, or path of a study file")
+    parser.add_argument("--tier", default="quick", help="smoke, quick, standard or full (default: quick)")
+    parser.add_argument("--seeds", type=int, help="replicates of every arm (default: the tier's)")
+    parser.add_argument("--workers", type=int, help="runs side by side (default: the tier's)")
+    parser.add_argument("--corpus", help="pydocs, grammar, hub:NAME, or the path of a text file or folder")
+    parser.add_argument("--device", help="cpu, cuda or mps")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="a field of the base run; may be repeated"
+    )
+    parser.add_argument("--runs", type=Path, help="folder of the records (default: $ABLATE_RUNS or .runs)")
+    parser.add_argument("--reports", type=Path, default=Path("reports/local"), help="folder of local reports")
+
+
+def _list(options: argparse.Namespace) -> int:
+    from ablate.study.discover import listing
+
+    studies = listing()
+    width = max((len(study.name) for study in studies), default=0)
+    for study in studies:
+        print(f"{study.name:<{width}}  {study.question}")
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from ablate.study import discover
+    from ablate.study.forecast import describe
+    from ablate.study.options import set_up
+
+    listed = discover.find(options.study)
+    print(describe(set_up(discover.load(listed.path), _options(options))))
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ablate.study import discover
+    from ablate.study.run import compile_only, run_study
+
+    listed = discover.find(options.study)
+    resolved = _options(options)
+    if options.report_only:
+        finished = compile_only(discover.load(listed.path), resolved)
+    else:
+        finished = run_study(listed, resolved)
+    if finished.failed:
+        print(f"{finished.failed} runs failed; see the report, and --retry-failed", file=sys.stderr)
+    print(f"report: {finished.report / 'README.md'}\n        {finished.report / 'index.html'}")
+    return 1 if finished.failed else 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ablate.report.compile import compile_report
+
+    for folder in options.folders:
+        if not (folder / "study.json").is_file():
+            raise ConfigError(f"{folder} holds no report: study.json is missing")
+        compile_report(folder)
+        print(f"report: {folder / 'README.md'}")
+    return 0
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from ablate.study.publish import publish
+
+    print(f"published: {publish(options.study)}")
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from ablate.report.diff import compare_reports, to_markdown
+
+    found = compare_reports(options.before, options.after)
+    print(to_markdown(found))
+    return 0 if found.identical else 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from ablate.doctor import examine
+
+    print(examine())
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from ablate.timing.training import report
+
+    print(report())
+    return 0
+
+
+def _options(given: argparse.Namespace) -> Options:
+    from ablate.study.options import Options
+    from ablate.study.store import default_root
+
+    return Options(
+        tier=given.tier,
+        seeds=given.seeds,
+        workers=given.workers,
+        overrides=_overrides(given),
+        only=tuple(_arm(text) for text in getattr(given, "only", [])),
+        retry_failed=getattr(given, "retry_failed", False),
+        keep_weights=not getattr(given, "discard_weights", False),
+        root=given.runs or default_root(),
+        reports=given.reports,
+    )
+
+
+def _overrides(given: argparse.Namespace) -> dict[str, Scalar]:
+    values: dict[str, Scalar] = {}
+    for text in given.set:
+        path, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text!r}, but must be PATH=VALUE, e.g. budget.tokens=100000")
+        values[path] = _scalar(value)
+    if given.corpus is not None:
+        values["data.corpus"] = _corpus(given.corpus)
+    if given.device is not None:
+        values["runtime.device"] = given.device
+    return values
+
+
+def _corpus(text: str) -> str:
+    known = text in ("pydocs", "grammar") or text.startswith(("hub:", "files:"))
+    # Whatever looks like a path is one; a plain unknown word is left for the corpora to answer with a suggestion.
+    return f"files:{text}" if not known and (Path(text).exists() or "/" in text or "." in text) else text
+
+
+def _arm(text: str) -> str:
+    key, equals, name = text.partition("=")
+    if key != "arm" or not equals:
+        raise ConfigError(f"--only {text!r}, but must be arm=NAME, e.g. arm=mask_rate=0.4")
+    return name
+
+
+def _scalar(text: str) -> Scalar:
+    words: dict[str, Scalar] = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

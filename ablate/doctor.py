@@ -1,0 +1,60 @@
+"""What this machine has and lacks: versions, devices, folders, optional extras; one line each, worst last."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("torch", "lightning", "optuna", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "seaborn", "matplotlib",
+            "tokenizers", "safetensors", "jinja2", "rich")  # fmt: skip
+EXTRAS = {"hub": "datasets", "dashboard": "optuna_dashboard", "energy": "pynvml"}
+
+
+def examine() -> str:
+    """A report for a terminal, and for bug reports."""
+    from ablate.study.store import default_root
+
+    cache = Path(os.environ.get("ABLATE_CACHE", Path.home() / ".cache" / "ablate"))
+    lines = [
+        f"python        {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        *(f"{name:<13} {_version(name)}" for name in PACKAGES),
+        f"devices       {_devices()}",
+        f"runs          {default_root().resolve()}, {_free(default_root())}",
+        f"text cache    {cache}, {_free(cache)}",
+        *(
+            f"extra         [{name}] {'installed' if importlib.util.find_spec(module) else 'not installed'}"
+            for name, module in EXTRAS.items()
+        ),
+    ]
+    missing = [name for name in PACKAGES if _version(name) == "missing"]
+    lines.append(f"missing: {', '.join(missing)}; install with pip install -e ." if missing else "nothing is missing")
+    return "\n".join(lines)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _devices() -> str:
+    try:
+        import torch
+    except ImportError:
+        return "unknown, torch is missing"
+    found = ["cpu"]
+    found += [f"cuda ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return ", ".join(found)
+
+
+def _free(folder: Path) -> str:
+    place = folder.resolve()
+    while not place.exists():
+        place = place.parent
+    return f"{shutil.disk_usage(place).free / 2**30:.0f} GiB free"

@@ -1,0 +1,101 @@
+"""From records to a report folder: the specification, the frames and the samples, from which everything else is compiled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ablate.analysis import frames
+from ablate.config import flatten
+from ablate.records import Record, write_atomically
+from ablate.report.compile import compile_report
+from ablate.specification import Arm, FactorCard, Specification, to_json
+from ablate.study.looks import read
+from ablate.study.options import Setup
+from ablate.study.plan import Plan, nuisance_summary
+from ablate.study.factor import words
+
+Results = list[tuple[Arm, int, Record]]
+
+
+def write_report(setup: Setup, final: Plan, facts: Mapping[str, Any], folder: Path) -> Path:
+    """Write the four source files of a report into `folder` and compile it; returns the folder."""
+    specification = specify(setup, final, facts)
+    found = results(setup, final)
+    folder.mkdir(parents=True, exist_ok=True)
+    frames.write(frames.tidy(found, specification), folder / "records.parquet")
+    frames.write(frames.runs(found, specification), folder / "runs.parquet")
+    write_atomically(folder / "samples.json", json.dumps(_samples(found), indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    write_atomically(folder / "study.json", to_json(specification))
+    compile_report(folder)
+    return folder
+
+
+def results(setup: Setup, final: Plan) -> Results:
+    """Arm, position of the seed, record: every finished run of the comparison."""
+    found = []
+    for cell in final.cells:
+        record = setup.store.finished(cell.config)
+        if cell.kind == "comparison" and record is not None:
+            found.append((cell.arm, cell.pair, record))
+    return found
+
+
+def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specification:
+    """The study as data."""
+    study, looks = setup.study, read(setup)
+    return Specification(
+        name=study.name,
+        title=study.title,
+        question=study.question,
+        tier=setup.tier_name,
+        arms=final.arms,
+        factors=tuple(
+            FactorCard(
+                path=factor.path,
+                label=words(factor.path, factor.label),
+                levels=study.levels(factor),
+                equation=factor.equation,
+                source=factor.source,
+                note=factor.note,
+            )
+            for factor in study.factors
+        ),
+        metrics=study.metrics,
+        claims=study.claims,
+        claims_digest=looks.claims_digest,
+        alpha=study.alpha,
+        looks=tuple(n for n in looks.seeds if n <= setup.seeds) or (setup.seeds,),
+        learned=study.learned,
+        learned_at_least=study.learned_at_least,
+        config=flatten(study.base),
+        nuisance=nuisance_summary(study, setup.tier, final),
+        facts=dict(facts),
+        budget={"tokens": study.base.budget.tokens, "readings": study.base.budget.readings},
+        provenance=_provenance(setup, final),
+    )
+
+
+def _provenance(setup: Setup, final: Plan) -> dict[str, str]:
+    """What all runs agree on; where they differ, every value with the number of its runs: never mixed silently."""
+    counts: dict[str, dict[str, int]] = {}
+    for _, _, record in results(setup, final):
+        for key, value in {**record.provenance, **{f"{k} fingerprint": v for k, v in record.ingredients.items()}}.items():
+            counts.setdefault(key, {}).setdefault(value, 0)
+            counts[key][value] += 1
+    found = {
+        key: next(iter(values)) if len(values) == 1 else "; ".join(f"{v} ({n} runs)" for v, n in sorted(values.items()))
+        for key, values in sorted(counts.items())
+    }
+    tier = setup.tier.note
+    return {
+        **found,
+        "command": f"nox -s study-{setup.study.name} -- --tier {setup.tier_name}",
+        **({"tier": tier} if tier else {}),
+    }
+
+
+def _samples(found: Results) -> list[dict[str, Any]]:
+    return [{"arm": arm.name, "pair": pair, **sample} for arm, pair, record in found if pair == 0 for sample in record.samples]

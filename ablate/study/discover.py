@@ -1,0 +1,112 @@
+"""Studies as files: listed from their syntax trees, so that a listing runs nobody's code and imports no torch."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from ablate.config import ConfigError, choose
+from ablate.study.study import Study
+
+
+class Listed(NamedTuple):
+    """A study file as far as it can be read without running it."""
+
+    name: str
+    question: str
+    path: Path
+    trains: bool
+    """True if it imports the training wing, which takes seconds to load and is worth starting early."""
+
+
+def studies_folder() -> Path:
+    """`studies/` in the current folder, or beside the package in a checkout."""
+    here = Path("studies")
+    return here if here.is_dir() else Path(__file__).parents[2] / "studies"
+
+
+def listing(folder: Path | None = None) -> list[Listed]:
+    """All studies of a folder by name; the file stem `bert_masking` is the name `bert-masking`."""
+    paths = sorted((folder or studies_folder()).glob("[!_]*.py"))
+    return [read(path) for path in paths]
+
+
+def read(path: Path) -> Listed:
+    """Name, question and needs of one study file."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise ConfigError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})") from error
+    question = next((found for node in ast.walk(tree) if (found := _question(node))), "")
+    trains = any(
+        (isinstance(node, ast.ImportFrom) and node.module in ("ablate", "ablate.training") and _names_training(node))
+        or (isinstance(node, ast.Import) and any(alias.name == "ablate.training" for alias in node.names))
+        for node in ast.walk(tree)
+    )
+    return Listed(name=path.stem.replace("_", "-"), question=question, path=path, trains=trains)
+
+
+def find(name: str) -> Listed:
+    """A study by name, or by the path of its file; `ConfigError` with the nearest names otherwise."""
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"no study file {name!r}; known studies: {', '.join(s.name for s in listing())}")
+        return read(path)
+    known = {study.name: study for study in listing()}
+    return known[choose(name, known, "study")]
+
+
+def load(path: Path) -> Study:
+    """Run a study file and return its `STUDY`."""
+    module_name = f"ablate_study_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except Exception as error:
+        line = next((f.lineno for f in _frames(error) if f.filename in (str(path), str(path.resolve()))), None)
+        where = f", line {line}" if line else ""
+        raise ConfigError(f"{path}{where}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+    study = getattr(module, "STUDY", None)
+    if not isinstance(study, Study):
+        raise ConfigError(f"{path} defines no STUDY = Study(...)")
+    expected = path.stem.replace("_", "-")
+    if study.name != expected:
+        raise ConfigError(f"{path}: the study is named {study.name!r}, but its file makes it {expected!r}")
+    return study
+
+
+def _frames(error: BaseException) -> list[_Frame]:
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        found.append(_Frame(trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    return found[::-1]
+
+
+class _Frame(NamedTuple):
+    filename: str
+    lineno: int
+
+
+def _question(node: ast.AST) -> str:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Study"):
+        return ""
+    for keyword in node.keywords:
+        if keyword.arg == "question" and isinstance(keyword.value, ast.Constant):
+            return str(keyword.value.value)
+    return ""
+
+
+def _names_training(node: ast.ImportFrom) -> bool:
+    return node.module == "ablate.training" or any(alias.name == "training" for alias in node.names)

@@ -1,0 +1,134 @@
+"""What a study will cost and what it can see, before it runs: cells, time, and the smallest detectable effects.
+
+Times and spreads come from records, this machine's own first and the committed report's otherwise; where there are none
+the forecast says so instead of guessing.
+"""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pandas as pd
+
+from ablate.analysis import frames
+from ablate.analysis.paired import differences
+from ablate.analysis.power import detectable
+from ablate.records import DONE
+from ablate.specification import Specification
+from ablate.study.collect import results, specify
+from ablate.study.options import Setup
+from ablate.study.plan import Cell, Plan
+
+
+def describe(setup: Setup) -> str:
+    """The plan as text for a terminal."""
+    current = setup.plan()
+    cells = setup.selected(current)
+    done = [cell for cell in cells if setup.store.finished(cell.config) is not None]
+    lines = [
+        f"{setup.study.name} ({setup.tier_name}): {setup.study.question}",
+        "",
+        f"{len(current.arms)} arms x {setup.seeds} seeds = {current.total} runs, {len(done)} finished; "
+        f"{setup.study.base.budget.tokens:,} tokens a run, {setup.workers} side by side",
+        _time(setup, current, cells),
+        "",
+        *_arms(setup, current),
+        "",
+        *_power(setup, current),
+    ]
+    return "\n".join(lines)
+
+
+def _arms(setup: Setup, current: Plan) -> list[str]:
+    width = max(len(arm.name) for arm in current.arms)
+    rows = []
+    for arm in current.arms:
+        mine = [cell for cell in current.cells if cell.arm.name == arm.name and cell.kind == "comparison"]
+        marks = "".join(_mark(setup, cell) for cell in mine).ljust(setup.seeds, ".")
+        rows.append(f"  {arm.name:<{width}}  {marks}  {arm.label} ({arm.role})")
+    return ["arms (one sign a seed: # done, x failed, . to run):", *rows]
+
+
+def _mark(setup: Setup, cell: Cell) -> str:
+    record = setup.store.finished(cell.config)
+    return "." if record is None else "#" if record.status == DONE else "x"
+
+
+def _time(setup: Setup, current: Plan, cells: list[Cell]) -> str:
+    missing = [cell for cell in cells if setup.store.finished(cell.config) is None]
+    if not missing and current.settled:
+        return "nothing left to run"
+    seconds, source = _seconds_a_run(setup, current)
+    if seconds is None:
+        return "time: unknown, since no run of this study has finished yet, here or in the committed report"
+    # Runs that later tuning trials will call for are not among the cells yet.
+    unknown = current.total - len(current.cells) if not setup.only else 0
+    trained = sum(cell.config.pretrain for cell in missing) + unknown
+    return f"time: about {seconds * trained / setup.workers / 60:.0f} min ({seconds:.0f} s a run, {source})"
+
+
+def _seconds_a_run(setup: Setup, current: Plan) -> tuple[float | None, str]:
+    here = [record.clock["total"] for _, _, record in results(setup, current) if record.facts and record.config["pretrain"]]
+    if here:
+        return statistics.median(here), f"median of {len(here)} runs here"
+    committed = Path("reports") / setup.study.name
+    if (committed / "runs.parquet").is_file():
+        runs = pd.read_parquet(committed / "runs.parquet")
+        trained = runs[(runs["role"] != "untrained") & (runs["status"] == DONE)]
+        same = _tier_of(committed) == setup.tier_name
+        if same and len(trained):
+            return float(trained["clock.total"].median()), "as in the committed report, on its machine"
+    return None, ""
+
+
+def _tier_of(folder: Path) -> str:
+    """The tier of a report folder."""
+    from ablate.specification import from_json
+
+    return from_json((folder / "study.json").read_text(encoding="utf-8")).tier
+
+
+def _power(setup: Setup, current: Plan) -> list[str]:
+    in_sd = detectable(setup.seeds, setup.study.alpha)
+    head = f"smallest effect seen with power 0.8 at {setup.seeds} seeds, two-sided alpha {setup.study.alpha:g}:"
+    if setup.seeds < 2:
+        return [head, "  none: one seed has no spread; take at least 3"]
+    spreads = _spreads(setup, current)
+    rows = []
+    for metric in setup.study.metrics:
+        if metric.better == "none":
+            continue
+        sd = spreads.get(metric.key)
+        absolute = (
+            f"{in_sd * sd * metric.scale:.{metric.digits}f} {metric.unit}" if sd is not None else "spread not yet measured"
+        )
+        rows.append(f"  {metric.label:<34} {in_sd:.2f} sd of the paired difference = {absolute}")
+    return [head, *rows]
+
+
+def _spreads(setup: Setup, current: Plan) -> dict[str, float]:
+    """Metric key -> median over arms of the standard deviation of the paired difference."""
+    specification, numbers = _known(setup, current)
+    if numbers is None:
+        return {}
+    found = {}
+    for metric in specification.metrics:
+        table = differences(numbers, specification, metric)
+        sds = table.loc[(table["role"] == "arm") & (table["n"] >= 2), "sd"]
+        if len(sds):
+            found[metric.key] = float(sds.median())
+    return found
+
+
+def _known(setup: Setup, current: Plan) -> tuple[Specification, pd.DataFrame | None]:
+    specification = specify(setup, current, {})
+    here = results(setup, current)
+    if len(here) > len(current.arms):
+        return specification, frames.tidy(here, specification)
+    committed = Path("reports") / setup.study.name
+    if (committed / "records.parquet").is_file() and _tier_of(committed) == setup.tier_name:
+        from ablate.specification import from_json
+
+        return from_json((committed / "study.json").read_text(encoding="utf-8")), frames.read(committed / "records.parquet")
+    return specification, None

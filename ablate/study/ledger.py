@@ -1,0 +1,136 @@
+"""Optuna's view of a study: every run a trial, for its dashboard and its tools; never the truth.
+
+The truth is the records. Optuna alone is no ledger for an ablation: it counts a failed cell as visited, leaves a killed
+one running for ever and knows no replicates. So the ledger follows the records, may be deleted at any time, is rebuilt
+from them, and no failure of it stops a study. One journal file per study and tier; a journal rather than SQLite, because
+several processes may run the same study and SQLite runs enqueued cells twice (optuna issue 4621).
+
+    optuna-dashboard .runs/studies/bert-masking/quick/optuna.journal
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ablate.config import Scalar
+from ablate.records import DONE
+from ablate.study.plan import Cell, value_of
+from ablate.study.store import Store, claim
+from ablate.study.study import Study
+
+
+class Ledger:
+    """Trials that mirror the cells of one study."""
+
+    def __init__(self, folder: Path, study: Study, store: Store) -> None:
+        import optuna
+        import optuna.storages.journal
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._optuna = optuna
+        self._name = study.name
+        self._metric = study.metrics[0]
+        self._store = store
+        self._path = folder / "optuna.journal"
+        self._study: Any = None
+        self._open()
+
+    def catch_up(self, cells: tuple[Cell, ...]) -> None:
+        """Tell orphans their end, and add a trial for every finished run the ledger does not know."""
+        self._attempt(lambda: self._catch_up(cells))
+
+    def start(self, cell: Cell) -> None:
+        """Show the run as running."""
+        self._attempt(lambda: self._add(cell, self._optuna.trial.TrialState.RUNNING, None, {}))
+
+    def finish(self, cell: Cell) -> None:
+        """Tell the running trial how its run ended."""
+        self._attempt(lambda: self._finish(cell))
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
+            # Half a line after a kill: whatever is appended would make the journal unreadable.
+            self._path.unlink()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            backend = self._optuna.storages.journal.JournalFileBackend(str(self._path))
+            self._study = self._optuna.create_study(
+                study_name=self._name,
+                storage=self._optuna.storages.JournalStorage(backend),
+                direction="maximize" if self._metric.better == "higher" else "minimize",
+                load_if_exists=True,
+                sampler=self._optuna.samplers.RandomSampler(seed=0),
+                pruner=self._optuna.pruners.NopPruner(),
+            )
+
+    def _attempt(self, update: Callable[[], None]) -> None:
+        try:
+            update()
+        except Exception:
+            try:
+                self._path.unlink(missing_ok=True)
+                self._open()
+                update()
+            except Exception:
+                # Also a full disk ends here; the records will say so where it matters.
+                return
+
+    def _catch_up(self, cells: tuple[Cell, ...]) -> None:
+        states = self._optuna.trial.TrialState
+        known: set[str] = set()
+        for trial in self._study.get_trials(deepcopy=False):
+            identity = trial.user_attrs["identity"]
+            if trial.state == states.RUNNING:
+                with claim(self._store.root / identity) as orphaned:
+                    if orphaned:
+                        self._study.tell(trial.number, state=states.FAIL)
+            elif "status" in trial.user_attrs:
+                known.add(identity)
+        for cell in cells:
+            record = self._store.finished(cell.config)
+            if record is not None and record.identity not in known:
+                self._add(cell, *self._ending(cell))
+
+    def _finish(self, cell: Cell) -> None:
+        state, value, attributes = self._ending(cell)
+        identity = self._store.identity(cell.config).training
+        running = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,))
+            if trial.user_attrs["identity"] == identity
+        ]
+        for trial in running:
+            self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+        if "status" in attributes:
+            self._add(cell, state, value, attributes)
+
+    def _ending(self, cell: Cell) -> tuple[Any, float | None, dict[str, Any]]:
+        states = self._optuna.trial.TrialState
+        record = self._store.finished(cell.config)
+        if record is None:
+            return states.FAIL, None, {}
+        value = value_of(record, self._metric)
+        done = record.status == DONE and value is not None
+        return states.COMPLETE if done else states.FAIL, value if done else None, {"status": record.status}
+
+    def _add(self, cell: Cell, state: Any, value: float | None, attributes: dict[str, Any]) -> None:
+        identity = self._store.identity(cell.config).training
+        self._study.add_trial(
+            self._optuna.trial.create_trial(
+                state=state,
+                value=value,
+                params=dict(cell.arm.values),
+                distributions={path: self._point(level) for path, level in cell.arm.values.items()},
+                user_attrs={"identity": identity, "arm": cell.arm.name, "seed": cell.seed, "kind": cell.kind, **attributes},
+            )
+        )
+
+    def _point(self, level: Scalar) -> Any:
+        # Wide bounds and single categories, because arms may be added to a study at any time.
+        if isinstance(level, (int, float)) and not isinstance(level, bool):
+            return self._optuna.distributions.FloatDistribution(-1e12, 1e12)
+        return self._optuna.distributions.CategoricalDistribution((level,))

@@ -1,0 +1,125 @@
+"""The plan: which runs there are, in which order, as a pure function of the study and the records so far.
+
+Seed-major order: all arms of the first seed, then all arms of the second, so that whatever is interrupted leaves
+complete pairs behind. With nuisance factors the plan grows as records arrive: each arm's tuning trials come one after
+the other on a seed of their own block, and an arm's runs appear when its tuning is finished. Two processes that see the
+same records compute the same plan; nobody has to be told what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ablate.config import RunConfig, Scalar
+from ablate.records import DONE, Record
+from ablate.specification import Arm, Metric
+from ablate.study import search
+from ablate.study.arms import TUNING, arms, configure
+from ablate.study.factor import Nuisance
+from ablate.study.study import Study, Tier
+
+Lookup = Callable[[RunConfig], Record | None]
+"""The finished record of a run (whatever its status), or None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of the plan."""
+
+    kind: Literal["comparison", "tuning"]
+    arm: Arm
+    pair: int
+    """Position in the arm's seeds, or the number of the tuning trial."""
+    seed: int
+    config: RunConfig
+
+    @property
+    def label(self) -> str:
+        return f"{self.arm.label}, {'seed' if self.kind == 'comparison' else 'tuning'} {self.pair + 1}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The runs known so far."""
+
+    arms: tuple[Arm, ...]
+    cells: tuple[Cell, ...]
+    settled: bool
+    """True when no further run can appear: every arm's tuning is finished."""
+    tuned: dict[str, dict[str, Scalar]]
+    """Arm name -> tuned nuisance values."""
+    total: int
+    """Runs of the whole plan, those not yet known included."""
+
+
+def plan(study: Study, tier: Tier, seeds: int, lookup: Lookup) -> Plan:
+    """The plan of `study` (already `at` its tier) given the records that `lookup` finds."""
+    found = arms(study, seeds)
+    searched = [arm for arm in found if arm.role in ("baseline", "arm")] if tier.nuisance else []
+    tuning: list[Cell] = []
+    tuned: dict[str, dict[str, Scalar]] = {}
+    for arm in searched:
+        assert tier.nuisance is not None
+        cells, values = _tune(study, tier.nuisance, arm, lookup)
+        tuning += cells
+        if values is not None:
+            tuned[arm.name] = values
+    tuning.sort(key=lambda cell: cell.pair)
+    baseline = next(arm.name for arm in found if arm.role == "baseline")
+    comparison: list[Cell] = []
+    for pair in range(seeds):
+        for arm in found:
+            # A/A and untrained repeat the baseline, so they take the values it was tuned to.
+            owner = arm.name if arm.role == "arm" else baseline
+            if tier.nuisance and owner not in tuned:
+                continue
+            config = configure(study, arm, arm.seeds[pair], tuned.get(owner, {}))
+            comparison.append(Cell(kind="comparison", arm=arm, pair=pair, seed=arm.seeds[pair], config=config))
+    trials = tier.nuisance.trials if tier.nuisance else 0
+    return Plan(
+        arms=found,
+        cells=(*tuning, *comparison),
+        settled=len(tuned) == len(searched),
+        tuned=tuned,
+        total=len(searched) * trials + len(found) * seeds,
+    )
+
+
+def value_of(record: Record | None, metric: Metric) -> float | None:
+    """The last reading of `metric` in a finished record; None if the run failed or lacks it."""
+    if record is None or record.status != DONE:
+        return None
+    wanted = (metric.evaluation, metric.metric, metric.condition)
+    readings = [row for row in record.rows if (row.evaluation, row.metric, row.condition) == wanted]
+    return max(readings, key=lambda row: row.tokens).value if readings else None
+
+
+def nuisance_summary(study: Study, tier: Tier, current: Plan) -> dict[str, Any]:
+    """What the report says of the tuning: ranges, trials per arm, the metric, and where each arm ended."""
+    if not tier.nuisance:
+        return {}
+    return {
+        "ranges": [dataclasses.asdict(r) for r in tier.nuisance.ranges],
+        "trials_per_arm": tier.nuisance.trials,
+        "metric": study.metrics[0].key,
+        "tuned": current.tuned,
+    }
+
+
+def _tune(study: Study, nuisance: Nuisance, arm: Arm, lookup: Lookup) -> tuple[list[Cell], dict[str, Scalar] | None]:
+
+    minimize = study.metrics[0].better == "lower"
+    cells: list[Cell] = []
+    finished: list[search.Trial] = []
+    for trial in range(nuisance.trials):
+        settings = search.propose(f"{study.name}/{arm.name}", nuisance.ranges, finished, minimize)
+        config = configure(study, arm, TUNING, settings)
+        cells.append(Cell(kind="tuning", arm=arm, pair=trial, seed=TUNING, config=config))
+        record = lookup(config)
+        if record is None:
+            return cells, None
+        finished.append((settings, value_of(record, study.metrics[0])))
+    return cells, search.best(finished, minimize) or finished[0][0]

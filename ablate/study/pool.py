@@ -1,0 +1,199 @@
+"""A process for every run: isolated memory, a death that is seen at once, and none left behind.
+
+A forkserver imports torch once and hands out ready processes in hundredths of a second. A worker that loses its
+coordinator (even by SIGKILL) sees its pipe close and ends, so that nothing trains for nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.forkserver
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.config import RunConfig
+from ablate.study.cell import Outcome, died, run_cell
+from ablate.study.plan import Cell
+from ablate.study.store import Store
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A sign of life from a run."""
+
+    cell: Cell
+    phase: str
+    done: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run's process is gone."""
+
+    cell: Cell
+    outcome: Outcome
+
+
+Update = Callable[[Cell, str, float, float], None]
+
+
+class Inline:
+    """The same interface without processes: `submit` runs the cell to its end. For studies that are not in a file."""
+
+    free = 1
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ended: list[Progress | Ended] = []
+
+    @property
+    def running(self) -> set[RunConfig]:
+        return {event.cell.config for event in self._ended}
+
+    def submit(self, cell: Cell, update: Update) -> None:
+        def report(phase: str, done: float = 0, total: float = 0) -> None:
+            update(cell, phase, done, total)
+
+        self._ended.append(Ended(cell, run_cell(self._store, cell.config, report)))
+
+    def wait(self, seconds: float) -> list[Progress | Ended]:
+        events, self._ended = self._ended, []
+        return events
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Pool:
+    """Up to `workers` runs side by side, each in a process of its own."""
+
+    def __init__(self, study_path: Path, store: Store, workers: int) -> None:
+        self._workers = workers
+        self._path = study_path.resolve()
+        self._store = store
+        self._context = multiprocessing.get_context("forkserver")
+        self._alive: dict[multiprocessing.connection.Connection, tuple[Any, Cell]] = {}
+
+    @property
+    def running(self) -> set[RunConfig]:
+        return {cell.config for _, cell in self._alive.values()}
+
+    @property
+    def free(self) -> int:
+        return self._workers - len(self._alive)
+
+    def submit(self, cell: Cell, update: Update) -> None:
+        """Start the run; its progress arrives through `wait`, so `update` is not called."""
+        ours, theirs = self._context.Pipe()
+        arguments = (theirs, str(self._path), str(self._store.root.resolve()), pickle.dumps(cell.config))
+        process = self._context.Process(target=_work, args=arguments, daemon=True)
+        with _without_main():
+            process.start()
+        theirs.close()
+        self._alive[ours] = (process, cell)
+
+    def wait(self, seconds: float) -> list[Progress | Ended]:
+        """What happened within `seconds`, in order."""
+        events: list[Progress | Ended] = []
+        for ready in multiprocessing.connection.wait(list(self._alive), timeout=seconds):
+            assert isinstance(ready, multiprocessing.connection.Connection)
+            events += self._read(ready)
+        return events
+
+    def close(self) -> None:
+        """End all workers now; their runs leave no record and will be repeated."""
+        for connection, (process, _) in self._alive.items():
+            process.kill()
+            process.join()
+            connection.close()
+        self._alive.clear()
+
+    def _read(self, connection: multiprocessing.connection.Connection) -> list[Progress | Ended]:
+        process, cell = self._alive[connection]
+        try:
+            message = connection.recv()
+        except (EOFError, ConnectionResetError):
+            process.join()
+            del self._alive[connection]
+            connection.close()
+            return [Ended(cell, self._post_mortem(cell, process.exitcode))]
+        if isinstance(message, Outcome):
+            process.join()
+            del self._alive[connection]
+            connection.close()
+            return [Ended(cell, message)]
+        return [Progress(cell, *message)]
+
+    def _post_mortem(self, cell: Cell, code: int | None) -> Outcome:
+        if code is not None and code < 0 and self._store.finished(cell.config) is None:
+            died(self._store, cell.config, -code)
+            return Outcome("finished")
+        if self._store.finished(cell.config) is not None:
+            return Outcome("finished")
+        message = f"the process of {cell.label} ended with status {code} and left no record"
+        return Outcome("stop", f"{message}; see {self._store.folder(cell.config) / 'log.txt'}")
+
+
+def start_early(trains: bool) -> None:
+    """Start the forkserver before the coordinator's own imports, so that both load torch at the same time."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ablate.study.pool", *(["ablate.training"] if trains else [])])
+    multiprocessing.forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep a started process from importing the caller's script again: workers need the study file and nothing else.
+
+    Otherwise `ablate.run("bert-masking")` in a script without a `__main__` guard would start the study in every worker.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in hidden:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
+
+
+def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
+    # Ctrl-C reaches the whole process group; the coordinator decides, and a worker killed by it leaves no record.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_coordinator, args=(connection,), daemon=True).start()
+    discover = importlib.import_module("ablate.study.discover")
+    study = discover.load(Path(study_path))
+    config: RunConfig = pickle.loads(pickled)
+    last = 0.0
+
+    def report(phase: str, done: float = 0, total: float = 0) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 0.2:
+            last = now
+            connection.send((phase, done, total))
+
+    outcome = run_cell(Store(Path(root), study.measure), config, report)
+    connection.send(outcome)
+
+
+def _end_with_coordinator(connection: Any) -> None:
+    # The coordinator never sends: the only thing to receive is the end of the pipe.
+    try:
+        connection.recv()
+    except (EOFError, OSError):
+        os._exit(1)

@@ -1,0 +1,108 @@
+"""Progress of a study: live bars in a terminal, one line per finished run elsewhere; both say how long is left."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from ablate.config import RunConfig
+from ablate.records import DONE, Record
+from ablate.study.plan import Cell
+
+UNTRAINED_SHARE = 0.2
+"""Work of a run that only evaluates, in units of one that trains; a guess that only the time left depends on."""
+
+
+class StudyProgress:
+    """Counts work in runs; a context manager around the bars."""
+
+    def __init__(self, title: str) -> None:
+        self.console = Console(file=sys.stderr)
+        self._title = title
+        self._live = self.console.is_terminal
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[count]}"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=not self._live,
+            transient=True,
+        )
+        self._overall = self._bars.add_task(title, total=None, count="", rate="", left="")
+        self._tasks: dict[RunConfig, TaskID] = {}
+        self._started: dict[RunConfig, float] = {}
+        self._spent: list[tuple[float, float]] = []
+        self._total, self._missing, self._workers, self._left = 0, 0, 1, ""
+        self._said = ""
+
+    def __enter__(self) -> StudyProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def phase(self, phase: str, done: float = 0, total: float = 0) -> None:
+        """A step before the runs, such as building the corpus."""
+        if not self._live and phase != self._said:
+            self._said = phase
+            self.say(f"{self._title}: {phase}")
+        share = f"{100 * done / total:.0f} %" if total else ""
+        self._bars.update(
+            self._overall, description=f"{self._title}: {phase}", count=share, completed=done, total=total or None
+        )
+
+    def overall(self, total: int, missing: list[Cell], workers: int) -> None:
+        """Runs finished of all runs, and the time left."""
+        self._total, self._missing, self._workers = total, len(missing), workers
+        work = sum(_work(cell) for cell in missing)
+        spent = sum(share for share, _ in self._spent)
+        per_unit = sum(seconds for _, seconds in self._spent) / spent if spent else 0.0
+        self._left = f"{_clock(per_unit * work / workers)} left" if per_unit and work else ""
+        count = f"{total - len(missing)}/{total} runs"
+        self._bars.update(
+            self._overall, description=self._title, completed=total - len(missing), total=total, count=count, left=self._left
+        )
+
+    def start(self, cell: Cell) -> None:
+        self._started[cell.config] = time.monotonic()
+        self._tasks[cell.config] = self._bars.add_task(f"  {cell.label}", total=None, count="", rate="starting", left="")
+
+    def update(self, cell: Cell, phase: str, done: float, total: float) -> None:
+        seconds = time.monotonic() - self._started[cell.config]
+        training = phase == "training" and done > 0
+        rate = f"{done / seconds / 1e3:.1f}k tokens/s" if training else phase
+        left = f"{_clock(seconds * (total - done) / done)} left" if training else ""
+        count = f"{done / 1e6:.2f}/{total / 1e6:.2f}M tokens" if training else ""
+        self._bars.update(self._tasks[cell.config], completed=done, total=total or None, count=count, rate=rate, left=left)
+
+    def finish(self, cell: Cell, record: Record | None) -> None:
+        """Take the run's bar away and say how it ended; without a record another process has it."""
+        seconds = time.monotonic() - self._started.pop(cell.config)
+        self._bars.remove_task(self._tasks.pop(cell.config))
+        if record is None:
+            return
+        self._spent.append((_work(cell), seconds))
+        self._missing -= 1
+        ending = f"done in {_clock(seconds)}" if record.status == DONE else f"{record.status}: {record.error}"
+        left = f", {self._left}" if self._left and self._missing else ""
+        self.say(f"[{self._total - self._missing}/{self._total}] {cell.label}: {ending}{left}")
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _work(cell: Cell) -> float:
+    return 1.0 if cell.config.pretrain else UNTRAINED_SHARE
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

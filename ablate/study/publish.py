@@ -1,0 +1,49 @@
+"""From a local report to committed evidence: the only writer of `reports/<study>/`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ablate.config import ConfigError, choose
+from ablate.report.compile import SOURCES, compile_report
+from ablate.report.index import write_index
+from ablate.specification import from_json
+
+REPORTS = Path("reports")
+
+
+def publish(name: str, reports: Path = REPORTS) -> Path:
+    """Copy the four source files of a local report, compile them in place and renew the index.
+
+    Refuses a report with missing runs, since evidence with holes would be quoted without them.
+    """
+    local = reports / "local"
+    found = sorted(path.parent.name for path in local.glob("*/study.json"))
+    if not found:
+        raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {name}")
+    source, target = local / choose(name, found, "local report"), reports / name
+    _refuse_holes(source)
+    if target.exists():
+        shutil.rmtree(target)
+    target.mkdir(parents=True)
+    for file in SOURCES:
+        shutil.copyfile(source / file, target / file)
+    compile_report(target)
+    write_index(reports)
+    return target
+
+
+def _refuse_holes(folder: Path) -> None:
+    import pandas as pd
+
+    specification = from_json((folder / "study.json").read_text(encoding="utf-8"))
+    runs = pd.read_parquet(folder / "runs.parquet", columns=["arm", "pair"])
+    there = set(zip(runs["arm"], runs["pair"], strict=True))
+    holes = [
+        f"{arm.name} seed {p + 1}" for arm in specification.arms for p in range(len(arm.seeds)) if (arm.name, p) not in there
+    ]
+    if holes:
+        raise ConfigError(
+            f"{folder} lacks {len(holes)} runs ({', '.join(holes[:3])}{', ...' if len(holes) > 3 else ''}); run the study again"
+        )

@@ -1,0 +1,149 @@
+"""Run a study: work off the plan until nothing is missing, then compile the report.
+
+    outcome = run_study(find("bert-masking"), Options(tier="quick"))
+    outcome.report            # reports/local/bert-masking
+
+Whatever interrupts it, the same command again runs only what is missing; two copies at once share the work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablate.config import ConfigError, RunConfig
+from ablate.records import DONE
+from ablate.study import discover
+from ablate.study.cell import Outcome
+from ablate.study.collect import write_report
+from ablate.study.ledger import Ledger
+from ablate.study.looks import register
+from ablate.study.options import Options, Setup, set_up
+from ablate.study.plan import Cell, Plan
+from ablate.study.pool import Ended, Inline, Pool, start_early
+from ablate.study.progress import StudyProgress
+from ablate.study.study import Study
+
+ASK_AGAIN = 2.0
+"""Seconds until a run that another process holds is looked at again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A study at rest."""
+
+    setup: Setup
+    failed: int
+    report: Path
+
+
+def run_study(listed: discover.Listed, options: Options) -> Finished:
+    """Run a study file with a process for every run."""
+    start_early(listed.trains)
+    setup = set_up(discover.load(listed.path), options)
+    return _run(setup, options, Pool(listed.path, setup.store, setup.workers))
+
+
+def run_inline(study: Study, options: Options) -> Finished:
+    """Run a study object in this process, one run after the other."""
+    setup = set_up(study, options)
+    return _run(setup, options, Inline(setup.store))
+
+
+def compile_only(study: Study, options: Options) -> Finished:
+    """Compile the report from the records there are, and run nothing."""
+    setup = set_up(study, options)
+    facts = setup.study.measure.prepare(setup.study.base, _silent)
+    return _finish(setup, options, setup.plan(), facts)
+
+
+def _run(setup: Setup, options: Options, pool: Pool | Inline) -> Finished:
+    with StudyProgress(f"{setup.study.name} ({setup.tier_name})") as progress:
+        try:
+            facts = _prepare(setup, progress)
+            register(setup)
+            if options.retry_failed:
+                _retry(setup)
+            final = _Execution(setup, options, pool, progress).work_off()
+        finally:
+            pool.close()
+        progress.phase("compiling the report")
+        return _finish(setup, options, final, facts)
+
+
+def _finish(setup: Setup, options: Options, final: Plan, facts: Mapping[str, Any]) -> Finished:
+    records = [setup.store.finished(cell.config) for cell in final.cells]
+    report = write_report(setup, final, facts, options.reports / setup.study.name)
+    return Finished(setup=setup, failed=sum(r is not None and r.status != DONE for r in records), report=report)
+
+
+def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
+    """Build what the runs share, once for every combination of data and objective among the arms."""
+    progress.phase("preparing the text")
+    facts = setup.study.measure.prepare(setup.study.base, progress.phase)
+    seen = [(setup.study.base.data, setup.study.base.objective)]
+    for cell in setup.plan().cells:
+        if (cell.config.data, cell.config.objective) not in seen:
+            seen.append((cell.config.data, cell.config.objective))
+            setup.study.measure.prepare(cell.config, progress.phase)
+    return facts
+
+
+def _retry(setup: Setup) -> None:
+    for cell in setup.selected(setup.plan()):
+        record = setup.store.finished(cell.config)
+        if record is not None and record.status != DONE:
+            setup.store.forget(cell.config)
+
+
+class _Execution:
+    """One pass over the plan; exists because plan, pool, ledger and bars must move together."""
+
+    def __init__(self, setup: Setup, options: Options, pool: Pool | Inline, progress: StudyProgress) -> None:
+        self.setup, self.options, self.pool, self.progress = setup, options, pool, progress
+        self.ledger = Ledger(setup.folder, setup.study, setup.store)
+        self.ledger.catch_up(setup.plan().cells)
+        self.busy_until: dict[RunConfig, float] = {}
+
+    def work_off(self) -> Plan:
+        """Run what is missing until the plan is settled; raises `ConfigError` when no further run could succeed."""
+        while True:
+            current = self.setup.plan()
+            cells = self.setup.selected(current)
+            missing = [cell for cell in cells if self.setup.store.finished(cell.config) is None]
+            total = len(cells) if self.setup.only else current.total
+            self.progress.overall(total, missing, self.setup.workers)
+            if not missing and (current.settled or self.setup.only):
+                return current
+            for cell in self._ready(missing)[: self.pool.free]:
+                self.ledger.start(cell)
+                self.progress.start(cell)
+                self.pool.submit(cell, self.progress.update)
+            if not self.pool.running:
+                time.sleep(ASK_AGAIN / 4)
+            for event in self.pool.wait(1.0):
+                if isinstance(event, Ended):
+                    self._settle(event.cell, event.outcome)
+                else:
+                    self.progress.update(event.cell, event.phase, event.done, event.total)
+
+    def _ready(self, missing: list[Cell]) -> list[Cell]:
+        now = time.monotonic()
+        return [c for c in missing if c.config not in self.pool.running and self.busy_until.get(c.config, 0.0) <= now]
+
+    def _settle(self, cell: Cell, outcome: Outcome) -> None:
+        if outcome.kind == "stop":
+            raise ConfigError(outcome.message)
+        self.ledger.finish(cell)
+        self.progress.finish(cell, self.setup.store.finished(cell.config))
+        if outcome.kind == "busy":
+            self.busy_until[cell.config] = time.monotonic() + ASK_AGAIN
+        elif not self.options.keep_weights:
+            (self.setup.store.folder(cell.config) / "weights.safetensors").unlink(missing_ok=True)
+
+
+def _silent(phase: str, done: float = 0, total: float = 0) -> None:
+    """A report to nobody."""

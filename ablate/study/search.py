@@ -1,0 +1,59 @@
+"""Proposals for tuned settings: a pure function of what has been measured, so that a restart proposes the same again.
+
+An Optuna study is rebuilt in memory from the finished trials and asked once, with a sampler seeded by the search and the
+number of finished trials. A sampler that is kept alive instead would replay its start-up points after a resume
+(optuna issue 3255). All sampler arguments are written out because their defaults changed between versions 4 and 5.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ablate.config import Scalar
+from ablate.seeds import derive
+from ablate.study.factor import Range
+
+Trial = tuple[dict[str, Scalar], float | None]
+"""Settings and the value they reached; None where the run failed."""
+
+
+def propose(search: str, ranges: Sequence[Range], finished: Sequence[Trial], minimize: bool) -> dict[str, Scalar]:
+    """The next settings to try in `search`; the first is the middle of every range, so each arm starts alike."""
+    if not finished:
+        return {r.path: _middle(r) for r in ranges}
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space: dict[str, Any] = {r.path: optuna.distributions.FloatDistribution(r.low, r.high, log=r.log) for r in ranges}
+    with warnings.catch_warnings():
+        # TPE's multivariate and group options are marked experimental; the choice is pinned here, not left to a default.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=3,
+            n_ei_candidates=24,
+            multivariate=len(ranges) > 1,
+            constant_liar=False,
+            seed=derive(search, len(finished)) % 2**32,
+        )
+    study = optuna.create_study(
+        sampler=sampler, pruner=optuna.pruners.NopPruner(), direction="minimize" if minimize else "maximize"
+    )
+    for settings, value in finished:
+        state = optuna.trial.TrialState.COMPLETE if value is not None else optuna.trial.TrialState.FAIL
+        study.add_trial(optuna.trial.create_trial(state=state, params=settings, distributions=space, value=value))
+    trial = study.ask(space)
+    return {path: float(f"{value:.4g}") for path, value in trial.params.items()}
+
+
+def best(finished: Sequence[Trial], minimize: bool) -> dict[str, Scalar] | None:
+    """The settings with the best value; None when every trial failed. Ties go to the earlier trial."""
+    scored = [(value, settings) for settings, value in finished if value is not None]
+    if not scored:
+        return None
+    return (min if minimize else max)(scored, key=lambda pair: pair[0])[1]
+
+
+def _middle(r: Range) -> float:
+    return float(f"{(r.low * r.high) ** 0.5 if r.log else (r.low + r.high) / 2:.4g}")

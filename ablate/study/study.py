@@ -1,0 +1,116 @@
+"""A study: one question, a base run, the factors varied around it, and tiers of size.
+
+    STUDY = Study(
+        name="bert-masking",
+        title="Masking rate of BERT",
+        question="How much of a sentence should BERT hide?",
+        base=RunConfig(objective=Bert.Config(mask_rate=0.15), ...),
+        factors=(Factor(path="objective.mask_rate", levels=(0.15, 0.40, 0.80)),),
+        metrics=(...),
+        tiers={"quick": Tier(seeds=5), ...},
+        measure=training.PRETRAINING,
+    )
+
+Every arm has the same seeds and the same budget, a random-initialisation arm and an A/A arm stand beside them, and
+nothing here says how a run is trained: that is the `measure`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ablate.config import ConfigError, RunConfig, Scalar, choose, flatten, override, require
+from ablate.measure import Measure
+from ablate.specification import Metric
+from ablate.study.factor import Factor, Nuisance, Range
+
+TIERS = ("smoke", "quick", "standard", "full")
+"""Seconds, minutes, an hour, GPU-hours: sizes of a whole study."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """The size of a whole study."""
+
+    seeds: int
+    overrides: Mapping[str, Scalar] = field(default_factory=dict)
+    """Fields of the base run that this size changes."""
+    levels: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    """Factor path -> levels of this size, where they differ from the factor's own."""
+    nuisance: Nuisance | None = None
+    workers: int = 1
+    """Runs side by side. Measured times of runs that shared the machine are marked so."""
+    note: str = ""
+    """The measurements that chose these numbers."""
+
+    def __post_init__(self) -> None:
+        require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
+        require(self.workers >= 1, "workers", self.workers, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One question; see the module's docstring."""
+
+    name: str
+    title: str
+    question: str
+    base: RunConfig
+    factors: tuple[Factor | Range, ...]
+    metrics: tuple[Metric, ...]
+    """Columns of the paper table; the first is primary and decides what is best."""
+    tiers: Mapping[str, Tier]
+    measure: Measure
+    design: Literal["factorial", "one-at-a-time"] = "factorial"
+    claims: tuple[str, ...] = ()
+    learned: Metric | None = None
+    """Nats below the unigram; a run under `learned_at_least` is shown as untrained and gives no verdict."""
+    learned_at_least: float = 0.3
+    untrained: bool = True
+    """Add the baseline as initialised."""
+    noise_floor: bool = True
+    """Add the baseline again under other seeds (A/A): a difference smaller than this one is noise."""
+    alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        require(bool(self.metrics), f"study {self.name}: metrics", self.metrics, "at least one column")
+        known = flatten(self.base)
+        for factor in self.factors:
+            override(self.base, {factor.path: known.get(factor.path)})
+        for tier in self.tiers:
+            choose(tier, TIERS, "tier")
+
+    def at(self, tier: str) -> Study:
+        """This study with the tier's fields and levels written into it."""
+        size = self.tiers[choose(tier, self.tiers, f"tier of study {self.name}")]
+        paths = [factor.path for factor in self.factors]
+        for path in size.levels:
+            choose(path, paths, f"factor of study {self.name}")
+        factors = tuple(
+            dataclasses.replace(factor, levels=size.levels[factor.path])
+            if isinstance(factor, Factor) and factor.path in size.levels
+            else factor
+            for factor in self.factors
+        )
+        return dataclasses.replace(self, base=override(self.base, size.overrides), factors=factors)
+
+    def baseline_values(self) -> dict[str, Scalar]:
+        """The base run's level of every factor."""
+        known = flatten(self.base)
+        return {factor.path: known[factor.path] for factor in self.factors}
+
+    def levels(self, factor: Factor | Range) -> tuple[Scalar, ...]:
+        """The factor's levels; the baseline's comes first where the factor does not list it (a `Range` never does)."""
+        levels: tuple[Scalar, ...] = factor.levels if isinstance(factor, Factor) else factor.levels()
+        own = self.baseline_values()[factor.path]
+        if own in levels:
+            return levels
+        if isinstance(factor, Factor):
+            raise ConfigError(
+                f"factor {factor.path} has levels {', '.join(map(str, levels))}, but the base run has {own}; "
+                "list the base run's value, it is the baseline"
+            )
+        return (own, *levels)

@@ -1,0 +1,247 @@
+"""Train one model on its token budget and read the yardsticks: `fit(RunConfig) -> Record`.
+
+The only maker of a `Trainer`. Everything that chance decides has a stream of its own under the run's seed (initial
+weights, dropout, data order, corruption), so two arms of one seed differ by their factor alone, and the same run twice
+on one machine gives the same rows, measured times aside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from lightning import Trainer
+
+from ablate.config import RunConfig, flatten
+from ablate.data.module import TextModule
+from ablate.data.text import Text, prepare
+from ablate.evaluation.reading import Yardstick
+from ablate.measure import Identity
+from ablate.objectives import objective_of
+from ablate.objectives.base import Objective
+from ablate.records import DIVERGED, DONE, Record, Row, check_finite
+from ablate.seeds import torch_seed
+from ablate.training.clock import Clock
+from ablate.training.energy import counter
+from ablate.training.loop import DivergedError, Spent, TokenBudget
+from ablate.training.provenance import provenance
+from ablate.training.schedule import stage
+
+WEIGHTS = "weights.safetensors"
+
+
+def train(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None]) -> Record:
+    """A new model: train it (unless the run is the untrained baseline), keep its weights, read every yardstick."""
+    clock = Clock(run.runtime.device)
+    started = time.time()
+    text = prepare(run.data, report)
+    model = build(run, text)
+    readings = _Readings(run, model, text, clock, report)
+    error = None
+    with arithmetic(run):
+        try:
+            if run.pretrain:
+                readings.on_curve(None)
+                budget = TokenBudget(run, clock, readings.on_curve, report)
+                readings.spent = budget.spent
+                run_trainer(run, model, text, budget, clock)
+                with clock.account("checkpoint"):
+                    save(model, folder)
+            readings.at_end()
+        except (DivergedError, FloatingPointError) as caught:
+            error = str(caught)
+    return Record(
+        identity=identity.training,
+        status=DONE if error is None else DIVERGED,
+        error=error,
+        config=flatten(run),
+        ingredients=dict(identity.ingredients),
+        measured=dict(identity.measurements) if error is None else {},
+        rows=tuple(readings.rows),
+        samples=tuple(readings.samples),
+        facts=facts(model, text, readings.spent),
+        clock={**clock.summary(), "started": started, "finished": time.time()},
+        provenance=provenance(run.runtime),
+    )
+
+
+def remeasure(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None], earlier: Record) -> Record:
+    """Read the yardsticks that an earlier record lacks from the weights that it left; nothing is trained."""
+    clock = Clock(run.runtime.device)
+    text = prepare(run.data, report)
+    model = build(run, text)
+    if run.pretrain:
+        load(model, folder)
+    missing = [name for name, found in identity.measurements.items() if earlier.measured.get(name) != found]
+    end = max(earlier.rows, key=lambda row: row.tokens)
+    spent = Spent(tokens=end.tokens, targets=end.targets, flops=end.flops)
+    readings = _Readings(run, model, text, clock, report, spent=spent, seconds=end.seconds, joules=end.joules)
+    with arithmetic(run):
+        readings.at_end(only=missing)
+    still = {*identity.measurements, "training"} - set(missing)
+    kept = tuple(row for row in earlier.rows if row.evaluation in still)
+    samples = tuple(sample for sample in earlier.samples if sample.get("evaluation") not in missing)
+    return dataclasses.replace(
+        earlier,
+        config=flatten(run),
+        measured=dict(identity.measurements),
+        rows=(*kept, *readings.rows),
+        samples=(*samples, *readings.samples),
+    )
+
+
+def build(run: RunConfig, text: Text) -> Objective:
+    """The model as the seed initialises it, on the run's device."""
+    torch.set_num_threads(run.runtime.threads)
+    torch.manual_seed(torch_seed(run.seed, "init"))
+    model = objective_of(run.objective).from_run(run, text.vocabulary)
+    return model.to(run.runtime.device)
+
+
+def save(model: Objective, folder: Path) -> None:
+    """Final weights as safetensors, whole or not at all; tied weights are stored once."""
+    temporary = folder / f".{WEIGHTS}"
+    safetensors.torch.save_model(model, str(temporary))
+    os.replace(temporary, folder / WEIGHTS)
+
+
+def load(model: Objective, folder: Path) -> None:
+    """The inverse of `save`."""
+    safetensors.torch.load_model(model, str(folder / WEIGHTS))
+
+
+def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
+    """Untimed properties of a run, for the report's tables of cost."""
+    parameters = sum(p.numel() for p in model.parameters())
+    embedding = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Embedding))
+    return {
+        "parameters": parameters,
+        "non_embedding_parameters": parameters - embedding,
+        "flops_per_token": spent.flops / spent.tokens if spent.tokens else 0.0,
+        "targets_per_token": spent.targets / spent.tokens if spent.tokens else 0.0,
+        "vocabulary": text.vocabulary.size,
+    }
+
+
+@contextmanager
+def arithmetic(run: RunConfig) -> Iterator[None]:
+    """Fixed number of threads and deterministic kernels, as far as the device has them."""
+    before = torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=run.runtime.device != "cpu")
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+class _Readings:
+    """Rows collected along a run, each stamped with what had been spent when it was read."""
+
+    def __init__(
+        self,
+        run: RunConfig,
+        model: Objective,
+        text: Text,
+        clock: Clock,
+        report: Callable[..., None],
+        spent: Spent | None = None,
+        seconds: float | None = None,
+        joules: float | None = None,
+    ) -> None:
+        self.rows: list[Row] = []
+        self.samples: list[dict[str, Any]] = []
+        self.spent = spent or Spent()
+        self._run, self._model, self._text, self._clock, self._report = run, model, text, clock, report
+        self._seconds, self._joules = seconds, joules
+        self._energy = counter(run.runtime.device)
+
+    def on_curve(self, mean_loss: float | None) -> None:
+        """A point of the learning curve; the last one is left to `at_end`, which reads everything."""
+        stamp = self._stamp()
+        if mean_loss is not None:
+            self._add([Row(evaluation="training", metric="nats_per_target", value=mean_loss, unit="nats")], stamp)
+        if stamp["stage"] != "final":
+            self._read([y for y in self._run.evaluations if y.on_curve], stamp, samples=False)
+
+    def at_end(self, only: list[str] | None = None) -> None:
+        """All yardsticks, or those named."""
+        chosen = [y for y in self._run.evaluations if only is None or y.name in only]
+        self._read(chosen, {**self._stamp(), "stage": "final"}, samples=True)
+
+    def _stamp(self) -> dict[str, Any]:
+        return {
+            "stage": stage(self._run.optimization, self.spent.tokens / self._run.budget.tokens),
+            "tokens": self.spent.tokens,
+            "targets": self.spent.targets,
+            "flops": self.spent.flops,
+            "seconds": self._clock.training if self._seconds is None else self._seconds,
+            "joules": self._energy() if self._joules is None else self._joules,
+        }
+
+    def _read(self, yardsticks: list[Yardstick], stamp: dict[str, Any], samples: bool) -> None:
+        with self._clock.account("evaluation"):
+            for yardstick in yardsticks:
+                self._report(yardstick.name)
+                reading = yardstick.measure(self._model, self._text)
+                self._add(reading.rows, stamp)
+                if samples:
+                    self.samples += [{**sample, "evaluation": yardstick.name} for sample in reading.samples]
+
+    def _add(self, rows: Any, stamp: dict[str, Any]) -> None:
+        for row in rows:
+            check_finite(row.value, f"{row.evaluation} {row.metric} after {stamp['tokens']:,} tokens")
+            self.rows.append(dataclasses.replace(row, **stamp))
+
+
+def text_module(run: RunConfig, model: Objective, text: Text) -> TextModule:
+    """The run's batches: a pure function of its seed."""
+    windows = model.windows(text.split("train"), run.objective, run.data.context)
+    return TextModule(
+        windows=windows, collator=model.collator(), seed=run.seed, batch=run.optimization.batch, budget=run.budget.tokens
+    )
+
+
+def run_trainer(run: RunConfig, model: Objective, text: Text, budget: TokenBudget, clock: Clock) -> None:
+    """Read the budget; `model` is trained in place and stays on its device."""
+    torch.manual_seed(torch_seed(run.seed, "training"))
+    with _quiet():
+        trainer = Trainer(
+            accelerator={"cuda": "gpu"}.get(run.runtime.device, run.runtime.device),
+            devices=1,
+            precision="bf16-mixed" if run.runtime.precision == "bf16" else "32-true",
+            max_epochs=1,
+            gradient_clip_val=run.optimization.clip_norm or None,
+            callbacks=[budget],
+            barebones=True,
+        )
+        loader = text_module(run, model, text)
+        clock.charge("harness")
+        trainer.fit(model, datamodule=loader)
+    model.to(run.runtime.device)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning without its tips and banners; its warnings about things that are so on purpose are left out by name."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # Batches are made in the training process on purpose: at this size a worker process costs more than it saves.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,76 @@
+"""Pretraining as a study's measure: what is checked before, how a run is named, and how it is done."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ablate import sources
+from ablate.config import ConfigError, RunConfig
+from ablate.data.text import fingerprints, prepare
+from ablate.evaluation.reading import check_capability, measurement_identity
+from ablate.measure import Identity, Measure, Report, digest, training_fields
+from ablate.objectives import objective_of
+from ablate.records import DONE, Record
+from ablate.training.fit import WEIGHTS, remeasure, train
+
+FIT = "ablate.training.fit"
+
+
+def fit(run: RunConfig, folder: Path, report: Report | None = None) -> Record:
+    """Train and measure one run; the weights stay in `folder`."""
+    say = report or (lambda *arguments, **named: None)
+    check(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    return train(run, identify(run), folder, say)
+
+
+def identify(run: RunConfig) -> Identity:
+    """Digests of configuration, corpus, tokenizer and source text; builds and trains nothing."""
+    kind = objective_of(run.objective)
+    own = kind.__module__.split(".")[0] != sources.PACKAGE
+    roots = (FIT,) if own else (FIT, kind.__module__)
+    files = (inspect.getfile(kind),) if own else ()
+    ingredients = {**fingerprints(run.data), "source": sources.fingerprint(roots, files)}
+    training = digest(training_fields(run), ingredients)
+    return Identity(
+        training=training,
+        measurements={y.name: measurement_identity(training, y) for y in run.evaluations},
+        ingredients=ingredients,
+    )
+
+
+def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
+    """Refuse what cannot work, then build corpus and tokenizer; returns what the report says of them."""
+    check(run)
+    text = prepare(run.data, report)
+    kind = objective_of(run.objective)
+    windows = kind.windows(text.split("train"), run.objective, run.data.context)
+    return {**text.facts(), "windows in training split": len(windows)}
+
+
+def check(run: RunConfig) -> None:
+    """Device, precision and yardsticks against what the machine and the objective have; `ConfigError` otherwise."""
+    available = ["cpu"]
+    available += ["cuda"] if torch.cuda.is_available() else []
+    available += ["mps"] if torch.backends.mps.is_available() else []
+    if run.runtime.device not in available:
+        raise ConfigError(f"device {run.runtime.device!r} is not on this machine; it has {', '.join(available)}")
+    if run.runtime.precision == "bf16" and run.runtime.device == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigError(f"precision 'bf16' is not supported by {torch.cuda.get_device_name()}; use 'fp32'")
+    for yardstick in run.evaluations:
+        check_capability(yardstick, objective_of(run.objective))
+
+
+def _run(run: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:
+    identity = identify(run)
+    if earlier is not None and earlier.status == DONE and ((folder / WEIGHTS).exists() or not run.pretrain):
+        return remeasure(run, identity, folder, report, earlier)
+    return train(run, identity, folder, report)
+
+
+PRETRAINING = Measure(prepare=prepare_run, identify=identify, run=_run)

@@ -1,0 +1,105 @@
+"""How much of a sentence should BERT hide? Devlin et al. 2019 took 15 %, Wettig et al. 2023 found 40 % better in large models."""
+
+from ablate import training
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.evaluation.cloze import Cloze
+from ablate.evaluation.linear_probe import LinearProbe
+from ablate.evaluation.masked_bits import MaskedBits
+from ablate.evaluation.minimal_pairs import MinimalPairs
+from ablate.evaluation.own_loss import OwnLoss
+from ablate.objectives.bert import Bert
+from ablate.specification import Metric
+from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.study import Study, Tier
+
+
+def masked_bits(rate: float) -> Metric:
+    return Metric(
+        evaluation="masked-bits",
+        metric="bits_per_token",
+        condition=f"mask_rate={rate:g}",
+        label=f"masked bits at {100 * rate:g} %",
+        unit="bits",
+    )
+
+
+STUDY = Study(
+    name="bert-masking",
+    title="Masking rate of BERT",
+    question="How much of a sentence should BERT hide?",
+    base=RunConfig(
+        # MASK alone and no sentence task, as in Wettig et al. 2023: the split and the task are studies of their own.
+        objective=Bert.Config(mask_rate=0.15, mask_share=1.0, random_share=0.0, next_sentence="off"),
+        backbone=Backbone(width=128, layers=2, heads=4),
+        data=Data(corpus="pydocs", vocabulary=1024, context=64),
+        optimization=Optimization(learning_rate=2e-3, batch=16),
+        budget=Budget(tokens=800_000),
+        evaluations=(MaskedBits(), Cloze(), MinimalPairs(), LinearProbe(), OwnLoss()),
+    ),
+    factors=(
+        Factor(
+            path="objective.mask_rate",
+            label="mask rate",
+            levels=(0.15, 0.40, 0.80),
+            equation="M = round(mask_rate x n) of a window's n tokens are hidden and predicted",
+            source="Devlin et al. 2019, section 3.1; Wettig et al. 2023, section 3",
+            note="A higher rate gives more targets a token read, and less context to predict each from.",
+        ),
+    ),
+    metrics=(
+        masked_bits(0.15),
+        masked_bits(0.40),
+        masked_bits(0.80),
+        Metric(
+            evaluation="cloze",
+            metric="accuracy",
+            condition="word",
+            label="cloze",
+            unit="%",
+            better="higher",
+            scale=100,
+            digits=1,
+        ),
+        Metric(
+            evaluation="minimal-pairs",
+            metric="accuracy",
+            condition="overall",
+            label="minimal pairs",
+            unit="%",
+            better="higher",
+            scale=100,
+            digits=1,
+        ),
+        Metric(
+            evaluation="linear-probe",
+            metric="accuracy",
+            condition="topic",
+            label="topic probe",
+            unit="%",
+            better="higher",
+            scale=100,
+            digits=1,
+        ),
+        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+    ),
+    learned=Metric(
+        evaluation="masked-bits",
+        metric="nats_below_unigram",
+        condition="mask_rate=0.15",
+        label="below the unigram",
+        unit="nats",
+        better="higher",
+    ),
+    claims=("C04",),
+    tiers={
+        "smoke": Tier(seeds=3, workers=2, overrides={"budget.tokens": 6_000, "budget.readings": 3, "backbone.width": 32}),
+        "quick": Tier(seeds=5, workers=2),
+        "standard": Tier(
+            seeds=5,
+            workers=2,
+            levels={"objective.mask_rate": (0.15, 0.20, 0.30, 0.40, 0.50, 0.60, 0.80)},
+            overrides={"budget.tokens": 4_000_000},
+        ),
+    },
+    measure=training.PRETRAINING,
+)

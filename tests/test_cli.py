@@ -1,0 +1,100 @@
+"""The command line: wrong input gets one line that names the right ones, status 2, and nothing is trained or written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablate.cli import main
+
+PLANTED = str(Path(__file__).parent / "study" / "planted.py")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ABLATE_RUNS", str(tmp_path / "runs"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "bert-maskin"], "unknown study 'bert-maskin'; did you mean bert-masking?"),
+        (["run", "nowhere.py"], "no study file 'nowhere.py'"),
+        (["run", PLANTED, "--tier", "quik"], "unknown tier of study planted 'quik'; did you mean quick?"),
+        (["run", PLANTED, "--seeds", "0"], "--seeds = 0, but must be at least 1"),
+        (["run", PLANTED, "--seeds", "-3"], "--seeds = -3, but must be at least 1"),
+        (["run", PLANTED, "--workers", "0"], "--workers = 0, but must be at least 1"),
+        (["run", PLANTED, "--set", "budget.tokens=0"], "budget.tokens = 0, but must be at least 1 token"),
+        (["run", PLANTED, "--set", "budget.token=5"], "unknown field 'budget.token'; did you mean budget.tokens"),
+        (["run", PLANTED, "--set", "budget"], "--set 'budget', but must be PATH=VALUE"),
+        (["run", PLANTED, "--only", "arm=level=0.5"], "unknown arm of study planted 'level=0.5'; did you mean"),
+        (["run", PLANTED, "--only", "level=0.4"], "but must be arm=NAME"),
+        (["run", PLANTED, "--device", "gpu"], "runtime.device = 'gpu', but must be one of cpu, cuda, mps"),
+        (["plan", PLANTED, "--set", "data.context=3"], "data.context = 3, but must be between 8 and 65536"),
+        (["report", "nowhere"], "nowhere holds no report"),
+        (["publish", "bert-masking"], "holds no reports; run a study first"),
+    ],
+)
+def test_wrong_input(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("ablate: ") and message in error and error.count("\n") == 1
+    assert not (elsewhere / "runs").exists() and not (elsewhere / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("STUDY = 3", "defines no STUDY = Study(...)"),
+        ("STUDY = Study(", "line 1: '(' was never closed"),
+        ("import no_such_module", "line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("x = 1\ny = x / 0", "line 2: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_broken_study_file_is_named_with_its_line(source: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("my_study.py").write_text(source)
+    assert main(["run", "my_study.py"]) == 2
+    error = capsys.readouterr().err
+    assert "my_study.py" in error and message in error and "Traceback" not in error
+
+
+def test_plan_shows_cells_time_and_power(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", PLANTED, "--tier", "smoke"]) == 0
+    text = capsys.readouterr().out
+    assert "5 arms x 3 seeds = 15 runs, 0 finished" in text
+    assert "time: unknown" in text
+    # 3 pairs, alpha 0.05, power 0.8: statsmodels' TTestPower gives 3.26 standard deviations of the difference.
+    assert "3.26 sd" in text
+
+
+def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert main(["run", PLANTED, "--tier", "smoke"]) == 0
+    assert "reports/local/planted/README.md" in capsys.readouterr().out
+    folder = elsewhere / "reports" / "local" / "planted"
+    before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(["report", str(folder)]) == 0
+    assert {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert main(["diff", str(folder), str(folder)]) == 0
+    assert main(["publish", "planted"]) == 0
+    assert (elsewhere / "reports" / "planted" / "index.html").is_file() and (elsewhere / "reports" / "README.md").is_file()
+
+
+def test_list_names_every_study(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["list"]) == 0
+    assert "bert-masking  How much of a sentence should BERT hide?" in capsys.readouterr().out
+
+
+def test_commands_without_training_start_at_once() -> None:
+    """`ablate list` must answer within a second; importing torch alone would cost two."""
+    check = "import sys; from ablate.cli import main; main(['list']); print(sorted({'torch', 'lightning', 'pandas', 'optuna'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
+    assert done.stdout.splitlines()[-1] == "[]"
