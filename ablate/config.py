@@ -190,7 +190,9 @@ def _replace(part: Any, values: Mapping[str, Scalar], prefix: str) -> Any:
         if rest:
             below.setdefault(head, {})[rest] = value
         elif dataclasses.is_dataclass(getattr(part, head)):
-            raise ConfigError(f"{prefix}{path} is a group of fields; name one of them, e.g. {prefix}{path}.{_first_field(getattr(part, head))}")
+            raise ConfigError(
+                f"{prefix}{path} is a group of fields; name one of them, e.g. {prefix}{path}.{_first_field(getattr(part, head))}"
+            )
         else:
             changes[head] = _checked(value, hints[head], prefix + path)
     for head, nested in below.items():

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 from ablate.config import ConfigError, choose
-from ablate.report.compile import SOURCES, compile_report
-from ablate.report.index import write_index
+from ablate.report.compile import compile_report
+from ablate.report.evidence import FILES, SAMPLES
+from ablate.report.index import compile_index
 from ablate.specification import from_json
 
 REPORTS = Path("reports")
@@ -27,10 +28,10 @@ def publish(name: str, reports: Path = REPORTS) -> Path:
     if target.exists():
         shutil.rmtree(target)
     target.mkdir(parents=True)
-    for file in SOURCES:
+    for file in (*FILES, SAMPLES):
         shutil.copyfile(source / file, target / file)
     compile_report(target)
-    write_index(reports)
+    compile_index(reports)
     return target
 
 

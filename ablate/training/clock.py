@@ -55,8 +55,4 @@ class Clock:
         peak = {"peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)}
         if self._device == "cuda":
             peak["peak_device_memory_bytes"] = float(torch.cuda.max_memory_allocated())
-        return {
-            **{name: round(value, 6) for name, value in self.seconds.items()},
-            "total": time.perf_counter() - self._began,
-            **peak,
-        }
+        return {**self.seconds, "total": time.perf_counter() - self._began, **peak}

@@ -240,6 +240,8 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         # Batches are made in the training process on purpose: at this size a worker process costs more than it saves.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # Between lightning 2.6.6 and torch 2.13; nothing here can change it.
+        warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ from ablate.evaluation.reading import check_capability, measurement_identity
 from ablate.measure import Identity, Measure, Report, digest, training_fields
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
-from ablate.training.fit import WEIGHTS, remeasure, train
+from ablate.training.fit import WEIGHTS, build, remeasure, train
 
 FIT = "ablate.training.fit"
 
@@ -50,6 +50,9 @@ def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
     text = prepare(run.data, report)
     kind = objective_of(run.objective)
     windows = kind.windows(text.split("train"), run.objective, run.data.context)
+    model = build(run, text)
+    for yardstick in run.evaluations:
+        yardstick.check(model, text)
     return {**text.facts(), "windows in training split": len(windows)}
 
 

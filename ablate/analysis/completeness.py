@@ -1,0 +1,72 @@
+"""Which runs there are and which count: failures are data, and a run that learned nothing gives no verdict.
+
+A run is *untrained* when it ended well but its model is less than `learned_at_least` nats better than the unigram: two
+arms that both sit on that plateau differ by noise, whatever the yardstick says. A run whose objective cannot be held
+against the unigram (no such number in its record) is given the benefit of the doubt.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ablate.analysis.frames import finals
+from ablate.records import DONE
+from ablate.specification import Specification
+
+UNTRAINED = "untrained"
+MISSING = "missing"
+NOT_PLANNED = ""
+
+
+def untrained(numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
+    """Runs below the unigram bar: arm, seed, pair, value [nats below unigram]. Arms meant to be untrained are not listed."""
+    columns = ["arm", "seed", "pair", "value"]
+    if specification.learned is None:
+        return numbers.iloc[:0][columns].reset_index(drop=True)
+    last = finals(numbers, specification.learned)
+    below = (last["value"] < specification.learned_at_least) & (last["role"] != UNTRAINED)
+    return last.loc[below, columns].reset_index(drop=True)
+
+
+def trained(numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
+    """The numbers without those of untrained runs."""
+    dropped = set(_runs(untrained(numbers, specification)))
+    keep = [run not in dropped for run in _runs(numbers)]
+    return numbers[pd.Series(keep, index=numbers.index, dtype="bool")].reset_index(drop=True)
+
+
+def matrix(runs: pd.DataFrame, numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
+    """Arms by pairs: how each planned run ended, `untrained`, `missing`, or "" where the arm has no such seed."""
+    status = dict(zip(_runs(runs), runs["status"], strict=True))
+    status |= {run: UNTRAINED for run in _runs(untrained(numbers, specification)) if status.get(run) == DONE}
+    width = max(len(arm.seeds) for arm in specification.arms)
+    cells = [
+        [status.get((arm.name, pair), MISSING) if pair < len(arm.seeds) else NOT_PLANNED for pair in range(width)]
+        for arm in specification.arms
+    ]
+    names = pd.Index([arm.name for arm in specification.arms], name="arm")
+    return pd.DataFrame(cells, index=names, columns=pd.RangeIndex(width, name="pair"), dtype="str")
+
+
+def counts(runs: pd.DataFrame, numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
+    """Per arm: planned, done (untrained ones included), untrained, failed (recorded with another status), missing."""
+    cells = matrix(runs, numbers, specification)
+    rows = []
+    for arm in specification.arms:
+        row = [cell for cell in cells.loc[arm.name] if cell != NOT_PLANNED]
+        done, learned_nothing, missing = row.count(DONE), row.count(UNTRAINED), row.count(MISSING)
+        rows.append(
+            {
+                "arm": arm.name,
+                "planned": len(row),
+                "done": done + learned_nothing,
+                "untrained": learned_nothing,
+                "failed": len(row) - done - learned_nothing - missing,
+                "missing": missing,
+            }
+        )
+    return pd.DataFrame(rows).astype({"arm": "str"})
+
+
+def _runs(frame: pd.DataFrame) -> list[tuple[str, int]]:
+    return list(zip(frame["arm"], frame["pair"], strict=True))

@@ -1,0 +1,58 @@
+"""Several comparisons at once: adjusted p values.
+
+Holm 1979 ("A simple sequentially rejective multiple test procedure") keeps the chance of *any* false finding below α
+whatever the dependence between the comparisons: with p₍₁₎ ≤ … ≤ p₍ₘ₎,
+
+    adjusted p₍ₖ₎ = max over j ≤ k of min(1, (m - j + 1) p₍ⱼ₎)
+
+Benjamini & Hochberg 1995 keeps the expected *share* of false findings below α and suits screens of many arms:
+
+    adjusted p₍ₖ₎ = min over j ≥ k of min(1, m p₍ⱼ₎ / j)
+
+A NaN is a comparison that could not be made: it stays NaN and does not count in m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+P = Sequence[float] | NDArray[np.float64]
+
+
+def holm(p: P) -> NDArray[np.float64]:
+    """Adjusted p values in the order given; reject where at most α."""
+    adjusted, known, order = _sorted(p)
+    steps = np.arange(len(order), 0, -1)
+    adjusted[known[order]] = np.minimum(1, np.maximum.accumulate(steps * adjusted[known[order]]))
+    return adjusted
+
+
+def holm_levels(p: P, alpha: float) -> NDArray[np.float64]:
+    """The α each comparison was tested at: α/m for the smallest p, α/(m - 1) for the next, and so on until one fails;
+    that one and all after it keep the last α. A (1 - this) interval leaves out zero exactly where Holm rejects."""
+    levels, known, order = _sorted(p)
+    m = len(order)
+    local = alpha / np.arange(m, 0, -1)
+    failed = np.flatnonzero(levels[known[order]] > local)
+    if len(failed):
+        local[failed[0] :] = local[failed[0]]
+    levels[known[order]] = local
+    return levels
+
+
+def benjamini_hochberg(p: P) -> NDArray[np.float64]:
+    """Adjusted p values in the order given; reject where at most the false discovery rate wanted."""
+    adjusted, known, order = _sorted(p)
+    m = len(order)
+    scaled = adjusted[known[order]] * m / np.arange(1, m + 1)
+    adjusted[known[order]] = np.minimum(1, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted
+
+
+def _sorted(p: P) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    values = np.array(p, float)
+    known = np.flatnonzero(~np.isnan(values))
+    return values, known, np.argsort(values[known], kind="stable")

@@ -1,0 +1,84 @@
+"""Each arm against the baseline, within seeds.
+
+Arms share initialisation, data order and noise at equal pair numbers, so that what a seed brings cancels in the difference.
+With a correlation of 0.8 between arms, five pairs find a one-sd effect with power 0.76, five independent runs a side with 0.20.
+Only pairs complete on both sides enter: means over different seed sets are never compared.
+
+The A/A arm is the baseline again under other seeds. It shares none, so its difference is unpaired (Welch): the size of
+"nothing changed" in this study. It is no hypothesis and stands, like the untrained arm, outside the Holm family.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from ablate.analysis.frames import by_pair
+from ablate.analysis.intervals import paired_interval, welch_interval
+from ablate.analysis.multiplicity import holm
+from ablate.analysis.power import detectable
+from ablate.specification import Arm, Metric, Specification
+
+NUMERIC = ("mean", "low", "high", "n", "sd", "p")
+
+
+def differences(
+    numbers: pd.DataFrame, specification: Specification, metric: Metric, level: float | None = None
+) -> pd.DataFrame:
+    """Arm minus baseline in the metric's unit, for every arm but the baseline, in the specification's order.
+
+    arm, role, mean, low, high, n, sd, p; p_holm across the arms of role `arm`; missing: planned pairs that lack a side;
+    paired: False for the unpaired A/A floor; improves: whether the mean difference is for the better (None where the metric
+    has no better side or there is no difference); detectable: the smallest effect n pairs with this sd find with power 0.8.
+    `level` is the intervals' confidence, by default 1 - α of the specification.
+    """
+    table = by_pair(numbers, metric)
+    level = 1 - specification.alpha if level is None else level
+    rows = [_row(table, specification, metric, arm, level) for arm in specification.arms if arm.role != "baseline"]
+    frame = pd.DataFrame(rows, columns=["arm", "role", *NUMERIC, "missing", "paired", "improves", "detectable"])
+    family = (frame["role"] == "arm").to_numpy()
+    p_holm = np.full(len(frame), np.nan)
+    p_holm[family] = holm(frame.loc[family, "p"].to_numpy(np.float64))
+    frame.insert(frame.columns.get_loc("p") + 1, "p_holm", p_holm)
+    return frame.astype({"arm": "str", "role": "str", "n": "int64", "missing": "int64", "paired": "bool", "improves": "object"})
+
+
+def noise_floor(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> float:
+    """Absolute mean difference of the baseline to itself under other seeds; NaN without an A/A arm."""
+    frame = differences(numbers, specification, metric)
+    floor = frame.loc[frame["role"] == "a/a", "mean"]
+    return abs(float(floor.iloc[0])) if len(floor) else math.nan
+
+
+def values(table: pd.DataFrame, arm: str, pairs: int | None = None) -> np.ndarray:
+    """One arm's final values by pair out of a `by_pair` table, NaN where missing, for the first `pairs` pairs."""
+    index = range(pairs if pairs is not None else (int(table.index.max()) + 1 if len(table) else 0))
+    if arm not in table:
+        return np.full(len(index), np.nan)
+    return table[arm].reindex(index).to_numpy(np.float64)
+
+
+def _row(table: pd.DataFrame, specification: Specification, metric: Metric, arm: Arm, level: float) -> dict[str, object]:
+    baseline = specification.baseline
+    planned = min(len(arm.seeds), len(baseline.seeds))
+    paired = arm.role != "a/a"
+    here, there = values(table, arm.name), values(table, baseline.name)
+    found = (paired_interval if paired else welch_interval)(here, there, level)
+    return {
+        "arm": arm.name,
+        "role": arm.role,
+        **found._asdict(),
+        "missing": planned - found.n,
+        "paired": paired,
+        "improves": improves(found.mean, metric),
+        "detectable": found.sd * detectable(found.n, 1 - level) if found.n >= 2 else math.nan,
+    }
+
+
+def improves(difference: float, metric: Metric) -> bool | None:
+    """Whether a difference is for the better; None where neither side is."""
+    if metric.better == "none" or math.isnan(difference) or difference == 0:
+        return None
+    return (difference < 0) == (metric.better == "lower")

@@ -1,0 +1,32 @@
+"""A published claim as data: what is said, by whom, with which figures, and the contrast that would test it here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ablate.claims.contrast import Contrast
+from ablate.claims.figures import Figure
+from ablate.claims.references import reference
+from ablate.config import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim. It has a planned contrast, or says what it waits for."""
+
+    id: str
+    citekey: str
+    statement: str
+    factor: str
+    """Dotted path of the factor the claim is about."""
+    direction: str
+    """The expected order in symbols, e.g. `yardstick(0.40) better than yardstick(0.15)`."""
+    figures: tuple[Figure, ...] = ()
+    contrast: Contrast = ()
+    waits_for: str = ""
+    """The arms or yardsticks without which it cannot be tested; empty when there is a contrast."""
+
+    def __post_init__(self) -> None:
+        reference(self.citekey)
+        alone = bool(self.contrast) != bool(self.waits_for)
+        require(alone, f"claim {self.id}: waits_for", self.waits_for, "given when there is no contrast, and only then")

@@ -1,0 +1,92 @@
+"""A claim brought down to comparisons of two arms on one metric, all of which must hold.
+
+The test of "A and B" is an intersection-union test (Berger 1982, "Multiparameter hypothesis testing and acceptance
+sampling"): the claim is borne out when every comparison is, each at the full α, and no correction is needed within the claim.
+It is contradicted when one comparison is firmly the other way round, and there a correction is (`ablate.claims.verdicts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ablate.config import ConfigError, Scalar, choose, require
+from ablate.specification import Arm, Metric, Specification
+
+PRIMARY = "primary"
+OWN_LOSS = "own loss"
+Expect = Literal["better", "worse", "higher", "lower", "same"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """`metric` at `arm` is `expect` (than) at `against`."""
+
+    metric: str
+    """A `Metric.key`, `primary` (the study's first column) or `own loss` (each arm's own training loss on held-out text)."""
+    arm: Mapping[str, Scalar]
+    """Dotted path -> level; the study's other factors stay at the baseline's levels."""
+    against: Mapping[str, Scalar]
+    expect: Expect
+    band: float | None = None
+    """Differences smaller than this are no effect, in the metric's unit. None: no band."""
+    relative_band: float | None = None
+    """The same as a share of the absolute mean of `against`, for metrics whose unit the claim does not know."""
+
+    def __post_init__(self) -> None:
+        choose(self.expect, ("better", "worse", "higher", "lower", "same"), "expectation")
+        require(self.band is None or self.relative_band is None, "band", self.band, "none when relative_band is given")
+        for name, value in (("band", self.band), ("relative_band", self.relative_band)):
+            require(value is None or value > 0, name, value, "positive")
+        has_band = self.band is not None or self.relative_band is not None
+        require(self.expect != "same" or has_band, "expect", self.expect, "used with a band: equal within what?")
+
+
+Contrast = tuple[Comparison, ...]
+
+
+class Resolved(NamedTuple):
+    """A comparison in terms of one study."""
+
+    metric: Metric
+    arm: Arm
+    against: Arm
+    sign: int
+    """+1: arm - against should be positive; -1: negative; 0: inside the band."""
+
+
+def resolve(comparison: Comparison, specification: Specification) -> Resolved:
+    """The study's metric and arms. `ConfigError` naming the arm or metric the study lacks."""
+    metric = _metric(comparison.metric, specification)
+    fixed = specification.baseline.values
+    arm, against = (specification.arm({**fixed, **levels}) for levels in (comparison.arm, comparison.against))
+    return Resolved(metric, arm, against, _sign(comparison.expect, metric))
+
+
+def check(contrast: Contrast, specification: Specification) -> None:
+    """Raise the `ConfigError` that judging would raise; for a plan to call before anything is trained."""
+    for comparison in contrast:
+        resolve(comparison, specification)
+
+
+def _metric(key: str, specification: Specification) -> Metric:
+    if key == PRIMARY:
+        return specification.primary
+    if key == OWN_LOSS:
+        for metric in specification.metrics:
+            if metric.evaluation == "own-loss":
+                return metric
+        known = ", ".join(metric.key for metric in specification.metrics)
+        raise ConfigError(f"study {specification.name} has no column of each arm's own loss (own-loss/…); its metrics: {known}")
+    return specification.metric(key)
+
+
+def _sign(expect: Expect, metric: Metric) -> int:
+    if expect == "same":
+        return 0
+    if expect in ("higher", "lower"):
+        return 1 if expect == "higher" else -1
+    if metric.better == "none":
+        raise ConfigError(f"metric {metric.key!r} has no better side; expect must be higher, lower or same, not {expect}")
+    return 1 if (metric.better == "higher") == (expect == "better") else -1

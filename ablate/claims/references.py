@@ -1,0 +1,90 @@
+"""Where published figures and claims come from: citation key to full reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ablate.config import choose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One publication or repository."""
+
+    key: str
+    authors: str
+    year: int
+    title: str
+    venue: str
+    arxiv: str = ""
+    """Identifier, e.g. `2202.08005`; empty for what is not on arXiv."""
+    url: str = ""
+
+    @property
+    def text(self) -> str:
+        """One line for a bibliography."""
+        arxiv = f", arXiv:{self.arxiv}" if self.arxiv else ""
+        return f"{self.authors} ({self.year}). {self.title}. {self.venue}{arxiv}."
+
+    @property
+    def link(self) -> str:
+        return self.url or f"https://arxiv.org/abs/{self.arxiv}"
+
+
+def reference(key: str) -> Reference:
+    """The reference with this key; `ConfigError` with the nearest known ones otherwise."""
+    return REFERENCES[choose(key, REFERENCES, "reference")]
+
+
+_ALL = (
+    Reference(
+        key="wettig2023",
+        authors="Alexander Wettig, Tianyu Gao, Zexuan Zhong, Danqi Chen",
+        year=2023,
+        title="Should You Mask 15% in Masked Language Modeling?",
+        venue="EACL 2023",
+        arxiv="2202.08005",
+    ),
+    Reference(
+        key="dinkytrain",
+        authors="Princeton NLP",
+        year=2022,
+        title="DinkyTrain, model list of the checkpoints of Wettig et al.",
+        venue="GitHub repository, README at commit 028aaca",
+        url="https://github.com/princeton-nlp/DinkyTrain",
+    ),
+    Reference(
+        key="devlin2019",
+        authors="Jacob Devlin, Ming-Wei Chang, Kenton Lee, Kristina Toutanova",
+        year=2019,
+        title="BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
+        venue="NAACL 2019",
+        arxiv="1810.04805",
+    ),
+    Reference(
+        key="ankner2024",
+        authors="Zachary Ankner, Naomi Saphra, Davis Blalock, Jonathan Frankle, Matthew L. Leavitt",
+        year=2024,
+        title="Dynamic Masking Rate Schedules for MLM Pretraining",
+        venue="EACL 2024 (short papers)",
+        arxiv="2305.15096",
+    ),
+    Reference(
+        key="charpentier2024",
+        authors="Lucas Georges Gabriel Charpentier, David Samuel",
+        year=2024,
+        title="GPT or BERT: why not both?",
+        venue="BabyLM Challenge 2024",
+        arxiv="2410.24159",
+    ),
+    Reference(
+        key="raffel2020",
+        authors="Colin Raffel, Noam Shazeer, Adam Roberts, Katherine Lee, Sharan Narang, Michael Matena, Yanqi Zhou, Wei Li, "
+        "Peter J. Liu",
+        year=2020,
+        title="Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer",
+        venue="JMLR 21",
+        arxiv="1910.10683",
+    ),
+)
+REFERENCES: dict[str, Reference] = {found.key: found for found in _ALL}

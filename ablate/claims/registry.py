@@ -1,0 +1,48 @@
+"""All registered claims, in order, and a digest that shows when one was changed after a study had been planned."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from ablate.claims import ankner2024, devlin2019, raffel2020, wettig2023
+from ablate.claims.claim import Claim
+from ablate.claims.figures import Figure
+from ablate.config import choose
+from ablate.measure import digest as _digest
+
+_PAPERS = (wettig2023, devlin2019, ankner2024, raffel2020)
+
+CLAIMS: dict[str, Claim] = {
+    found.id: found for found in sorted((found for paper in _PAPERS for found in paper.CLAIMS), key=lambda found: found.id)
+}
+FIGURES: tuple[Figure, ...] = tuple(figure for paper in _PAPERS for figure in paper.FIGURES)
+
+
+def claim(id: str) -> Claim:
+    """The claim with this id; `ConfigError` with the nearest known ones otherwise."""
+    return CLAIMS[choose(id, CLAIMS, "claim")]
+
+
+def figures_for(path: str) -> tuple[Figure, ...]:
+    """The published figures of all claims about the factor at a dotted path, each once, in the order of the claims."""
+    found: list[Figure] = []
+    for one in CLAIMS.values():
+        if one.factor == path:
+            found.extend(figure for figure in one.figures if figure not in found)
+    return tuple(found)
+
+
+def digest(ids: Iterable[str] | None = None) -> str:
+    """Digest of what the verdicts on these claims (all, if none are named) depend on.
+
+    A study stores that of its own claims, so that registering a further claim leaves earlier studies as they are. Figures
+    are left out: correcting one changes what is shown beside a verdict, not the verdict.
+    """
+    chosen = CLAIMS if ids is None else [claim(id).id for id in ids]
+    return _digest(*(_judged(CLAIMS[id]) for id in chosen))
+
+
+def _judged(found: Claim) -> dict[str, object]:
+    contrast = [dataclasses.asdict(comparison) for comparison in found.contrast]
+    return {"id": found.id, "statement": found.statement, "direction": found.direction, "contrast": contrast}

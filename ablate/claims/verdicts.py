@@ -1,0 +1,239 @@
+"""Reproduced, contradicted, no effect, undecided or not testable: the verdict of a study on a published claim.
+
+Each comparison of a claim gives a paired t interval of arm - against over the seeds both completed, and two p values that
+are twice one-sided: that it is as claimed, and that it is the other way round. For "same", as claimed means inside the band
+(two one-sided tests, Schuirmann 1987) and the other way round means outside it. A claim is then
+
+    contradicted   one comparison is the other way round: k min p ≤ a     (k comparisons: Bonferroni)
+    no effect      otherwise, the interval of one comparison lies inside its band
+    reproduced     otherwise, all comparisons are as claimed: max p ≤ a   (intersection-union test: no correction)
+    undecided      otherwise, or with fewer than three complete pairs, or while planned runs have not ended
+
+where a is what Holm's procedure across the study's claims leaves this claim of the α that the look may spend
+(`ablate.analysis.spending`). If seeds were added, the looks are gone through in order, each with the seeds it had, and the
+first that decides ends the test: that is the procedure whose error rate is at most α. The confidence of an interval is
+1 - a, so that it leaves out zero where the test rejects. A run that learned nothing never enters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ablate.analysis.completeness import trained, untrained
+from ablate.analysis.frames import by_pair
+from ablate.analysis.intervals import mean_interval, one_sided
+from ablate.analysis.multiplicity import holm, holm_levels
+from ablate.analysis.paired import values
+from ablate.analysis.power import seeds_needed
+from ablate.analysis.spending import schedule, spent
+from ablate.claims import registry, wording
+from ablate.claims.claim import Claim
+from ablate.claims.contrast import Comparison, Resolved, resolve
+from ablate.specification import Arm, Specification
+
+Status = Literal["reproduced", "contradicted", "no effect", "undecided", "not testable"]
+STATUSES: tuple[Status, ...] = ("reproduced", "contradicted", "no effect", "undecided", "not testable")
+Outcome = Literal["supports", "opposes", "no effect", "undecided"]
+LEAST_PAIRS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the study says on one comparison, in the metric's unit."""
+
+    metric: str
+    """`Metric.key`"""
+    label: str
+    arm: str
+    against: str
+    expect: str
+    estimate: float
+    """Mean of arm - against."""
+    low: float
+    high: float
+    p: float
+    """Two-sided, that the difference is 0; not adjusted."""
+    n: int
+    """Complete pairs of trained runs."""
+    missing: int
+    """Planned pairs without them."""
+    untrained: int
+    """Of the missing, those where a run ended but had learned nothing."""
+    level: float
+    """Confidence of `low` to `high`."""
+    band: float | None
+    seeds_needed: int | None
+    """If undecided: pairs with which an extension, at the α left to it, would find a difference like the estimate with
+    power 0.8. None above 1,000 or unknown."""
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The study's word on one claim."""
+
+    claim: str
+    status: Status
+    why: str
+    """One sentence."""
+    findings: tuple[Finding, ...] = ()
+    p: float = float("nan")
+    """Of the claim, Holm-adjusted across the study's claims; compare with `alpha`. NaN while runs are open."""
+    alpha: float = float("nan")
+    """What the look could spend."""
+    look: int = 0
+    """Seeds an arm had at the look that decided, or at the last one."""
+    note: str = ""
+    """What a reader should know: the claim was changed after planning, seeds were added."""
+
+
+def judge(claim: Claim, numbers: pd.DataFrame, runs: pd.DataFrame, specification: Specification) -> Verdict:
+    """The verdict on one claim, adjusted for all claims of the study. `ConfigError` if an arm or metric of it is missing."""
+    family = {id: registry.claim(id) for id in specification.claims} | {claim.id: claim}
+    return _judge(family, numbers, runs, specification)[claim.id]
+
+
+def judge_all(numbers: pd.DataFrame, runs: pd.DataFrame, specification: Specification) -> tuple[Verdict, ...]:
+    """The verdicts on the study's claims in its order."""
+    family = {id: registry.claim(id) for id in specification.claims}
+    return tuple(_judge(family, numbers, runs, specification).values())
+
+
+class _Evidence(NamedTuple):
+    """One comparison at one look, before the α that it is held against is known."""
+
+    comparison: Comparison
+    resolved: Resolved
+    differences: np.ndarray
+    untrained: int
+    band: float | None
+    supports: float
+    opposes: float
+
+
+def _judge(
+    family: dict[str, Claim], numbers: pd.DataFrame, runs: pd.DataFrame, specification: Specification
+) -> dict[str, Verdict]:
+    testable = {id: [(c, resolve(c, specification)) for c in claim.contrast] for id, claim in family.items() if claim.contrast}
+    usable = trained(numbers, specification)
+    tables = {found.metric.key: by_pair(usable, found.metric) for found in (r for pairs in testable.values() for _, r in pairs)}
+    unlearned = untrained(numbers, specification)
+    weak = set(zip(unlearned["arm"], unlearned["pair"], strict=True))
+    ended = set(zip(runs["arm"], runs["pair"], strict=True))
+    registered = registry.digest(specification.claims)
+    planned = max(len(arm.seeds) for arm in specification.arms)
+    verdicts = {id: Verdict(claim=id, status="not testable", why=wording.waits(claim)) for id, claim in family.items()}
+    for number, (seeds, alpha) in enumerate(schedule(specification.looks or (planned,), specification.alpha)):
+        later = spent(number + 1, specification.alpha) / alpha
+        evidence = {
+            id: [_evidence(c, found, tables[found.metric.key], weak, seeds) for c, found in pairs]
+            for id, pairs in testable.items()
+        }
+        p = np.array([_claim_p(found) for found in evidence.values()])
+        adjusted, levels = holm(p), holm_levels(p, alpha)
+        for (id, found), level, p_holm in zip(evidence.items(), levels, adjusted, strict=True):
+            if verdicts[id].status in ("reproduced", "contradicted", "no effect"):
+                continue
+            open_runs = sum((arm.name, k) not in ended for arm in _arms(found) for k in range(min(seeds, len(arm.seeds))))
+            status, findings = _decide(found, float(level), seeds, later, wait=open_runs > 0)
+            verdicts[id] = Verdict(
+                claim=id,
+                status=status,
+                why=wording.why(status, findings, specification, open_runs),
+                findings=findings,
+                p=float("nan") if open_runs else float(p_holm),
+                alpha=alpha,
+                look=seeds,
+                note=wording.note(specification, seeds if status != "undecided" else None, registered),
+            )
+        if seeds >= planned:
+            break
+    return verdicts
+
+
+def _arms(evidence: list[_Evidence]) -> list[Arm]:
+    found = {arm.name: arm for e in evidence for arm in (e.resolved.arm, e.resolved.against)}
+    return list(found.values())
+
+
+def _evidence(
+    comparison: Comparison, resolved: Resolved, table: pd.DataFrame, weak: set[tuple[str, int]], seeds: int
+) -> _Evidence:
+    seeds = min(seeds, len(resolved.arm.seeds), len(resolved.against.seeds))
+    here, there = values(table, resolved.arm.name, seeds), values(table, resolved.against.name, seeds)
+    lost = sum((resolved.arm.name, pair) in weak or (resolved.against.name, pair) in weak for pair in range(seeds))
+    differences = here - there
+    complete = ~np.isnan(differences)
+    band = comparison.band
+    if comparison.relative_band is not None and complete.any():
+        band = comparison.relative_band * abs(float(there[complete].mean()))
+    supports, opposes = _p_values(differences, resolved.sign, band)
+    return _Evidence(comparison, resolved, differences, lost, band, supports, opposes)
+
+
+def _p_values(differences: np.ndarray, sign: int, band: float | None) -> tuple[float, float]:
+    """Twice one-sided, so that each is at most a exactly where a (1 - a) interval lies on that side."""
+    interval = mean_interval(differences)
+    if interval.n < LEAST_PAIRS:
+        return 1.0, 1.0
+    error, degrees, mean = interval.sd / np.sqrt(interval.n), interval.n - 1, interval.mean
+    if sign:
+        return tuple(min(1.0, 2 * one_sided(s * mean, error, degrees)) for s in (sign, -sign))  # type: ignore[return-value]
+    assert band is not None
+    inside = max(one_sided(band - mean, error, degrees), one_sided(band + mean, error, degrees))
+    outside = min(one_sided(mean - band, error, degrees), one_sided(-mean - band, error, degrees))
+    return min(1.0, 2 * inside), min(1.0, 2 * outside)
+
+
+def _claim_p(evidence: list[_Evidence]) -> float:
+    """The smaller of the two ways to decide; each takes at most half of α where nothing is there."""
+    return min(max(e.supports for e in evidence), len(evidence) * min(e.opposes for e in evidence), 1.0)
+
+
+def _decide(
+    evidence: list[_Evidence], alpha: float, seeds: int, later: float, wait: bool
+) -> tuple[Status, tuple[Finding, ...]]:
+    findings = tuple(_finding(e, alpha, len(evidence), seeds, later, wait) for e in evidence)
+    outcomes = [finding.outcome for finding in findings]
+    if "opposes" in outcomes:
+        return "contradicted", findings
+    if "no effect" in outcomes:
+        return "no effect", findings
+    return ("reproduced" if all(outcome == "supports" for outcome in outcomes) else "undecided"), findings
+
+
+def _finding(e: _Evidence, alpha: float, comparisons: int, seeds: int, later: float, wait: bool) -> Finding:
+    interval = mean_interval(e.differences, 1 - alpha)
+    decidable = interval.n >= LEAST_PAIRS and not wait
+    inside = decidable and e.band is not None and -e.band < interval.low and interval.high < e.band
+    outcome: Outcome = "undecided"
+    if inside:
+        outcome = "no effect" if e.resolved.sign else "supports"
+    elif decidable and comparisons * e.opposes <= alpha:
+        outcome = "opposes"
+    elif decidable and e.supports <= alpha:
+        outcome = "supports"
+    open_question = outcome == "undecided" and e.resolved.sign != 0
+    needed = seeds_needed(interval.mean, interval.sd, alpha * later) if open_question else None
+    return Finding(
+        metric=e.resolved.metric.key,
+        label=e.resolved.metric.label,
+        arm=e.resolved.arm.name,
+        against=e.resolved.against.name,
+        expect=e.comparison.expect,
+        estimate=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        p=interval.p,
+        n=interval.n,
+        missing=min(seeds, len(e.resolved.arm.seeds), len(e.resolved.against.seeds)) - interval.n,
+        untrained=e.untrained,
+        level=1 - alpha,
+        band=e.band,
+        seeds_needed=needed,
+        outcome=outcome,
+    )

@@ -1,0 +1,85 @@
+"""Verdicts in words: one sentence each, numbers in the units the table shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ablate.specification import Metric, Specification
+
+if TYPE_CHECKING:
+    from ablate.claims.claim import Claim
+    from ablate.claims.verdicts import Finding
+
+
+def waits(claim: Claim) -> str:
+    """Why a claim without a contrast is not testable."""
+    return f"It waits for {claim.waits_for}."
+
+
+def why(status: str, findings: Sequence[Finding], specification: Specification, open_runs: int) -> str:
+    """Why the verdict is what it is."""
+    if open_runs:
+        runs = "run of its arms has" if open_runs == 1 else "runs of its arms have"
+        return f"{open_runs} planned {runs} not ended; a look is taken when all have."
+    if status == "reproduced":
+        return f"As claimed: {'; '.join(_seen(f, specification) for f in findings)}."
+    telling = {"contradicted": "opposes", "no effect": "no effect", "undecided": "undecided"}[status]
+    finding = next(f for f in findings if f.outcome == telling)
+    if status == "contradicted":
+        return f"Expected {finding.expect}, but {_seen(finding, specification)}."
+    if status == "no effect":
+        return f"Inside the no-effect band of {_band(finding, specification)}: {_seen(finding, specification)}."
+    return _undecided(finding, specification)
+
+
+def note(specification: Specification, decided_at: int | None, digest: str) -> str:
+    """What else to know: claims changed after planning, seeds added, an earlier look that settled it."""
+    said = []
+    if specification.claims_digest and specification.claims_digest != digest:
+        said.append("the registered claims were changed after this study was planned")
+    if len(specification.looks) > 1:
+        looks = ", then ".join(map(str, specification.looks))
+        said.append(f"seeds were added ({looks}), alpha is spent over these looks")
+        if decided_at is not None and decided_at < specification.looks[-1]:
+            said.append(f"decided at the look with {decided_at}")
+    return "; ".join(said)
+
+
+def _undecided(finding: Finding, specification: Specification) -> str:
+    if finding.n < 3:
+        because = f", {finding.untrained} lost to runs that learned nothing" if finding.untrained else ""
+        where = f"{_label(finding.arm, specification)} and {_label(finding.against, specification)}"
+        return f"{where} share {finding.n} complete {_pairs(finding.n)} of {finding.label}{because}; a verdict needs 3."
+    seen = _seen(finding, specification)
+    if finding.expect == "same":
+        return f"Neither inside nor outside the band of {_band(finding, specification)}: {seen}."
+    if finding.seeds_needed is None or finding.seeds_needed <= finding.n:
+        return f"Not settled that the first is {finding.expect}: {seen}."
+    return f"Not settled: {seen}; about {finding.seeds_needed} pairs in an extension would show a difference of this size."
+
+
+def _seen(finding: Finding, specification: Specification) -> str:
+    metric = specification.metric(finding.metric)
+    between = f"{_label(finding.arm, specification)} minus {_label(finding.against, specification)}"
+    low, high = (_amount(value, metric, unit=False) for value in (finding.low, finding.high))
+    return f"{finding.label}, {between} = {_amount(finding.estimate, metric)} [{low}, {high}], {finding.n} {_pairs(finding.n)}"
+
+
+def _label(arm: str, specification: Specification) -> str:
+    return next(one.label for one in specification.arms if one.name == arm)
+
+
+def _band(finding: Finding, specification: Specification) -> str:
+    band = math.nan if finding.band is None else finding.band
+    return f"±{_amount(band, specification.metric(finding.metric), sign='')}"
+
+
+def _amount(value: float, metric: Metric, sign: str = "+", unit: bool = True) -> str:
+    shown = "points" if metric.unit == "share" and metric.scale == 100 else metric.unit
+    return f"{value * metric.scale:{sign}.{metric.digits}f}" + (f" {shown}" if unit and shown else "")
+
+
+def _pairs(count: int) -> str:
+    return "pair" if count == 1 else "pairs"

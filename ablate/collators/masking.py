@@ -1,0 +1,150 @@
+"""Hide some tokens of a text and ask for them: which, how many, and what stands in their place.
+
+Every position gets a place in one random order, drawn once for an example, and a rate r hides the first round(r E) places
+of its E eligible positions. So what is hidden at 0.15 is also hidden at 0.40 under the same noise, and arms that differ in
+their rate differ in nothing else. The selection is a matter of the order alone:
+
+| selection | the order | source |
+| --- | --- | --- |
+| uniform | of single tokens | Devlin et al. 2019, section 3.1 |
+| whole_word | of words, whose tokens stand together and are never divided | Devlin et al., released code, May 2019 |
+| span | of spans that start anywhere and have a geometric length | Joshi et al. 2020, section 3.1 |
+
+How much is corrupted and how much is predicted are two numbers (Wettig et al. 2023, section 4, table 3). Predicting less
+than is corrupted takes the loss on the first places only; predicting more shows the text several times, each copy hiding
+the next stretch of the order, so that the copies' masks are disjoint; the last copy hides what is left of the text.
+
+Shape letters: B example, C row (copies of an example stand together), T position.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+Selection = Literal["uniform", "whole_word", "span"]
+
+
+class MaskingNoise(NamedTuple):
+    """Independent uniforms in [0, 1), each [B, T]; one of each kind a position, whether it is used or not."""
+
+    order: np.ndarray
+    replacement: np.ndarray
+    token: np.ndarray
+    length: np.ndarray
+
+
+class Masked(NamedTuple):
+    """Rows after corruption, each [C, T]."""
+
+    inputs: np.ndarray
+    """int64 token ids, with MASK and random tokens in place."""
+    corrupted: np.ndarray
+    """bool: chosen for corruption, the ones that keep their token included."""
+    predicted: np.ndarray
+    """bool: where the loss is taken; a subset of `corrupted`."""
+
+
+def draw_noise(generators: Iterable[np.random.Generator], length: int) -> MaskingNoise:
+    """The noise of each example from its own generator."""
+    return MaskingNoise(*np.stack([generator.random((4, length)) for generator in generators], axis=1))
+
+
+def rate_at(progress: float, start: float, end: float | None) -> float:
+    """A rate that moves linearly from `start` to `end` over the budget; constant where `end` is None."""
+    return start if end is None else start + (end - start) * progress
+
+
+def copies(mask_rate: float, prediction_rate: float) -> int:
+    """How many disjointly masked copies of a text it takes to predict a share `prediction_rate` of it."""
+    return max(1, math.ceil(prediction_rate / mask_rate - 1e-9))
+
+
+def places(
+    tokens_BT: np.ndarray,
+    eligible_BT: np.ndarray,
+    continues_V: np.ndarray,
+    noise: MaskingNoise,
+    selection: Selection,
+    mean_span_length: float,
+) -> np.ndarray:
+    """Each position's place in the order, float [B, T]: 0.5, 1.5, ...; one word's tokens share their mean; inf if not eligible.
+
+    Half-integers make "the first n" a comparison with n, and the mean divides the words at the count that is nearest to n.
+    """
+    priority = noise.order
+    if selection == "whole_word":
+        word, first_of_word = _words(tokens_BT, eligible_BT, continues_V)
+        priority = noise.order.ravel()[first_of_word][word]
+    elif selection == "span":
+        priority = _earliest_cover(eligible_BT, noise, mean_span_length)
+    sequence = np.argsort(np.where(eligible_BT, priority, np.inf), axis=1, kind="stable")
+    place = np.empty(sequence.shape)
+    np.put_along_axis(place, sequence, np.arange(sequence.shape[1]) + 0.5, axis=1)
+    if selection == "whole_word":
+        place = (np.bincount(word.ravel(), place.ravel()) / np.bincount(word.ravel()))[word]
+    return np.where(eligible_BT, place, np.inf)
+
+
+def _words(tokens_BT: np.ndarray, eligible_BT: np.ndarray, continues_V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Running word number of each position, [B, T], and the flat position at which each word starts."""
+    starts = ~continues_V[tokens_BT] | ~eligible_BT
+    starts[:, 0] = True
+    starts[:, 1:] |= ~eligible_BT[:, :-1]
+    return np.cumsum(starts).reshape(starts.shape) - 1, np.flatnonzero(starts)
+
+
+def _earliest_cover(eligible_BT: np.ndarray, noise: MaskingNoise, mean_span_length: float) -> np.ndarray:
+    """A span starts at every position, spans are laid in random order, and a position counts with its first cover."""
+    if mean_span_length == 1:
+        return noise.order
+    shorter = 1 - 1 / mean_span_length
+    length = 1 + np.floor(np.log1p(-noise.length) / math.log(shorter)).astype(np.int64)
+    cover, reachable = noise.order.copy(), eligible_BT.copy()
+    for offset in range(1, min(int(length.max()), length.shape[1])):
+        # A span ends at the first position that may not be hidden, such as the boundary between two documents.
+        reachable = reachable[:, :-1] & eligible_BT[:, offset:]
+        covers = reachable & (length[:, :-offset] > offset)
+        np.minimum(cover[:, offset:], np.where(covers, noise.order[:, :-offset], np.inf), out=cover[:, offset:])
+    return cover
+
+
+def mask(
+    tokens_BT: np.ndarray,
+    place_BT: np.ndarray,
+    noise: MaskingNoise,
+    *,
+    mask_rate: float,
+    prediction_rate: float,
+    mask_share: float,
+    random_share: float,
+    mask_token: int,
+    first_ordinary: int,
+    vocabulary: int,
+) -> Masked:
+    """Hide round(mask_rate x E) of a row's E eligible positions, and at least one; `places` says in which order.
+
+    A hidden token becomes MASK with probability `mask_share`, a uniform token from [first_ordinary, vocabulary) with
+    probability `random_share`, and otherwise stays (Devlin et al. 2019, section 3.1: 0.8, 0.1, 0.1).
+    """
+    number = copies(mask_rate, prediction_rate)
+    tokens_CT, place_CT = np.repeat(tokens_BT, number, axis=0), np.repeat(place_BT, number, axis=0)
+    copy_C1 = np.tile(np.arange(number), len(tokens_BT))[:, None]
+    eligible_CT = np.isfinite(place_CT)
+    eligible_C1 = eligible_CT.sum(axis=1, keepdims=True)
+    # At least the first place is hidden, and a long first word may stand beyond the count that was asked for.
+    least_C1 = np.maximum(1.0, place_CT.min(axis=1, keepdims=True))
+    start_C1 = np.where(copy_C1 == 0, 0.0, np.maximum(least_C1, np.rint(copy_C1 * mask_rate * eligible_C1)))
+    end_C1 = np.maximum(least_C1, np.rint((copy_C1 + 1) * mask_rate * eligible_C1))
+    last_C1 = np.maximum(least_C1, np.rint(prediction_rate * eligible_C1))
+    corrupted = eligible_CT & (place_CT > start_C1) & (place_CT <= end_C1)
+    predicted = corrupted & (place_CT <= last_C1)
+
+    replacement, token = (np.repeat(u, number, axis=0) for u in (noise.replacement, noise.token))
+    random_token = first_ordinary + (token * (vocabulary - first_ordinary)).astype(np.int64)
+    inputs = np.where(corrupted & (replacement < mask_share), mask_token, tokens_CT)
+    to_random = corrupted & (replacement >= mask_share) & (replacement < mask_share + random_share)
+    return Masked(np.where(to_random, random_token, inputs), corrupted, predicted)

@@ -1,0 +1,108 @@
+"""One corpus a file; each is a stream of documents, each document a list of sentences and, where there is one, a label.
+
+| name | text |
+| --- | --- |
+| `pydocs` | English prose from the documentation already on this machine; the default, needs no network |
+| `grammar` | sentences of a probabilistic grammar whose entropy is known exactly |
+| `files:PATH` | the user's own .txt, .jsonl, .csv or .tsv (also .gz), or a folder of them |
+| `hub:NAME` | a Hugging Face data set (extra `datasets`), or a local data set folder |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from ablate.config import ConfigError, Data, choose
+from ablate.measure import Report
+
+
+class Document(NamedTuple):
+    """A text in one piece, split into sentences."""
+
+    sentences: tuple[str, ...]
+    label: str = ""
+    """What the document is about; empty when the corpus has no labels."""
+
+
+class MinimalPair(NamedTuple):
+    """Two sentences that differ in one word; only the first is grammatical."""
+
+    good: str
+    bad: str
+    phenomenon: str
+
+
+class Corpus(Protocol):
+    """A source of documents. A synthetic one may also offer `minimal_pairs(count, seed)` and `entropy` [nats per token]."""
+
+    name: str
+
+    def fingerprint(self) -> str:
+        """What the documents are a function of, as a digest; cheap, nothing is built."""
+
+    def describe(self) -> dict[str, str]:
+        """What a reader of a report should know about the text."""
+
+    def documents(self) -> Iterator[Document]:
+        """All documents, always in the same order, without ever holding them all."""
+
+
+@runtime_checkable
+class Builds(Protocol):
+    """A corpus that keeps a cache of its own and wants to fill it before it is read."""
+
+    def build(self, report: Report) -> None:
+        """Fill the cache, once, and say how far it is."""
+
+
+def _pydocs(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.pydocs import PyDocs
+
+    return PyDocs()
+
+
+def _grammar(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.grammar import Grammar
+
+    return Grammar()
+
+
+def _files(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.files import Files
+
+    return Files(Path(argument).expanduser(), data.column)
+
+
+def _hub(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.hub import Hub
+
+    return Hub(argument, data.column)
+
+
+CORPORA: dict[str, Callable[[str, Data], Corpus]] = {"pydocs": _pydocs, "grammar": _grammar, "files": _files, "hub": _hub}
+"""Kind -> constructor from what follows the colon in `data.corpus`, and the data settings."""
+
+WANTS_ARGUMENT = {"files": "files:PATH, e.g. files:texts/novels.txt", "hub": "hub:NAME, e.g. hub:wikitext:wikitext-2-raw-v1"}
+
+
+def open_corpus(data: Data) -> Corpus:
+    """The corpus that `data.corpus` names. Raises `ConfigError` for an unknown kind or a missing or superfluous argument."""
+    kind, colon, argument = data.corpus.partition(":")
+    choose(kind, CORPORA, "corpus")
+    if kind in WANTS_ARGUMENT and not argument:
+        raise ConfigError(f"data.corpus = {data.corpus!r}, but must say which: {WANTS_ARGUMENT[kind]}")
+    if kind not in WANTS_ARGUMENT and colon:
+        raise ConfigError(f"data.corpus = {data.corpus!r}, but {kind} takes nothing after a colon: write {kind!r}")
+    return CORPORA[kind](argument, data)
+
+
+def source_digest(*modules: str) -> str:
+    """Digest of the source text of modules: text cleaned by changed code is other text."""
+    hashed = hashlib.sha256()
+    for name in modules:
+        hashed.update(Path(str(importlib.import_module(name).__file__)).read_bytes())
+    return hashed.hexdigest()[:16]

@@ -1,0 +1,153 @@
+"""The user's own text: .txt, .jsonl, .csv or .tsv, each also .gz, or a folder of them; any size in bounded memory.
+
+| suffix | a document is |
+| --- | --- |
+| `.txt` | a block of lines between blank lines; one longer than 1 MiB is cut at line ends |
+| `.jsonl` | one object a line: the field `data.column` |
+| `.csv` | one record, quoted as RFC 4180 says, header first: the column `data.column` |
+| `.tsv` | one line, no quoting, header first: the column `data.column` |
+
+A field or column `label` gives the label where there is one. Text is UTF-8, in any language; sentences are found by
+`prose.split_sentences`. A folder is read recursively in the order of its relative paths, hidden files left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ablate.config import ConfigError
+from ablate.data.corpora import Document, source_digest
+from ablate.data.corpora.contents import digest_of
+from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
+from ablate.data.corpora.prose import split_sentences
+from ablate.measure import digest
+
+LONGEST_DOCUMENT = 1 << 20
+"""Characters after which a .txt document ends at the next line."""
+CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("files", "lines", "prose"))
+
+
+class Files:
+    """See the module's docstring. Raises `ConfigError` for a path that is missing, empty of files, or of an unknown kind."""
+
+    name = "files"
+
+    def __init__(self, path: Path, column: str) -> None:
+        self.path, self.column = path, column
+        if not path.exists():
+            raise ConfigError(f"data.corpus = 'files:{path}', but there is no such file or folder")
+        self.paths = _files_below(path) if path.is_dir() else [path]
+        for file in self.paths:
+            if _kind(file) not in READERS:
+                raise ConfigError(f"data.corpus = 'files:{path}', but {file.name} must end in one of {SUFFIXES}")
+            if not file.stat().st_size:
+                raise ConfigError(f"{file} is empty")
+
+    def fingerprint(self) -> str:
+        """Digest of the contents in order, their kinds, the column and the reading code; where the files lie plays no part."""
+        return digest(self.name, self.column, [(_kind(file), digest_of(file)) for file in self.paths], source_digest(*CLEANING))
+
+    def describe(self) -> dict[str, str]:
+        """File names and sizes."""
+        size = sum(file.stat().st_size for file in self.paths)
+        count = f"{len(self.paths)} file{'s' * (len(self.paths) > 1)}"
+        return {"text": f"{self.path.name}: {count}, {size:,} bytes", "labels": "field `label`, if any"}
+
+    def documents(self) -> Iterator[Document]:
+        """Documents in the order of the files. Raises `ConfigError` with file and place for what is not readable text."""
+        found = False
+        for file in self.paths:
+            for text, label in READERS[_kind(file)](file, self.column):
+                if sentences := tuple(split_sentences(text)):
+                    found = True
+                    yield Document(sentences, label)
+        if not found:
+            raise ConfigError(f"data.corpus = 'files:{self.path}' holds no text")
+
+
+def _files_below(folder: Path) -> list[Path]:
+    readable = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and _kind(path) in READERS)
+    relative = sorted(path for path in readable if not any(part.startswith(".") for part in path.parts))
+    if not relative:
+        raise ConfigError(f"data.corpus = 'files:{folder}', but no file in it ends in one of {SUFFIXES}")
+    return [folder / path for path in relative]
+
+
+def _kind(path: Path) -> str:
+    name = path.name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def _read_txt(path: Path, column: str) -> Iterator[tuple[str, str]]:
+    block: list[str] = []
+    size = 0
+    for line in read_lines(path, cut=True):
+        if line.strip() and size < LONGEST_DOCUMENT:
+            block.append(line)
+            size += len(line)
+            continue
+        yield "".join(block), ""
+        block = [line] if line.strip() else []
+        size = len(line)
+    yield "".join(block), ""
+
+
+def _read_jsonl(path: Path, column: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ConfigError(f"{path}, line {number}: not JSON ({error})") from None
+        if not isinstance(record, dict):
+            kind = type(record).__name__
+            raise ConfigError(f"{path}, line {number}: must be a JSON object with a field {column!r}, found {kind}")
+        yield _text(record, column, f"{path}, line {number}"), _label(record)
+
+
+def _read_table(path: Path, column: str, **dialect: Any) -> Iterator[tuple[str, str]]:
+    before = csv.field_size_limit(LONGEST_RECORD)
+    reader = csv.reader(read_lines(path), **dialect)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _text(dict.fromkeys(header, ""), column, str(path))
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(header):
+                raise ConfigError(f"{path}, line {reader.line_num}: {len(row)} fields, but the header names {len(header)}")
+            record = dict(zip(header, row, strict=True))
+            yield record[column], _label(record)
+    except csv.Error as error:
+        raise ConfigError(f"{path}, line {reader.line_num}: {error}") from None
+    finally:
+        csv.field_size_limit(before)
+
+
+def _text(record: dict[str, Any], column: str, place: str) -> str:
+    if column not in record:
+        columns = ", ".join(map(str, record)) or "none"
+        raise ConfigError(f"{place}: no column {column!r}; its columns: {columns} (set data.column)")
+    if record[column] is not None and not isinstance(record[column], str):
+        raise ConfigError(f"{place}: {column!r} must be text, found {type(record[column]).__name__}")
+    return record[column] or ""
+
+
+def _label(record: dict[str, Any]) -> str:
+    label = record.get("label")
+    return "" if label is None else str(label)
+
+
+READERS: dict[str, Callable[[Path, str], Iterator[tuple[str, str]]]] = {
+    ".txt": _read_txt,
+    ".jsonl": _read_jsonl,
+    ".csv": partial(_read_table, strict=True),
+    ".tsv": partial(_read_table, delimiter="\t", quoting=csv.QUOTE_NONE),
+}
+SUFFIXES = ", ".join(READERS) + " (each also with .gz)"

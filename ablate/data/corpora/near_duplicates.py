@@ -1,0 +1,48 @@
+"""Near-duplicate text by shingles: what was mostly read before is not read again.
+
+A shingle is a run of five words. A sentence is stale when at least half of its shingles occurred in an earlier
+document (its resemblance to what came before, one-sided: the containment of Broder 1997, "On the resemblance and
+containment of documents", sec. 2). Stale sentences go, and what is left must still make a document.
+So boilerplate is read once, and a held-out document is not a lightly edited copy of a training document.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ablate.data.corpora import Document
+from ablate.data.corpora.prose import FEWEST_WORDS, words
+
+WORD = re.compile(r"\w+")
+SHINGLE = 5
+"""Words in a shingle; a shorter sentence is one shingle."""
+STALE = 0.5
+
+
+class FreshText:
+    """Remembers the shingles of all documents so far; a few hundred bytes for each sentence kept."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._seen: set[int] = set()
+
+    def keep(self, document: Document) -> Document | None:
+        """The document without its stale sentences, or None if too little is left."""
+        fresh = []
+        shingles_here: set[int] = set()
+        for sentence in document.sentences:
+            shingles = self._shingles(sentence)
+            if sum(shingle in self._seen for shingle in shingles) < STALE * len(shingles):
+                fresh.append(sentence)
+                shingles_here |= shingles
+        if words(fresh) < FEWEST_WORDS:
+            return None
+        self._seen |= shingles_here
+        return Document(tuple(fresh), document.label)
+
+    def _shingles(self, sentence: str) -> set[int]:
+        # Word numbers in place of words: the hash of a tuple of integers is the same in every process.
+        numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in WORD.findall(sentence.lower())]
+        if len(numbers) <= SHINGLE:
+            return {hash(tuple(numbers))}
+        return {hash(run) for run in zip(*(numbers[start:] for start in range(SHINGLE)), strict=False)}

@@ -1,0 +1,155 @@
+"""A corpus under a tokenizer, prepared once and then opened in milliseconds.
+
+`prepare` reads the corpus twice: as far as the tokenizer needs to be trained, and once through to write token files.
+Nothing is held but a buffer, so the size of the corpus is bounded by the disk, not by memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablate.config import ConfigError, Data
+from ablate.data import tokenizer as tokenization
+from ablate.data.cache import build_once, cache_root, silent
+from ablate.data.corpora import Builds, Corpus, Document, open_corpus
+from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
+from ablate.data.token_store import TokenStore, TokenWriter, token_type
+from ablate.data.tokenizer import Tokenizer, Vocabulary
+from ablate.measure import Report, digest
+
+HELD_OUT_TEXTS = 20_000
+"""Documents of each held-out split whose text is kept beside the tokens, for yardsticks that read words."""
+BATCH = 512
+"""Documents tokenized at a time."""
+LAYOUT = 1
+"""Raised when the files of a prepared text change."""
+
+
+class Text:
+    """What training and yardsticks read: token files by split, held-out documents, the vocabulary."""
+
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> None:
+        self.corpus = corpus
+        self.tokenizer = tokenizer
+        self.folder = folder
+        self._facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.tokenizer.vocabulary
+
+    def split(self, name: str) -> TokenStore:
+        """Token files of `train`, `validation` or `test`."""
+        return TokenStore(self.folder, name)
+
+    def documents(self, split: str) -> Iterator[Document]:
+        """Documents as text, in corpus order; of a held-out split the first `HELD_OUT_TEXTS`, of `train` all."""
+        if split not in HELD_OUT:
+            yield from (document for document in self.corpus.documents() if split_of(document) == split)
+            return
+        with open(self.folder / f"{split}.jsonl", encoding="utf-8") as lines:
+            for line in lines:
+                label, *sentences = json.loads(line)
+                yield Document(tuple(sentences), label)
+
+    def unigram_counts(self) -> np.ndarray:
+        """int64 [V]: how often each token type occurs in the training split."""
+        return np.load(self.folder / "unigram.npy")
+
+    def facts(self) -> dict[str, Any]:
+        """For the report: where the text comes from, how much there is of it, the unigram entropy in nats per token."""
+        counts = self.unigram_counts()
+        shares = counts[counts > 0] / counts.sum()
+        return {
+            "corpus": self.corpus.name,
+            **self.corpus.describe(),
+            "corpus fingerprint": self._facts["corpus"],
+            "tokenizer": self.tokenizer.kind,
+            "tokenizer fingerprint": self.tokenizer.fingerprint,
+            "vocabulary": self.vocabulary.size,
+            "unigram entropy": float(-(shares * np.log(shares)).sum()),
+            "documents": sum(split["documents"] for split in self._facts["splits"].values()),
+            "words": sum(split["words"] for split in self._facts["splits"].values()),
+            **{f"{name} {key}": value for name, split in self._facts["splits"].items() for key, value in split.items()},
+        }
+
+
+def fingerprints(data: Data) -> dict[str, str]:
+    """`{"corpus": ..., "tokenizer": ...}` without building anything."""
+    return _fingerprints(open_corpus(data), data)
+
+
+def _fingerprints(corpus: Corpus, data: Data) -> dict[str, str]:
+    of_corpus = corpus.fingerprint()
+    of_tokenizer = tokenization.fingerprint(digest(of_corpus, RULE), data.tokenizer, data.vocabulary)
+    return {"corpus": of_corpus, "tokenizer": of_tokenizer}
+
+
+def prepare(data: Data, report: Report | None = None) -> Text:
+    """Build or open the text that `data` names.
+
+    Raises `ConfigError` when the corpus cannot be read, the vocabulary cannot hold its alphabet, or a split has fewer tokens
+    than one window.
+    """
+    report = report or silent
+    corpus = open_corpus(data)
+    found = _fingerprints(corpus, data)
+    folder = cache_root() / "text" / digest(found, LAYOUT)
+    build_once(folder, lambda temporary: _build(temporary, corpus, data, found, report), report)
+    text = Text(corpus, Tokenizer.load(folder / "tokenizer.json", data.tokenizer, found["tokenizer"]), folder)
+    for name in SPLITS:
+        store = text.split(name)
+        if len(store.tokens) < data.context:
+            has = f"{len(store.tokens)} tokens in {store.documents} documents"
+            raise ConfigError(
+                f"data.corpus = {data.corpus!r} is too small: its {name} split has {has}, but one window needs"
+                f" data.context = {data.context} tokens (whole documents are split 90/5/5)"
+            )
+    return text
+
+
+def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], report: Report) -> None:
+    if isinstance(corpus, Builds):
+        corpus.build(report)
+    report(phase="training the tokenizer", done=0, total=0)
+    read = (document for document in corpus.documents() if split_of(document) == "train")
+    sentences = (sentence for document in read for sentence in document.sentences)
+    tokenizer = tokenization.train(sentences, data.tokenizer, data.vocabulary, found["tokenizer"])
+    tokenizer.save(folder / "tokenizer.json")
+    size = tokenizer.vocabulary.size
+    writers = {name: TokenWriter(folder, name, size) for name in SPLITS}
+    words: Counter[str] = Counter()
+    labels: dict[str, int] = {}
+    with ExitStack() as stack:
+        for writer in writers.values():
+            stack.callback(writer.close)
+        texts = {name: stack.enter_context(open(folder / f"{name}.jsonl", "w", encoding="utf-8")) for name in HELD_OUT}
+        done = 0
+        stream = corpus.documents()
+        while batch := list(islice(stream, BATCH)):
+            done += len(batch)
+            report(phase="writing tokens", done=done, total=0)
+            encoded = iter(tokenizer.encode_batch([sentence for document in batch for sentence in document.sentences]))
+            for document in batch:
+                name = split_of(document)
+                words[name] += sum(len(sentence.split()) for sentence in document.sentences)
+                if name in HELD_OUT and writers[name].documents < HELD_OUT_TEXTS:
+                    texts[name].write(json.dumps([document.label, *document.sentences], ensure_ascii=False) + "\n")
+                label = labels.setdefault(document.label, len(labels)) if document.label else -1
+                writers[name].write(list(islice(encoded, len(document.sentences))), label)
+    np.save(folder / "unigram.npy", writers["train"].counts)
+    facts = {
+        "corpus": found["corpus"],
+        "label_names": list(labels),
+        "token_type": token_type(size).name,
+        "splits": {name: {**writer.sizes, "words": words[name]} for name, writer in writers.items()},
+    }
+    (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")

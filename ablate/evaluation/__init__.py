@@ -1,0 +1,36 @@
+"""Yardsticks: what a trained model is measured by, one to a file, the same for all arms of a study.
+
+| yardstick | question | needs |
+| --- | --- | --- |
+| `masked-bits` | how well does it predict hidden tokens, under common corruptions? | FillsMasks |
+| `cloze` | does its first guess restore a missing word? | FillsMasks |
+| `minimal-pairs` | does it prefer a sentence to the same one broken in one place? | Scores |
+| `linear-probe` | can a document's topic be read off its hidden states? | Encodes |
+| `own-loss` | what does it itself minimise, on held-out text? | any objective |
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ablate.config import choose
+
+if TYPE_CHECKING:
+    from ablate.evaluation.reading import Yardstick
+
+YARDSTICKS: dict[str, str] = {
+    "masked-bits": "ablate.evaluation.masked_bits:MaskedBits",
+    "cloze": "ablate.evaluation.cloze:Cloze",
+    "minimal-pairs": "ablate.evaluation.minimal_pairs:MinimalPairs",
+    "linear-probe": "ablate.evaluation.linear_probe:LinearProbe",
+    "own-loss": "ablate.evaluation.own_loss:OwnLoss",
+}
+"""Name -> where its class is; imported when asked for."""
+
+
+def yardstick(name: str) -> type[Yardstick]:
+    """The class of the yardstick with this name; `ConfigError` with the nearest names for any other."""
+    module, _, attribute = YARDSTICKS[choose(name, YARDSTICKS, "yardstick")].partition(":")
+    found: type[Yardstick] = getattr(importlib.import_module(module), attribute)
+    return found

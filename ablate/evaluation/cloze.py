@@ -1,0 +1,133 @@
+"""Cloze: the word that is missing from a sentence (Taylor 1953), the whole of it, by the model's first guess.
+
+One word of each held-out sentence is hidden: all its pieces, each by [MASK]. The model is right when its most probable
+token is right at every one of them, all pieces guessed at once and each on its own.
+
+    accuracy = sentences with all pieces right / sentences
+
+The word is drawn uniformly from the sentence's words made of letters, whether the tokenizer keeps it in one piece or
+not: preferring words of a single token would ask mostly for function words. The number of [MASK] tokens tells how many
+pieces the word has, as in any whole-word masking. `majority word` is the best that one constant answer could do on
+these items: the share of the most frequent missing word.
+
+Reading error: the binomial standard error is sqrt(a (1 - a) / items), 0.009 at accuracy 0.2 and the default 2,000
+sentences, and less for the difference of two arms, which are asked the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ablate.config import ConfigError, require
+from ablate.data.text import Text
+from ablate.data.tokenizer import MASK
+from ablate.evaluation import framing, held_out
+from ablate.evaluation.reading import Reading, check_capability, noise, undisturbed
+from ablate.objectives.base import FillsMasks
+from ablate.records import Row
+
+SAMPLES = 6
+
+
+class Item(NamedTuple):
+    """A sentence, and where its missing word starts and ends."""
+
+    ids: np.ndarray
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloze:
+    name: ClassVar[str] = "cloze"
+    VERSION: ClassVar[int] = 1
+    needs: ClassVar[type] = FillsMasks
+    on_curve: ClassVar[bool] = False
+
+    sentences: int = 2000
+    """Sentences of the test split, evenly spaced over it; all of them if it has fewer."""
+    shortest: int = 6
+    """Tokens in the shortest sentence."""
+    longest: int = 32
+    """Tokens in the longest sentence."""
+
+    def __post_init__(self) -> None:
+        require(self.sentences >= 1, "cloze sentences", self.sentences, "at least 1")
+        require(1 <= self.shortest <= self.longest, "cloze shortest", self.shortest, f"from 1 to longest = {self.longest}")
+
+    def check(self, model: Any, text: Text) -> None:
+        check_capability(self, model)
+        framing.check_fits(model, self.longest, self.name)
+        self._items(text)
+
+    def measure(self, model: Any, text: Text) -> Reading:
+        """The accuracy, its floor, and a few sentences with the model's guesses."""
+        check_capability(self, model)
+        framing.check_fits(model, self.longest, self.name)
+        items = self._items(text)
+        right = np.zeros(len(items), dtype=bool)
+        guesses: list[np.ndarray] = [np.empty(0)] * len(items)
+        largest = min(framing.TOKENS_AT_ONCE, framing.LOGITS_AT_ONCE // text.vocabulary.size)
+        with undisturbed(model) as device:
+            for batch in framing.same_length([len(item.ids) for item in items], largest):
+                tokens_BT, first = framing.frame(model, np.stack([items[i].ids for i in batch]))
+                positions_M2 = np.array(
+                    [(row, first + t) for row, i in enumerate(batch) for t in range(items[i].start, items[i].end)]
+                )
+                truth_M = tokens_BT[positions_M2[:, 0], positions_M2[:, 1]]
+                tokens_BT[positions_M2[:, 0], positions_M2[:, 1]] = MASK
+                guess_M = framing.fill(model, device, tokens_BT, positions_M2).argmax(-1).cpu().numpy()
+                wrong_B = np.bincount(positions_M2[:, 0], weights=guess_M != truth_M, minlength=len(batch))
+                right[batch] = wrong_B == 0
+                for row, i in enumerate(batch):
+                    guesses[i] = guess_M[positions_M2[:, 0] == row]
+        missing = Counter(tuple(item.ids[item.start : item.end].tolist()) for item in items)
+        majority = missing.most_common(1)[0][1] / len(items)
+        return Reading(
+            rows=tuple(
+                Row(
+                    evaluation=self.name,
+                    metric="accuracy",
+                    condition=condition,
+                    value=value,
+                    unit="share",
+                    better=better,
+                    items=len(items),
+                )
+                for condition, value, better in (("word", float(right.mean()), "higher"), ("majority word", majority, "none"))
+            ),
+            samples=tuple(_sample(items[i], guesses[i], text) for i in held_out.spread(len(items), SAMPLES).tolist()),
+        )
+
+    def _items(self, text: Text) -> list[Item]:
+        items = []
+        for number, ids in held_out.sentences(text.split("test"), self.sentences, self.shortest, self.longest).items():
+            whole = [
+                (s, e)
+                for s, e in held_out.words(ids, text.vocabulary)
+                if text.tokenizer.decode(ids[s:e].tolist()).strip().isalpha()
+            ]
+            if whole:
+                items.append(Item(ids, *whole[int(noise("cloze", number).integers(len(whole)))]))
+        if not items:
+            raise ConfigError(
+                f"the test split has no sentence of {self.shortest} to {self.longest} tokens for {self.name}; use more text"
+            )
+        return items
+
+
+def _sample(item: Item, guess_M: np.ndarray, text: Text) -> dict[str, Any]:
+    ids, filled = item.ids, item.ids.copy()
+    missing = np.zeros(len(ids), dtype=bool)
+    missing[item.start : item.end] = True
+    filled[missing] = guess_M
+    return {
+        "kind": "cloze",
+        "input": held_out.show(ids, text.tokenizer, missing, "▢"),
+        "output": held_out.show(filled, text.tokenizer, missing, "⟨{}⟩"),
+        "truth": held_out.show(ids, text.tokenizer, missing, "⟨{}⟩"),
+    }

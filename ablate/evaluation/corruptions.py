@@ -1,0 +1,83 @@
+"""Corruptions that turn an attested sentence into an ungrammatical one, changed in exactly one place.
+
+Minimal pairs are usually written from templates (BLiMP: Warstadt et al. 2020). These are cut from any English text
+instead: nothing needs to be annotated, and the pair is about the domain the model has read. A corrupted sentence is *most
+often* wrong and sometimes only unusual ("a list of names" against "a list by names"), so 1.0 is out of reach.
+
+| phenomenon | change |
+| --- | --- |
+| closed class | a preposition becomes another; `a` becomes `an`, and back; `the` becomes the one that does not fit |
+| agreement | the other number: is/are, was/were, has/have, does/do, this/these, that/those |
+| swap | two neighbouring different words change places |
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+PREPOSITIONS = ("of", "in", "to", "for", "with", "on", "at", "by", "from")
+
+_NUMBER = (("is", "are"), ("was", "were"), ("has", "have"), ("does", "do"), ("this", "these"), ("that", "those"))
+OTHER_NUMBER = {a: b for one, many in _NUMBER for a, b in ((one, many), (many, one))}
+
+_WORD = re.compile(r"(?<![\w'\u2019-])[^\W\d_]+(?![\w'\u2019-])")
+"""A word of letters that stands alone: no part of `isn't`, `by-product` or `from_file`."""
+
+Corruption = Callable[[str, np.random.Generator], str | None]
+
+
+def closed_class(sentence: str, rng: np.random.Generator) -> str | None:
+    """One preposition or article replaced by one that does not belong there; None if the sentence has none."""
+    places = []
+    for match in _WORD.finditer(sentence):
+        word = match.group().lower()
+        if word in PREPOSITIONS or (word in ("a", "an", "the") and re.match(r" [^\W\d_]", sentence[match.end() :])):
+            places.append(match)
+    if not places:
+        return None
+    place = places[int(rng.integers(len(places)))]
+    word = place.group().lower()
+    if word in PREPOSITIONS:
+        others = [other for other in PREPOSITIONS if other != word]
+        return _replace(sentence, place, others[int(rng.integers(len(others)))])
+    if word == "the":
+        return _replace(sentence, place, "a" if sentence[place.end() + 1].lower() in "aeiou" else "an")
+    return _replace(sentence, place, "an" if word == "a" else "a")
+
+
+def agreement(sentence: str, rng: np.random.Generator) -> str | None:
+    """One verb or demonstrative in the other number; None if the sentence has none."""
+    places = [match for match in _WORD.finditer(sentence) if match.group().lower() in OTHER_NUMBER]
+    if not places:
+        return None
+    place = places[int(rng.integers(len(places)))]
+    return _replace(sentence, place, OTHER_NUMBER[place.group().lower()])
+
+
+def swap(sentence: str, rng: np.random.Generator) -> str | None:
+    """Two neighbouring lower-case words, one space apart, exchanged; None if the sentence has no two that differ."""
+    found = [match for match in _WORD.finditer(sentence) if match.group().islower()]
+    places = [
+        (left, right)
+        for left, right in itertools.pairwise(found)
+        if sentence[left.end() : right.start()] == " " and left.group() != right.group()
+    ]
+    if not places:
+        return None
+    left, right = places[int(rng.integers(len(places)))]
+    return sentence[: left.start()] + right.group() + " " + left.group() + sentence[right.end() :]
+
+
+def _replace(sentence: str, place: re.Match[str], word: str) -> str:
+    old = place.group()
+    if old[0].isupper():
+        word = word.upper() if len(old) > 1 and old.isupper() else word.capitalize()
+    return sentence[: place.start()] + word + sentence[place.end() :]
+
+
+CORRUPTIONS: dict[str, Corruption] = {"agreement": agreement, "closed class": closed_class, "swap": swap}
+"""The rarest first: a sentence goes to the first phenomenon that can use it and still needs pairs."""

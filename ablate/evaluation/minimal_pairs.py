@@ -1,0 +1,150 @@
+"""Minimal pairs: does the model find the attested sentence likelier than the same sentence broken in one place?
+
+    accuracy = pairs with score(good) > score(bad), a tie counting one half / pairs
+
+Forced choice needs no labels and compares probabilities inside one model only, so it is the same question to every
+objective that can score a text (Linzen et al. 2016; Warstadt et al. 2020). What `score` is depends on the objective: its
+log-likelihood where it has one, a bound, or the pseudo-log-likelihood of Salazar et al. 2020, section 2, in which each
+token is masked in turn; the samples say which. Pseudo-log-likelihood as BERT gives it hides one piece at a time, so that a
+word of several pieces helps to predict itself (Kauf and Ivanova 2023 hide its later pieces too; that variant is not used
+here). Scores are sums over the tokens and not divided by their number.
+
+Pairs come from `corpus.minimal_pairs` where the corpus can write its own, else from test sentences (`attested_pairs`). The
+unigram judges them too: `overall, unigram` is 0.5 by construction for attested pairs, and what counting alone is worth for
+those that a corpus wrote.
+
+Reading error: the binomial standard error is sqrt(a (1 - a) / items), 0.023 overall at accuracy 0.7 and the default 3 x 128
+pairs, 0.041 for one phenomenon, and less for the difference of two arms, which judge the same pairs. Ties are counted in
+a row of their own: a model that cannot tell the two apart reads 0.5 with as many ties as pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from ablate.config import ConfigError, require
+from ablate.data.text import Text
+from ablate.evaluation import framing, held_out
+from ablate.evaluation.attested_pairs import EncodedPair, attested_pairs, favours
+from ablate.evaluation.corruptions import CORRUPTIONS
+from ablate.evaluation.reading import Reading, check_capability, undisturbed
+from ablate.evaluation.unigram import log_unigram
+from ablate.objectives.base import Scores
+from ablate.records import Row, check_finite
+
+SAMPLES = 6
+
+TIE = 1e-4
+"""Scores closer than this are equal [nats]. A model blind to word order gives a swapped sentence the same terms in another
+order, and what single precision makes of their sum must not decide the pair."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimalPairs:
+    name: ClassVar[str] = "minimal-pairs"
+    VERSION: ClassVar[int] = 1
+    needs: ClassVar[type] = Scores
+    on_curve: ClassVar[bool] = False
+
+    pairs: int = 128
+    """Pairs of each phenomenon, fewer where the split has fewer sentences that can be broken so; a corpus that writes its own
+    pairs is asked for three times as many in all, whatever its phenomena."""
+    shortest: int = 5
+    """Tokens in the shortest attested sentence."""
+    longest: int = 20
+    """Tokens in the longest sentence: pseudo-log-likelihood costs the square."""
+
+    def __post_init__(self) -> None:
+        require(self.pairs >= 1, "minimal-pairs pairs", self.pairs, "at least 1")
+        require(
+            1 <= self.shortest <= self.longest, "minimal-pairs shortest", self.shortest, f"from 1 to longest = {self.longest}"
+        )
+
+    def check(self, model: Any, text: Text) -> None:
+        self._for_model(model, text)
+
+    def measure(self, model: Any, text: Text) -> Reading:
+        """Accuracy overall, the unigram's, and by phenomenon; the number of ties; a few pairs with their scores."""
+        pairs = self._for_model(model, text)
+        log_p_V = log_unigram(text.unigram_counts())
+        nats = score(model, [ids for pair in pairs for ids in (pair.good, pair.bad)])
+        margin = nats[0::2] - nats[1::2]
+        tied = np.abs(margin) < TIE
+        correct = np.where(tied, 0.5, margin > 0)
+        counted = 0.5 + 0.5 * np.array([favours(log_p_V, pair.good, pair.bad) for pair in pairs])
+        phenomena = np.array([pair.phenomenon for pair in pairs])
+        rows = [_row("overall", correct, "higher"), _row("overall, unigram", counted, "none")]
+        for phenomenon in dict.fromkeys(phenomena.tolist()):
+            rows.append(_row(phenomenon, correct[phenomena == phenomenon], "higher"))
+        ties = Row(
+            evaluation=self.name, metric="ties", condition="overall", value=float(tied.sum()), unit="pairs", items=len(pairs)
+        )
+        samples = tuple(
+            {
+                "kind": "pair",
+                "phenomenon": pairs[i].phenomenon,
+                "input": text.tokenizer.decode(pairs[i].good),
+                "output": text.tokenizer.decode(pairs[i].bad),
+                "margin_nats": float(margin[i]),
+                "estimator": model.estimator,
+            }
+            for i in held_out.spread(len(pairs), SAMPLES).tolist()
+        )
+        return Reading(rows=(*rows, ties), samples=samples)
+
+    def _for_model(self, model: Any, text: Text) -> list[EncodedPair]:
+        check_capability(self, model)
+        made = self.make(text)
+        framing.check_fits(model, max(len(ids) for pair in made for ids in (pair.good, pair.bad)), self.name)
+        return made
+
+    def make(self, text: Text) -> list[EncodedPair]:
+        """The pairs, as token ids: a function of the corpus and of this yardstick's fields alone.
+
+        Raises `ConfigError` when the test split yields none.
+        """
+        own = getattr(text.corpus, "minimal_pairs", None)
+        made = self._own(own, text) if own else attested_pairs(text, self.pairs, self.shortest, self.longest)
+        if not made:
+            raise ConfigError(
+                f"no test sentence of {self.shortest} to {self.longest} tokens can be made a pair for {self.name}; "
+                "use more English text"
+            )
+        return made
+
+    def _own(self, write: Any, text: Text) -> list[EncodedPair]:
+        written = write(len(CORRUPTIONS) * self.pairs, 0)
+        encoded = [EncodedPair(text.tokenizer.encode(p.good), text.tokenizer.encode(p.bad), p.phenomenon) for p in written]
+        return [pair for pair in encoded if max(len(pair.good), len(pair.bad)) <= self.longest and pair.good != pair.bad]
+
+
+def score(model: Any, texts: list[list[int]]) -> np.ndarray:
+    """What the model gives each text [nats], its special tokens visible and not scored; float64."""
+    nats = np.zeros(len(texts))
+    with undisturbed(model) as device:
+        for batch in framing.same_length([len(ids) for ids in texts], framing.TOKENS_AT_ONCE):
+            texts_BT = np.array([texts[i] for i in batch], dtype=np.int64)
+            tokens_BT, first = framing.frame(model, texts_BT)
+            tokens = torch.from_numpy(tokens_BT).to(device)
+            scored = torch.zeros_like(tokens, dtype=torch.bool)
+            scored[:, first : first + texts_BT.shape[1]] = True
+            nats[batch] = model.score(tokens, torch.ones_like(scored), scored).cpu().numpy()
+    check_finite(float(nats.sum()), "minimal-pairs score")
+    return nats
+
+
+def _row(condition: str, correct: np.ndarray, better: str) -> Row:
+    value = float(correct.mean())
+    return Row(
+        evaluation=MinimalPairs.name,
+        metric="accuracy",
+        condition=condition,
+        value=value,
+        unit="share",
+        better=better,
+        items=len(correct),
+    )

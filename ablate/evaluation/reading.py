@@ -1,0 +1,110 @@
+"""What a yardstick is, and the conditions under which every reading is taken.
+
+A yardstick measures a trained model on held-out text. It must not move with the factor a study varies: each is a
+deterministic function of the model, the corpus and its own `VERSION`, and shows the same items, under the same noise,
+to every arm and every seed. Whatever an arm trains on, it is compared here and nowhere else.
+
+A reading also leaves no trace. Taking eight of them along a run, or none, gives the same trained weights: train or
+eval state and the generators of torch are put back as they were found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+
+from ablate.config import ConfigError
+from ablate.data.text import Text
+from ablate.measure import digest
+from ablate.objectives.base import Encodes, FillsMasks, Scores
+from ablate.records import Row
+from ablate.seeds import generator
+
+CAPABILITIES = (Encodes, FillsMasks, Scores)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one yardstick found: its numbers, and a few texts to look at."""
+
+    rows: tuple[Row, ...]
+    """May be empty: the corpus cannot answer what the yardstick asks, as a probe for labels that it does not have."""
+    samples: tuple[dict[str, Any], ...] = ()
+
+
+class Yardstick(Protocol):
+    """A frozen keyword-only dataclass; its fields say how much is measured, its class how."""
+
+    name: ClassVar[str]
+    """`evaluation` of its rows, e.g. `masked-bits`."""
+    VERSION: ClassVar[int]
+    """Raised whenever the same model would get another number; old readings are then taken again."""
+    needs: ClassVar[type]
+    """The capability of the model it reads; `object` where any objective will do."""
+    on_curve: ClassVar[bool]
+    """Cheap enough for every point of the learning curve; the others are read once, at the end."""
+
+    def check(self, model: Any, text: Text) -> None:
+        """Raise the `ConfigError` that `measure` would, without a forward pass: to be asked before training."""
+        ...
+
+    def measure(self, model: Any, text: Text) -> Reading:
+        """A function of model, corpus and `VERSION` alone; leaves no trace (see `undisturbed`)."""
+        ...
+
+
+def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
+    """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields."""
+    fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick)}  # type: ignore[arg-type]
+    return digest(training_identity, yardstick.name, yardstick.VERSION, fields)
+
+
+def check_capability(yardstick: Yardstick, objective: Any) -> None:
+    """Raise `ConfigError` unless `objective`, a model or its class, can do what `yardstick` needs.
+
+    A class is enough, so that a study is refused before its first model is built.
+    """
+    if isinstance(objective, yardstick.needs):
+        return
+    offered = [capability.__name__ for capability in CAPABILITIES if isinstance(objective, capability)]
+    raise ConfigError(
+        f"yardstick {yardstick.name} needs the capability {yardstick.needs.__name__}, which objective "
+        f"{objective.name!r} does not have; it has {', '.join(offered) or 'none'}"
+    )
+
+
+def noise(stream: str, index: int = 0) -> np.random.Generator:
+    """The chance of all readings: the same for every arm and seed, and no replicate's own."""
+    return generator(0, f"evaluation/{stream}", index)
+
+
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where the model lives; the CPU if it has no parameters."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextlib.contextmanager
+def undisturbed(model: torch.nn.Module) -> Iterator[torch.device]:
+    """Evaluation mode without gradients and with a fixed seed; afterwards every module and generator is as before.
+
+    Yields the model's device. Arithmetic is in the precision of the weights, whatever training was cast to.
+    """
+    device = device_of(model)
+    training = {module: module.training for module in model.modules()}
+    forked = [] if device.type == "cpu" else list(range(torch.get_device_module(device).device_count()))
+    with torch.random.fork_rng(devices=forked, device_type="cuda" if device.type == "cpu" else device.type):
+        torch.manual_seed(0)
+        try:
+            model.eval()
+            with torch.inference_mode():
+                yield device
+        finally:
+            for module, mode in training.items():
+                module.training = mode

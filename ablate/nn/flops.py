@@ -1,0 +1,32 @@
+"""Arithmetic of the shared encoder by formula: floating-point operations of the matrix products, multiply-add = 2.
+
+Forward, for N = B x T positions of width D, L layers and a feed-forward layer of width F:
+
+    per layer   2 N (3 D D)  queries, keys, values    2 N (D D)  output
+                2 (2 N T D)  scores and averages      2 (2 N D F)  feed-forward
+
+Norms, activations, softmax and additions are left out (they are below one per cent of the arithmetic), padding is
+counted because it is computed. Backward is twice the forward (Kaplan et al. 2020, section 2.1), training thus three
+times the forward.
+"""
+
+from __future__ import annotations
+
+from ablate.config import Backbone
+
+TRAINING = 3
+"""Training FLOPs in multiples of the forward pass."""
+
+
+def linear(positions: int, width_in: int, width_out: int) -> int:
+    """A matrix applied to `positions` vectors."""
+    return 2 * positions * width_in * width_out
+
+
+def encoder(backbone: Backbone, batch: int, length: int) -> int:
+    """Forward FLOPs of the encoder on `batch` windows of `length` tokens, embeddings and heads excluded."""
+    positions, width = batch * length, backbone.width
+    projections = linear(positions, width, 3 * width) + linear(positions, width, width)
+    scores_and_averages = 2 * 2 * positions * length * width
+    feed_forward = 2 * linear(positions, width, backbone.feed_forward * width)
+    return backbone.layers * (projections + scores_and_averages + feed_forward)

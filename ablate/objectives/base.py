@@ -1,0 +1,152 @@
+"""What an objective is: a way to make targets out of text, and the loss on them. One file each, abstract here, final there.
+
+    windows -> collate (pure, in a loader's worker) -> Batch -> losses -> Losses
+
+What a trained model can do beyond its own loss are capabilities, protocols that an objective meets by having the
+methods. Evaluations ask for a capability and never for an objective.
+
+Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+
+from ablate.config import Backbone, ConfigError, Optimization, RunConfig
+
+if TYPE_CHECKING:
+    from ablate.data.token_store import TokenStore
+    from ablate.data.tokenizer import Vocabulary
+    from ablate.data.windows import PackedWindows, SegmentPairs
+
+Noise = Callable[[str, int], np.random.Generator]
+"""(stream, index) -> generator: `ablate.seeds.generator` with its seed already given."""
+
+
+class Losses(NamedTuple):
+    """What one batch costs."""
+
+    loss: Tensor
+    """The mean that is minimised, in nats per target; the sum of the parts."""
+    parts: dict[str, Tensor]
+    """Its summands by name, e.g. `mlm`, `nsp`."""
+
+
+class Objective(LightningModule, ABC):
+    """The contract. A subclass is final: it nests `Config` and `Batch` and implements the abstract methods."""
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Any]]
+    """Frozen, keyword-only dataclass with the objective's `name`."""
+    Batch: ClassVar[type[Any]]
+    """NamedTuple of tensors and two integers: `tokens`, source tokens read, and `targets`, predictions the loss is taken on."""
+
+    def __init__(self, config: Any, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
+        super().__init__()
+        self.config, self.backbone, self.vocabulary, self.context = config, backbone, vocabulary, context
+        self.optimization = Optimization()
+        self.last_losses: Losses | None = None
+        """Losses of the latest training step, detached, for whoever wants to log them."""
+
+    @classmethod
+    def from_run(cls, run: RunConfig, vocabulary: Vocabulary) -> Self:
+        """A freshly initialised model; its weights are a function of torch's global seed."""
+        if not isinstance(run.objective, cls.Config):
+            raise ConfigError(f"objective = {run.objective!r}, but {cls.__name__} takes a {cls.__name__}.Config")
+        model = cls(run.objective, run.backbone, vocabulary, run.data.context)
+        model.optimization = run.optimization
+        return model
+
+    @classmethod
+    @abstractmethod
+    def windows(cls, store: TokenStore, config: Any, context: int) -> PackedWindows | SegmentPairs:
+        """The pieces of text that one example is made of."""
+
+    @staticmethod
+    @abstractmethod
+    def collate(
+        windows: Sequence[Any], noise: Noise, progress: float, *, config: Any, vocabulary: Vocabulary, context: int
+    ) -> Any:
+        """Windows to a `Batch`: pure, and each example a function of its own window and noise alone.
+
+        `progress` in [0, 1] is the share of the token budget that was read before this batch; schedules follow it.
+        """
+
+    def collator(self) -> functools.partial[Any]:
+        """`collate(windows, noise, progress)` that loader workers can carry: it holds no weights."""
+        return functools.partial(type(self).collate, config=self.config, vocabulary=self.vocabulary, context=self.context)
+
+    @abstractmethod
+    def losses(self, batch: Any) -> Losses:
+        """The loss of one batch, with gradient."""
+
+    @abstractmethod
+    def flops(self, batch: Any) -> float:
+        """Floating-point operations of a training step on this batch, see `ablate.nn.flops`."""
+
+    def training_step(self, batch: Any, batch_index: int = 0) -> Tensor:
+        losses = self.losses(batch)
+        self.last_losses = Losses(losses.loss.detach(), {name: part.detach() for name, part in losses.parts.items()})
+        return losses.loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW (Loshchilov and Hutter 2019) in one fused kernel; the training loop sets the rate of each step."""
+        decayed, spared = self.parameter_groups()
+        settings = self.optimization
+        return torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": spared, "weight_decay": 0.0}],
+            lr=settings.learning_rate,
+            betas=(settings.beta1, settings.beta2),
+            fused=True,
+        )
+
+    def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """(decayed, never decayed): weight decay spares biases and norms, as in BERT's released optimizer."""
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Turns text into contextual vectors."""
+
+    def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The last layer's vectors [B, T, D]; `visible_BT` is False on padding."""
+        ...
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """A text's tokens with the special tokens that the objective puts around a text."""
+        ...
+
+
+@runtime_checkable
+class FillsMasks(Protocol):
+    """Says what may stand at a place of which both sides are known."""
+
+    def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:
+        """Logits [M, V] at the (row, column) positions, int64 [M, 2]; the tokens hold MASK where something is missing."""
+        ...
+
+    def frame(self, ids: list[int]) -> list[int]: ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Says how probable a text is."""
+
+    estimator: str
+    """`exact`, `pseudo` (one conditional a token, which need not multiply to a distribution) or `bound`."""
+
+    def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
+        """Log-likelihood in nats [B] of the tokens where `scored_BT` is True; the tokens are framed."""
+        ...
+
+    def frame(self, ids: list[int]) -> list[int]: ...

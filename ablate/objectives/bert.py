@@ -1,0 +1,244 @@
+"""BERT: hide some tokens of a text and guess them from both sides; say whether a second text follows the first.
+
+    loss = mlm + nsp
+    mlm  = - 1/M  sum over predicted positions t of  log p(x(t) | corrupted text)      [nats per predicted token]
+    nsp  = - 1/B  sum over pairs of                  log p(label | pair)               [nats per pair]
+
+    p(. | corrupted text) at t = softmax(E g(h(t)) + b),   g = Norm(GELU(Linear(.))),  E the token embedding (tied)
+    p(. | pair)                = softmax(Linear(tanh(Linear(h([CLS])))))
+
+Sources: Devlin et al. 2019, section 3.1 and appendix A.1-A.2 (the two tasks, 80/10/10 corruption, their sum); Liu et al. 2019,
+sections 4.1-4.2 (static or dynamic masks, no next-sentence task); Lan et al. 2020, section 3.1 (sentence order); Wettig et al.
+2023, sections 3-5 (mask rate; corruption and prediction rate; MASK alone); Joshi et al. 2020, section 3.1 (spans);
+Ankner et al. 2024 (a mask rate that falls); Salazar et al. 2020, section 2 (pseudo-log-likelihood).
+
+Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, gelu, linear
+
+from ablate.collators import framing, masking, next_sentence
+from ablate.config import Backbone, require
+from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK
+from ablate.data.windows import PackedWindows, SegmentPairs
+from ablate.nn import flops
+from ablate.nn.embedding import Embedding
+from ablate.nn.transformer import NORM_EPSILON, Encoder, initialize
+from ablate.objectives.base import Losses, Noise, Objective
+
+if TYPE_CHECKING:
+    from ablate.data.token_store import TokenStore
+    from ablate.data.tokenizer import Vocabulary
+
+SCORED_AT_ONCE = 256
+"""Masked copies in one forward pass of `score`; bounds its memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig:
+    """Shares are of the tokens of the text, special tokens excluded."""
+
+    name: ClassVar[str] = "bert"
+
+    mask_rate: float = 0.15
+    """Share that is corrupted. Devlin et al. 2019, section 3.1; Wettig et al. 2023, section 3."""
+    final_mask_rate: float | None = None
+    """Rate at the end of the budget, reached linearly; None: constant. Ankner et al. 2024: from 0.30 to 0.15."""
+    prediction_rate: float | None = None
+    """Share that is predicted; None: what is corrupted. More than `mask_rate` shows the text in several disjointly masked
+    copies, which count as tokens read again. Wettig et al. 2023, section 4, table 3."""
+    mask_share: float = 0.8
+    """Share of the corrupted tokens that become MASK. Devlin et al. 2019, section 3.1."""
+    random_share: float = 0.1
+    """Share of the corrupted tokens that become a random token; the remaining ones stay as they are."""
+    selection: Literal["uniform", "whole_word", "span"] = "uniform"
+    """What is hidden together: `ablate.collators.masking`."""
+    mean_span_length: float = 3.8
+    """Tokens in a span, for `selection="span"`. Joshi et al. 2020, section 3.1: 3.8."""
+    static_masks: int = 0
+    """Masks a text is ever seen with; 0: a new one each time (dynamic). Liu et al. 2019, section 4.1: 10."""
+    next_sentence: Literal["off", "nsp", "sop"] = "nsp"
+    """Task on pairs of texts: `ablate.collators.next_sentence`."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.mask_rate < 1, "objective.mask_rate", self.mask_rate, "in (0, 1)")
+        if self.final_mask_rate is not None:
+            require(0 < self.final_mask_rate < 1, "objective.final_mask_rate", self.final_mask_rate, "in (0, 1), or none")
+        if self.prediction_rate is not None:
+            require(0 < self.prediction_rate <= 1, "objective.prediction_rate", self.prediction_rate, "in (0, 1], or none")
+        require(0 <= self.mask_share <= 1, "objective.mask_share", self.mask_share, "in [0, 1]")
+        left = 1 - self.mask_share
+        require(
+            0 <= self.random_share <= left + 1e-9,
+            "objective.random_share",
+            self.random_share,
+            f"in [0, 1 - mask_share = {left:g}]",
+        )
+        require(self.mean_span_length >= 1, "objective.mean_span_length", self.mean_span_length, "at least 1 token")
+        require(self.static_masks >= 0, "objective.static_masks", self.static_masks, "at least 0 (0: dynamic)")
+
+
+class BertBatch(NamedTuple):
+    """Rows of T tokens; an example may be several rows."""
+
+    inputs_BT: Tensor
+    """int64: corrupted tokens."""
+    segments_BT: Tensor | None
+    """int64: 0 for the first text, 1 for the second; None without pairs."""
+    visible_BT: Tensor | None
+    """bool: False on padding; None without pairs, whose windows are full."""
+    predicted_M: Tensor
+    """int64: predicted positions in the flattened rows, ascending."""
+    truths_M: Tensor
+    """int64: the tokens that stood there."""
+    labels_B: Tensor | None
+    """int64: 0 where the second text follows the first; None without pairs."""
+    tokens: int
+    targets: int
+
+
+@final
+class Bert(Objective):
+    """Devlin et al. 2019."""
+
+    name = "bert"
+    Config = BertConfig
+    Batch = BertBatch
+    estimator = "pseudo"
+
+    def __init__(self, config: BertConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
+        super().__init__(config, backbone, vocabulary, context)
+        pairs, width = config.next_sentence != "off", backbone.width
+        self.embedding = Embedding(vocabulary.size, backbone, context, segments=2 if pairs else 0)
+        self.encoder = Encoder(backbone, context)
+        self.transform = nn.Linear(width, width)
+        self.transform_norm = nn.LayerNorm(width, eps=NORM_EPSILON)
+        self.decoder_bias = nn.Parameter(torch.zeros(vocabulary.size))
+        self.pooler = nn.Linear(width, width) if pairs else None
+        self.follows = nn.Linear(width, 2) if pairs else None
+        initialize(self, backbone)
+
+    @classmethod
+    def windows(cls, store: TokenStore, config: BertConfig, context: int) -> PackedWindows | SegmentPairs:
+        return PackedWindows(store, context - 2) if config.next_sentence == "off" else SegmentPairs(store, context - 3)
+
+    @staticmethod
+    def collate(
+        windows: Sequence[Any], noise: Noise, progress: float, *, config: BertConfig, vocabulary: Vocabulary, context: int
+    ) -> BertBatch:
+        segments = labels = None
+        if config.next_sentence == "off":
+            tokens = framing.frame_windows([window.tokens_T for window in windows], first=CLS, last=SEP)
+        else:
+            pairs = [
+                next_sentence.arrange(config.next_sentence, noise("pair", w.index).random(), w.first, w.following, w.elsewhere)
+                for w in windows
+            ]
+            tokens, segments = framing.frame_pairs(
+                [(p.first, p.second) for p in pairs], context, first=CLS, last=SEP, padding=PAD
+            )
+            labels = np.array([p.label for p in pairs])
+
+        source = (tokens > MASK) | (tokens == UNK)
+        generators = [_mask_generator(config, noise, window) for window in windows]
+        uniforms = masking.draw_noise(generators, tokens.shape[1])
+        mask_rate = masking.rate_at(progress, config.mask_rate, config.final_mask_rate)
+        prediction_rate = mask_rate if config.prediction_rate is None else config.prediction_rate
+        masked = masking.mask(
+            tokens,
+            masking.places(tokens, source, vocabulary.continues, uniforms, config.selection, config.mean_span_length),
+            uniforms,
+            mask_rate=mask_rate,
+            prediction_rate=prediction_rate,
+            mask_share=config.mask_share,
+            random_share=config.random_share,
+            mask_token=MASK,
+            first_ordinary=MASK + 1,
+            vocabulary=vocabulary.size,
+        )
+        number = masking.copies(mask_rate, prediction_rate)
+        predicted = np.flatnonzero(masked.predicted)
+        return BertBatch(
+            inputs_BT=torch.from_numpy(masked.inputs),
+            segments_BT=None if segments is None else torch.from_numpy(np.repeat(segments, number, axis=0)),
+            visible_BT=None if segments is None else torch.from_numpy(np.repeat(tokens != PAD, number, axis=0)),
+            predicted_M=torch.from_numpy(predicted),
+            truths_M=torch.from_numpy(np.repeat(tokens, number, axis=0).ravel()[predicted]),
+            labels_B=None if labels is None else torch.from_numpy(np.repeat(labels, number)),
+            tokens=int(source.sum()) * number,
+            targets=len(predicted),
+        )
+
+    def losses(self, batch: BertBatch) -> Losses:
+        hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, batch.visible_BT)
+        parts = {"mlm": cross_entropy(self._logits(hidden_BTD, batch.predicted_M), batch.truths_M)}
+        if batch.labels_B is not None and self.pooler is not None and self.follows is not None:
+            pooled_BD = torch.tanh(self.pooler(hidden_BTD[:, 0]))
+            parts["nsp"] = cross_entropy(self.follows(pooled_BD), batch.labels_B)
+        return Losses(torch.stack(list(parts.values())).sum(), parts)
+
+    def _hidden(self, tokens_BT: Tensor, segments_BT: Tensor | None, visible_BT: Tensor | None) -> Tensor:
+        return self.encoder(self.embedding(tokens_BT, segments_BT), visible_BT)
+
+    def _logits(self, hidden_BTD: Tensor, positions_M: Tensor) -> Tensor:
+        hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, positions_M)
+        return linear(self.transform_norm(gelu(self.transform(hidden_MD))), self.embedding.token.weight, self.decoder_bias)
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """[CLS] text [SEP]."""
+        return [CLS, *ids, SEP]
+
+    def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """Contextual vectors [B, T, D]; the text is the first segment."""
+        return self._hidden(tokens_BT, None, None if bool(visible_BT.all()) else visible_BT)
+
+    def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:
+        """Logits [M, V] at the (row, column) positions."""
+        flat_M = positions_M2[:, 0] * tokens_BT.shape[1] + positions_M2[:, 1]
+        return self._logits(self.encode(tokens_BT, visible_BT), flat_M)
+
+    @torch.no_grad()
+    def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
+        """Sum over the scored tokens of log p(token | all others), in nats [B]: each is masked alone, in a copy of its own."""
+        nats_B = torch.zeros(len(tokens_BT), device=tokens_BT.device)
+        end_B = (visible_BT * torch.arange(1, visible_BT.shape[1] + 1, device=visible_BT.device)).amax(dim=1)
+        positions = scored_BT.nonzero()
+        # Copies of like length together, so that a chunk is no wider than it must be.
+        positions = positions[end_B[positions[:, 0]].argsort(stable=True)]
+        for chunk in positions.split(SCORED_AT_ONCE):
+            row, column = chunk.unbind(dim=1)
+            width = int(end_B[row].max())
+            copy = torch.arange(len(row), device=row.device)
+            inputs = tokens_BT[row, :width].clone()
+            truth = inputs[copy, column]
+            inputs[copy, column] = MASK
+            logits = self.fill(inputs, visible_BT[row, :width], torch.stack([copy, column], dim=1))
+            nats_B.index_add_(0, row, -cross_entropy(logits, truth, reduction="none").to(nats_B.dtype))
+        return nats_B
+
+    def flops(self, batch: BertBatch) -> float:
+        """Training arithmetic of the encoder on all rows, and of the heads on what is predicted."""
+        rows, length = batch.inputs_BT.shape
+        width = self.backbone.width
+        forward = flops.encoder(self.backbone, rows, length)
+        forward += flops.linear(batch.targets, width, width) + flops.linear(batch.targets, width, self.vocabulary.size)
+        if batch.labels_B is not None:
+            forward += flops.linear(rows, width, width) + flops.linear(rows, width, 2)
+        return float(flops.TRAINING * forward)
+
+
+def _mask_generator(config: BertConfig, noise: Noise, window: Any) -> np.random.Generator:
+    """Dynamic masks follow the example, so each reading differs; static ones follow the window, in one of k versions."""
+    if config.static_masks == 0:
+        return noise("mask", window.index)
+    version = int(noise("mask/version", window.index).integers(config.static_masks))
+    return noise(f"mask/static/{version}", window.place)

@@ -1,0 +1,183 @@
+"""Four budget views: the same runs cut at equal tokens, targets, FLOPs and seconds, and where the order changes.
+
+Cuts are taken on the stable phase of the learning-rate schedule, for all arms alike: no run is read half annealed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ablate.analysis.budgets import View, cut
+from ablate.analysis.curves import AXES
+from ablate.report import rounding, style
+from ablate.report.blocks import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Figure,
+    Figures,
+    Inline,
+    Paragraph,
+    Section,
+    Span,
+    Table,
+    one_line,
+)
+from ablate.report.evidence import Evidence
+from ablate.report.learning_curves import noted
+from ablate.specification import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+VIEWS = ("tokens", "targets", "flops", "seconds")
+LISTED = 6
+"""Flips said in words; the table marks all."""
+UNITS = {"tokens": "", "targets": "", "flops": "FLOP", "seconds": "s"}
+
+
+def budget_views(evidence: Evidence) -> Section:
+    metric = evidence.specification.primary
+    views = {by: cut(evidence.about(metric), evidence.specification, metric, by) for by in VIEWS}
+    possible = [view for view in views.values() if not view.impossible]
+    blocks: list[Block] = []
+    if possible:
+        blocks.append(_order(evidence, metric, possible))
+        blocks.append(views_table(evidence, metric, views))
+        frame = ranks_frame(evidence, metric, possible)
+        if len(possible) > 1 and frame["arm"].nunique() > 1 and metric.better != "none":
+            blocks.append(Figures(caption=_caption(evidence), figures=(_figure(evidence, metric, frame),)))
+    blocks += [Paragraph((_why_not(view),)) for view in views.values() if view.impossible]
+    return Section(anchor="budgets", title="At equal budgets", blocks=tuple(blocks))
+
+
+def views_frame(evidence: Evidence, metric: Metric, views: dict[str, View]) -> pd.DataFrame:
+    """Long form, unscaled: budget, at, arm, mean, low, high, n, rank."""
+    parts = [view.table.assign(budget=by, at=view.at, metric=metric.key) for by, view in views.items() if not view.impossible]
+    columns = ["metric", "budget", "at", "arm", "mean", "low", "high", "n", "rank"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> Table:
+    frame = views_frame(evidence, metric, views)
+    shown = [by for by in VIEWS if not views[by].impossible]
+    cells = {(row.arm, row.budget): row for row in frame.itertuples()}
+    flipped = {(arm, by) for by in shown for pair in views[by].flips[["arm", "other"]].itertuples(index=False) for arm in pair}
+    rows = []
+    for arm in evidence.arms:
+        if arm.role not in ("baseline", "arm"):
+            continue
+        row = [Cell(evidence.labels[arm.name])]
+        for by in shown:
+            found = cells.get((arm.name, by))
+            if found is None:
+                row += [Cell(rounding.MISSING), Cell("")]
+                continue
+            rank = f"{found.rank:.0f}" if found.rank == found.rank else ""
+            row.append(Cell(rounding.with_half_width(metric, found.mean, found.low, found.high), order=found.mean))
+            row.append(Cell(rank, mark="*" if (arm.name, by) in flipped else "", order=found.rank))
+        rows.append(tuple(row))
+    heads = [f"equal {AXES[by].removeprefix('training ')}: {rounding.amount(views[by].at, UNITS[by])}" for by in shown]
+    columns = [Column("Arm", "left")]
+    for head in heads:
+        columns += [Column("mean", group=head), Column("rank", group=head)]
+    seeds = rounding.span(frame["n"])
+    level = rounding.level(evidence.specification.alpha)
+    return Table(
+        name="budgets",
+        caption=f"{rounding.capital(rounding.words(metric))} with every run cut at the same budget.",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=(
+            "Taken on the stable phase of the learning rate, before it decays, for all arms alike. Mean ± half-width of the "
+            f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out. * changes order with another arm against "
+            "the view at equal tokens, the paired interval here leaving out zero. Seconds are measured and depend on the machine.",
+        ),
+        frame=frame,
+    )
+
+
+def ranks_frame(evidence: Evidence, metric: Metric, views: list[View]) -> pd.DataFrame:
+    """arm, label, budget, place (its position on the axis), rank, own."""
+    parts = [view.table.assign(budget=view.by, place=number) for number, view in enumerate(views)]
+    frame = pd.concat(parts, ignore_index=True)[["arm", "budget", "place", "rank"]]
+    frame.insert(1, "label", [evidence.labels[arm] for arm in frame["arm"]])
+    frame["own"] = frame["arm"].isin(noted(evidence))
+    return frame
+
+
+def draw(frame: pd.DataFrame, *, title: str, order: list[str]) -> Drawing:
+    right = style.room(frame.loc[frame["own"], "label"], style.LONGEST)
+    figure, axes = style.panel(title, "", 1.2 + 0.24 * min(frame["arm"].nunique(), 24), left=0.45, right=right)
+    look = style.looks(order)
+    for arm, part in frame.groupby("arm", sort=False):
+        face = look.get(arm, style.BACKGROUND)
+        own = bool(part["own"].iloc[0])
+        (line,) = axes.plot(part["place"], part["rank"], color=face.colour, marker=face.marker, markersize=6 if own else 2)
+        line.set_linewidth(1.5 if own else 0.6)
+        line.set_linestyle((0, face.dashes) if face.dashes else "-")
+        if own:
+            end = part.iloc[-1]
+            axes.text(
+                end["place"] + 0.36,
+                end["rank"],
+                style.shortened(end["label"], style.LONGEST),
+                color=face.colour,
+                va="center",
+                fontsize=8,
+            )
+    places = frame.drop_duplicates("place")
+    axes.set_xticks(list(places["place"]), [f"equal\n{AXES[by].removeprefix('training ')}" for by in places["budget"]])
+    axes.set_xlim(-0.3, places["place"].max() + 0.3)
+    axes.set_ylim(frame["rank"].max() + 0.5, 0.5)
+    axes.locator_params(axis="y", integer=True)
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(axis="x", length=0)
+    return figure
+
+
+def _figure(evidence: Evidence, metric: Metric, frame: pd.DataFrame) -> Figure:
+    title = f"Rank (1 is best) by {rounding.words(metric)}"
+    firsts = "; ".join(f"equal {row.budget}: {row.label}" for row in frame[frame["rank"] == 1].itertuples())
+    return Figure(
+        name="budget-ranks",
+        title=title,
+        alt=f"Ranks of the arms under each budget. First at {firsts}.",
+        frame=frame,
+        draw=partial(draw, title=title, order=noted(evidence)),
+    )
+
+
+def _order(evidence: Evidence, metric: Metric, views: list[View]) -> Block:
+    flips: list[Inline] = []
+    for view in views:
+        for flip in view.flips.itertuples():
+            here = rounding.difference(metric, flip.difference, flip.low, flip.high)
+            there = rounding.signed(flip.tokens_difference * metric.scale, metric.digits)
+            names = f"{evidence.labels[flip.arm]} minus {evidence.labels[flip.other]}"
+            flip_at = Span(f"The order flips at equal {AXES[view.by]}:", bold=True)
+            flips.append((flip_at, f" {names} is {here} there, {there} at equal tokens."))
+    if flips:
+        more = ((f"{len(flips) - LISTED} more pairs are marked in the table.",),) if len(flips) > LISTED else ()
+        return Bullets((*flips[:LISTED], *more))
+    names = rounding.listed([AXES[view.by] for view in views if view.by != "tokens"], "or")
+    return (
+        Paragraph((f"No two arms demonstrably change order at equal {names}.",))
+        if names
+        else Paragraph(("Only one view is possible.",))
+    )
+
+
+def _why_not(view: View) -> str:
+    return f"No view at equal {AXES[view.by]}: {one_line(view.impossible)}."
+
+
+def _caption(evidence: Evidence) -> str:
+    return (
+        "Rank of each arm's mean over seeds under each budget, taken on the stable phase. Crossing lines are changes of order of "
+        "the means; only those listed above are beyond the paired interval."
+    )

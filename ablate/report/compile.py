@@ -1,0 +1,88 @@
+"""A report folder from its evidence: the page in two formats, its tables in two, its figures in two.
+
+| written | what it is |
+| --- | --- |
+| README.md | the page for a forge |
+| index.html | the page for a browser, one file, offline |
+| tables/NAME.csv, NAME.tex | unrounded numbers; booktabs |
+| figures/NAME.svg, NAME.png, NAME.csv | pictures and the frames they show |
+
+The same evidence gives the same bytes. Files of an earlier compilation that no longer belong are removed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ablate.records import write_atomically
+from ablate.report import html, latex, markdown, style
+from ablate.report.answer import answer
+from ablate.report.blocks import Page, one_line
+from ablate.report.budget_views import budget_views
+from ablate.report.claims_table import claims
+from ablate.report.completeness import completeness
+from ablate.report.evidence import Evidence, read
+from ablate.report.factor_effects import factor_effects
+from ablate.report.forest import forest
+from ablate.report.learning_curves import learning_curves
+from ablate.report.method_cards import method
+from ablate.report.paper_table import paper
+from ablate.report.pareto import pareto
+from ablate.report.provenance import provenance
+from ablate.report.samples import samples
+
+SECTIONS = (
+    answer,
+    paper,
+    claims,
+    forest,
+    learning_curves,
+    budget_views,
+    factor_effects,
+    pareto,
+    completeness,
+    samples,
+    method,
+    provenance,
+)
+"""The page, in reading order."""
+
+
+def compile_report(folder: Path) -> Path:
+    """Compile `folder` in place; returns the path of its index.html. `ConfigError` when evidence is missing."""
+    evidence = read(folder)
+    page = build(evidence)
+    written = {folder / "README.md": markdown.page(page).encode()}
+    drawings = {}
+    for figure in page.figures():
+        with style.styled():
+            drawing = figure.draw(figure.frame)
+            drawings[figure.name] = style.svg(drawing)
+            written[folder / "figures" / f"{figure.name}.png"] = style.png(drawing)
+        written[folder / "figures" / f"{figure.name}.svg"] = drawings[figure.name].encode()
+        written[folder / "figures" / f"{figure.name}.csv"] = csv(figure.frame)
+    for table in page.tables():
+        written[folder / "tables" / f"{table.name}.csv"] = csv(table.frame)
+        if table.latex:
+            written[folder / "tables" / f"{table.name}.tex"] = latex.table(table, evidence.specification.name).encode()
+    written[folder / "index.html"] = html.page(page, drawings).encode()
+    for path, content in written.items():
+        write_atomically(path, content)
+    for name, endings in (("tables", (".csv", ".tex")), ("figures", (".csv", ".svg", ".png"))):
+        for path in sorted((folder / name).glob("*")):
+            if path.suffix in endings and path not in written:
+                path.unlink()
+    return folder / "index.html"
+
+
+def build(evidence: Evidence) -> Page:
+    """The page before it has a format."""
+    return Page(title=one_line(evidence.specification.title), sections=tuple(section(evidence) for section in SECTIONS))
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """Ten significant digits, newline endings."""
+    text: str = frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    return text.encode()

@@ -1,0 +1,100 @@
+"""How much of the spread each factor explains: exact sums of squares of the balanced design, seeds as blocks."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ablate.analysis.effects import effects
+from ablate.report import rounding
+from ablate.report.blocks import Block, Cell, Column, Paragraph, Section, Table, one_line
+from ablate.report.evidence import Evidence
+
+
+def factor_effects(evidence: Evidence) -> Section:
+    frame = effects_frame(evidence)
+    blocks: list[Block] = []
+    if frame.empty:
+        blocks.append(
+            Paragraph(("Two arms and two seeds complete in all arms are needed to divide the spread among factors.",))
+        )
+    else:
+        blocks.append(effects_table(evidence, frame))
+    return Section(anchor="factors", title="Effects of the factors", blocks=tuple(blocks))
+
+
+def effects_frame(evidence: Evidence) -> pd.DataFrame:
+    """The analyses of variance of all compared metrics below each other, with `metric`, `design`, `seeds` and `dropped`."""
+    parts = []
+    for metric in evidence.compared:
+        found = effects(evidence.about(metric), evidence.specification, metric)
+        attrs = {name: found.attrs[name] for name in ("design", "seeds", "dropped")}
+        if len(found):
+            parts.append(found.assign(metric=metric.key, label=[_term(evidence, term) for term in found["term"]], **attrs))
+    columns = [
+        "metric",
+        "term",
+        "label",
+        "kind",
+        "sum_squares",
+        "degrees",
+        "F",
+        "p",
+        "eta_squared",
+        "design",
+        "seeds",
+        "dropped",
+    ]
+    frame = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    frame.attrs = {}
+    return frame
+
+
+def effects_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
+    """Terms by metrics: η² and p; degrees of freedom are the same for all."""
+    metrics = [metric for metric in evidence.compared if metric.key in set(frame["metric"])]
+    first = frame[frame["metric"] == metrics[0].key]
+    cells = {(row.term, row.metric): row for row in frame.itertuples()}
+    rows: list[tuple[Cell, ...]] = []
+    rules: set[int] = set()
+    for term in first.itertuples():
+        if term.kind == "block":
+            rules.add(len(rows))
+        row = [Cell(term.label, muted=term.kind in ("block", "residual")), Cell(str(term.degrees))]
+        for metric in metrics:
+            found = cells.get((term.term, metric.key))
+            if found is None:
+                row += [Cell(rounding.MISSING)] * 2
+                continue
+            row.append(Cell(rounding.fixed(found.eta_squared, 3), order=found.eta_squared))
+            row.append(Cell(rounding.p_value(found.p) if term.kind != "residual" else "", order=found.p))
+        rows.append(tuple(row))
+    columns = [Column("Term", "left"), Column("df")]
+    for metric in metrics:
+        columns += [Column("η²", group=rounding.words(metric)), Column("p", group=rounding.words(metric))]
+    return Table(
+        name="effects",
+        caption="Share of the spread that each factor explains (η²).",
+        columns=tuple(columns),
+        rows=tuple(rows),
+        notes=(_note(frame),),
+        rules=frozenset(rules),
+        frame=frame,
+    )
+
+
+def _note(frame: pd.DataFrame) -> str:
+    n = rounding.span(frame["seeds"])
+    factorial = (frame["design"] == "factorial").all()
+    design = "Full grid of the factors" if factorial else "The arms are no full grid and count as one factor"
+    dropped = int(frame["dropped"].max())
+    left_out = f" {rounding.counted(dropped, 'seed')} left out because an arm has no run there." if dropped else ""
+    return (
+        f"{design}; analysis of variance with seeds as blocks, n = {n} seeds complete in all arms.{left_out} η² = sum of squares / "
+        "total, exact in a balanced design; p of the F test, not adjusted across terms."
+    )
+
+
+def _term(evidence: Evidence, term: str) -> str:
+    labels = {card.path: one_line(card.label) for card in evidence.specification.factors}
+    names = {**labels, "seed": "seed (block)", "residual": "residual", "arm": "arm"}
+    return " × ".join(names.get(part, part) for part in term.split(" x "))

@@ -1,0 +1,125 @@
+"""Learning curves cut at equal tokens, targets, FLOPs and seconds, against curves known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablate.analysis.budgets import cut
+from ablate.analysis.curves import bands
+from ablate.config import ConfigError
+from tests.analysis.planted import BUDGET, LEARNED, OWN_LOSS, PRIMARY, RATE, frames, specification
+
+QUIET = {"own": 0.0, "shared": 0.0}
+BETTER_AT_HIGH_RATES = {PRIMARY.key: lambda levels: 6 - 0.3 * float(levels[RATE])}
+
+
+def curve(rate: float, tokens: float) -> float:
+    """The planted curve: a straight line to the final value."""
+    return 6 - 0.3 * rate + 1 - tokens / BUDGET
+
+
+def test_equal_tokens() -> None:
+    plan = specification()
+    view = cut(frames(plan, BETTER_AT_HIGH_RATES, **QUIET)[0], plan, PRIMARY)
+    assert view.at == 0.75 * BUDGET  # the last of eight readings before the decay, which starts at 0.8
+    assert view.table["mean"].tolist() == pytest.approx([curve(rate, view.at) for rate in (0.15, 0.4, 0.8)])
+    assert view.table["rank"].tolist() == [3, 2, 1]
+    assert view.flips.empty
+    assert view.impossible == ""
+
+
+def test_equal_targets_interpolates_and_flags_the_flips() -> None:
+    plan = specification()
+    view = cut(frames(plan, BETTER_AT_HIGH_RATES, own=1e-3, shared=0.0)[0], plan, PRIMARY, "targets")
+    assert view.at == 0.75 * BUDGET * 0.15  # what the arm that masks least had predicted
+    expected = [curve(rate, view.at / rate) for rate in (0.15, 0.4, 0.8)]
+    assert view.table["mean"].tolist() == pytest.approx(expected, abs=5e-3)
+    assert view.table["rank"].tolist() == [1, 2, 3]
+    assert list(zip(view.flips["arm"], view.flips["other"], strict=True)) == [
+        ("mask_rate=0.15", "mask_rate=0.4"),
+        ("mask_rate=0.15", "mask_rate=0.8"),
+        ("mask_rate=0.4", "mask_rate=0.8"),
+    ]
+    first = view.flips.iloc[0]
+    assert first["difference"] == pytest.approx(expected[0] - expected[1], abs=5e-3)
+    assert first["low"] < first["difference"] < first["high"] < 0 < first["tokens_difference"]
+
+
+def test_a_flip_inside_the_noise_is_no_flip() -> None:
+    plan = specification((0.15, 0.4), extra_arms=False)
+    flips, reversals = 0, 0
+    for seed in range(20):
+        numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, own=0.35, seed=seed)
+        view = cut(numbers, plan, PRIMARY, "targets")
+        reversals += view.table["rank"].tolist() != cut(numbers, plan, PRIMARY).table["rank"].tolist()
+        flips += len(view.flips)
+        assert ((view.flips["low"] > 0) | (view.flips["high"] < 0)).all()
+    assert 0 < flips < reversals
+
+
+def test_budgets_that_grow_alike_agree_with_tokens() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES)
+    tokens = cut(numbers, plan, PRIMARY)
+    for by, rate in (("flops", 1e6), ("seconds", 1 / 25_000)):
+        view = cut(numbers, plan, PRIMARY, by)
+        assert view.at == pytest.approx(tokens.at * rate)
+        pd.testing.assert_frame_equal(view.table, tokens.table)
+
+
+def test_the_slowest_run_sets_the_cut() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES)
+    slow = (numbers["arm"] == "mask_rate=0.4") & (numbers["pair"] == 2)
+    numbers.loc[~slow, "seconds"] *= 3
+    assert cut(numbers, plan, PRIMARY, "seconds").at == pytest.approx(0.75 * BUDGET / 25_000)
+
+
+def test_failed_and_untrained_runs_do_not_shorten_the_curves() -> None:
+    plan = specification()
+    plateau = {**BETTER_AT_HIGH_RATES, LEARNED.key: lambda levels: 0.0 if levels[RATE] == 0.15 else 1.0}
+    numbers, _ = frames(plan, plateau, diverged=[("mask_rate=0.4", 1)])
+    view = cut(numbers, plan, PRIMARY, "targets")
+    assert view.table["arm"].tolist() == ["mask_rate=0.4", "mask_rate=0.8"]
+    assert view.table["n"].tolist() == [4, 5]
+    assert view.at == 0.75 * BUDGET * 0.4
+
+
+def test_impossible_views_say_why() -> None:
+    plan = specification()
+    numbers, _ = frames(plan)
+    assert "no count of training joules" in cut(numbers, plan, PRIMARY, "joules").impossible
+    annealed = numbers[numbers["stage"] != "stable"]
+    assert "no trained run has a reading of bits at 15 %" in cut(annealed, plan, PRIMARY).impossible
+    late = numbers[(numbers["arm"] != "mask_rate=0.8") | (numbers["tokens"] > 0.5 * BUDGET)]
+    view = cut(late, plan, PRIMARY, "targets")
+    assert "mask_rate=0.8 (pair 0) had already spent 500000 targets predicted" in view.impossible
+    assert np.isnan(view.at)
+    assert view.table.empty
+
+
+def test_a_metric_without_a_better_side_is_not_ranked() -> None:
+    plan = specification()
+    assert cut(frames(plan)[0], plan, OWN_LOSS).table["rank"].isna().all()
+
+
+def test_unknown_budget_is_named() -> None:
+    plan = specification()
+    with pytest.raises(ConfigError, match="unknown budget 'second'; did you mean seconds"):
+        cut(frames(plan)[0], plan, PRIMARY, "second")
+
+
+def test_bands_are_the_mean_curve() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, own=0.0, shared=0.1, lost=[("mask_rate=0.4", 0)])
+    frame = bands(numbers, plan, PRIMARY)
+    here = frame[frame["arm"] == "mask_rate=0.8"]
+    assert here["x"].tolist() == [BUDGET * (k + 1) / 8 for k in range(8)]
+    assert np.diff(here["mean"]) == pytest.approx(-1 / 8)
+    assert np.ptp(here["high"] - here["low"]) == pytest.approx(0, abs=1e-9)
+    assert here["stage"].tolist() == ["stable"] * 6 + ["decay", "final"]
+    assert set(frame.loc[frame["arm"] == "mask_rate=0.4", "n"]) == {4}
+    targets = bands(numbers, plan, PRIMARY, "targets")
+    assert targets.loc[targets["arm"] == "mask_rate=0.8", "x"].tolist() == pytest.approx([0.8 * x for x in here["x"]])

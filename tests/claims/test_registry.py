@@ -1,0 +1,109 @@
+"""Published figures keep their source, claims are well formed, and the digest sees what a verdict depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ablate.claims import registry, wettig2023
+from ablate.claims.claim import Claim
+from ablate.claims.contrast import Comparison
+from ablate.claims.figures import Figure, beside, rows
+from ablate.claims.references import REFERENCES, reference
+from ablate.config import ConfigError
+from tests.analysis.planted import RATE, specification
+
+
+def test_claims_of_the_masking_literature_are_registered() -> None:
+    assert list(registry.CLAIMS) == [f"C0{number}" for number in range(1, 10)] + ["C39"]
+    planned = [id for id, claim in registry.CLAIMS.items() if claim.contrast]
+    assert planned == ["C04", "C39"]
+    assert all(claim.waits_for for id, claim in registry.CLAIMS.items() if id not in planned)
+    assert all(claim.figures for claim in registry.CLAIMS.values())
+
+
+def test_every_figure_is_known_to_its_source() -> None:
+    for figure in registry.FIGURES:
+        assert figure.citekey in REFERENCES
+        assert figure.provenance in ("read", "secondary")
+        assert figure.table
+        assert figure.setting
+        assert figure.unit
+    assert len(set(map(str, registry.FIGURES))) == len(registry.FIGURES)
+    everywhere = [figure for claim in registry.CLAIMS.values() for figure in claim.figures]
+    assert all(figure in registry.FIGURES for figure in everywhere)
+
+
+def test_figures_that_two_sources_give_agree() -> None:
+    paper = {tuple(f.values.values()): f.value for f in wettig2023.RATES if f.metric == "MNLI-m"}
+    repository = {tuple(f.values.values()): f.value for f in wettig2023.CHECKPOINTS if "MASK alone" in f.setting}
+    assert repository == {key: paper[key] for key in repository}
+    shares = {tuple(f.values.values()): f.value for f in wettig2023.REPLACEMENT if f.metric == "MNLI"}
+    checkpoints = {tuple(f.values.values()): f.value for f in wettig2023.CHECKPOINT_SHARES if "40 %" in f.setting}
+    assert checkpoints == {key: shares[key] for key in checkpoints}
+
+
+def test_references_print_in_one_line() -> None:
+    assert reference("wettig2023").text == (
+        "Alexander Wettig, Tianyu Gao, Zexuan Zhong, Danqi Chen (2023). "
+        "Should You Mask 15% in Masked Language Modeling?. EACL 2023, arXiv:2202.08005."
+    )
+    assert reference("wettig2023").link == "https://arxiv.org/abs/2202.08005"
+    assert reference("dinkytrain").link == "https://github.com/princeton-nlp/DinkyTrain"
+    with pytest.raises(ConfigError, match="did you mean wettig2023"):
+        reference("wettig2022")
+
+
+def test_figures_stand_beside_the_arm_with_their_levels() -> None:
+    plan = specification()
+    found = beside(plan.arms[1], registry.claim("C04").figures)
+    assert {figure.value for figure in found if figure.metric.startswith("MNLI")} == {84.5, 84.8, 84.3}
+    assert all(figure.values == {RATE: 0.4} for figure in found)
+    two = specification(factors={RATE: (0.4,), "objective.prediction_rate": (0.4, 0.2)})
+    split = beside(two.arms[1], wettig2023.DECOUPLED)
+    assert [figure.value for figure in split] == [83.7, 90.6, 87.8, 87.5, 92.9]
+    assert not beside(plan.arms[1], wettig2023.DECOUPLED)
+    assert not beside(plan.arms[1], wettig2023.OPTIMA)
+
+
+def test_figures_for_a_factor_are_those_of_its_claims_once() -> None:
+    found = registry.figures_for("objective.mask_share")
+    assert {figure.citekey for figure in found} == {"wettig2023", "dinkytrain", "devlin2019"}
+    assert len(set(map(str, found))) == len(found)
+    assert registry.figures_for("objective.unheard_of") == ()
+
+
+def test_unknown_claim_is_named_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="unknown claim 'C4'; did you mean C04"):
+        registry.claim("C4")
+
+
+def test_digest_is_of_what_the_verdict_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, of_one, of_other = registry.digest(), registry.digest(["C04"]), registry.digest(["C39"])
+    claim = registry.claim("C04")
+    monkeypatch.setitem(registry.CLAIMS, "C04", dataclasses.replace(claim, figures=()))
+    assert (registry.digest(), registry.digest(["C04"])) == (before, of_one)
+    opposite = tuple(dataclasses.replace(comparison, expect="lower") for comparison in claim.contrast)
+    monkeypatch.setitem(registry.CLAIMS, "C04", dataclasses.replace(claim, contrast=opposite))
+    assert registry.digest() != before
+    assert registry.digest(["C04"]) != of_one
+    assert registry.digest(["C39"]) == of_other
+
+
+def test_malformed_claims_and_figures_are_refused() -> None:
+    fine = {"citekey": "wettig2023", "table": "Table 1", "setting": "x", "metric": "m", "value": 1.0, "unit": "%"}
+    with pytest.raises(ConfigError, match="figure provenance = 'memory', but must be read or secondary"):
+        Figure(**fine, provenance="memory")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="unknown reference 'nobody1999'"):
+        Figure(**{**fine, "citekey": "nobody1999"}, provenance="read")
+    with pytest.raises(ConfigError, match="figure source"):
+        Figure(**{**fine, "table": ""}, provenance="read")
+    with pytest.raises(ConfigError, match="has 1 numbers, its head has 2"):
+        rows([("a", "%"), ("b", "%")], [({}, (1.0,))], citekey="wettig2023", name="T", setting="s", provenance="read")
+    said = {"id": "X", "citekey": "wettig2023", "statement": "s", "factor": RATE, "direction": "d"}
+    with pytest.raises(ConfigError, match="claim X: waits_for"):
+        Claim(**said)
+    comparison = Comparison(metric="primary", arm={}, against={}, expect="better")
+    with pytest.raises(ConfigError, match="claim X: waits_for"):
+        Claim(**said, contrast=(comparison,), waits_for="nothing")

@@ -1,0 +1,187 @@
+"""Verdicts on planted truths: each status where it belongs, and none where there is nothing to go by."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from scipy import stats
+
+from ablate.analysis.frames import by_pair
+from ablate.analysis.power import seeds_needed
+from ablate.claims import registry
+from ablate.claims.claim import Claim
+from ablate.claims.contrast import Comparison
+from ablate.claims.verdicts import STATUSES, Verdict, judge, judge_all
+from ablate.config import ConfigError
+from tests.analysis.planted import CLOZE, LEARNED, OWN_LOSS, PRIMARY, RATE, Truth, frames, specification
+
+HIGH, LOW = {RATE: 0.40}, {RATE: 0.15}
+BITS_FALL: Truth = {PRIMARY.key: lambda levels: 6 - 0.4 * float(levels[RATE])}
+BITS_RISE: Truth = {PRIMARY.key: lambda levels: 6 + 0.4 * float(levels[RATE])}
+BITS_EQUAL: Truth = {PRIMARY.key: lambda levels: 6.0}
+
+
+def claim(expect: str = "better", metric: str = "primary", id: str = "X", **options: object) -> Claim:
+    comparison = Comparison(metric=metric, arm=HIGH, against=LOW, expect=expect, **options)  # type: ignore[arg-type]
+    said = {"citekey": "wettig2023", "statement": "s", "factor": RATE, "direction": "d"}
+    return Claim(id=id, contrast=(comparison,), **said)
+
+
+def verdict(one: Claim, truth: Truth = BITS_EQUAL, seeds: int = 5, looks: tuple[int, ...] = (), **options: object) -> Verdict:
+    plan = specification(seeds=seeds, looks=looks)
+    return judge(one, *frames(plan, truth, **options), plan)
+
+
+@pytest.mark.parametrize(
+    ("truth", "own", "status"),
+    [
+        (BITS_FALL, 0.01, "reproduced"),
+        (BITS_RISE, 0.01, "contradicted"),
+        (BITS_EQUAL, 0.005, "no effect"),
+        (BITS_EQUAL, 1.0, "undecided"),
+    ],
+)
+def test_c04_on_planted_truths(truth: Truth, own: float, status: str) -> None:
+    plan = specification(claims=("C04",))
+    (found,) = judge_all(*frames(plan, truth, own=own), plan)
+    assert found.status == status
+    assert found.status in STATUSES
+    assert found.claim == "C04"
+    assert [finding.metric for finding in found.findings] == [OWN_LOSS.key, PRIMARY.key]
+    assert found.why.endswith(".")
+    assert "\n" not in found.why
+
+
+def test_the_conjunction_fails_with_either_half() -> None:
+    plan = specification(claims=("C04",))
+    falling_loss = {**BITS_FALL, OWN_LOSS.key: lambda levels: 4 - float(levels[RATE])}
+    (found,) = judge_all(*frames(plan, falling_loss, own=0.01), plan)
+    assert found.status == "contradicted"
+    assert [finding.outcome for finding in found.findings] == ["opposes", "supports"]
+    assert found.p == pytest.approx(2 * found.findings[0].p)  # either of two comparisons could have contradicted
+    assert found.why.startswith("Expected higher, but own loss, mask_rate=0.4 minus mask_rate=0.15 = -0.2")
+
+
+def test_one_comparison_is_a_paired_t_test_at_the_look_s_alpha() -> None:
+    plan = specification(seeds=6)
+    numbers, runs = frames(plan, BITS_FALL, own=0.08)
+    found = judge(claim(), numbers, runs, plan)
+    table = by_pair(numbers, PRIMARY)
+    truth = stats.ttest_rel(table["mask_rate=0.4"], table["mask_rate=0.15"])
+    (finding,) = found.findings
+    assert found.alpha == pytest.approx(0.04)
+    assert found.p == pytest.approx(truth.pvalue)
+    assert finding.p == pytest.approx(truth.pvalue)
+    low, high = truth.confidence_interval(0.96)
+    assert (finding.low, finding.high, finding.level) == pytest.approx((low, high, 0.96))
+    assert (finding.n, finding.missing, found.look) == (6, 0, 6)
+
+
+def test_undecided_says_how_many_seeds_would_do() -> None:
+    found = verdict(claim(), BITS_FALL, own=0.12, seed=4)
+    (finding,) = found.findings
+    assert found.status == "undecided"
+    sd = (finding.high - finding.low) / 2 / stats.t.ppf(0.98, 4) * math.sqrt(5)
+    assert finding.seeds_needed == seeds_needed(finding.estimate, sd, 0.005)  # what is left to the first extension
+    assert f"about {finding.seeds_needed} pairs in an extension" in found.why
+
+
+def test_same_is_reproduced_inside_its_band_and_contradicted_outside() -> None:
+    assert verdict(claim("same", band=0.05), own=0.005).status == "reproduced"
+    assert verdict(claim("same", band=0.05), BITS_FALL, own=0.005).status == "contradicted"
+    assert verdict(claim("same", band=0.05), own=0.1).status == "undecided"
+    assert verdict(claim("same", band=0.2), BITS_FALL, own=0.005).status == "reproduced"
+
+
+def test_a_significant_difference_inside_the_band_is_no_effect() -> None:
+    found = verdict(claim(band=0.5), BITS_FALL, own=0.01)
+    assert found.status == "no effect"
+    assert found.findings[0].p < 0.001
+    assert verdict(claim(band=0.05), BITS_FALL, own=0.01).status == "reproduced"
+
+
+def test_relative_band_is_a_share_of_what_is_compared_with() -> None:
+    finding = verdict(claim(relative_band=0.01), own=0.0, shared=0.0).findings[0]
+    assert finding.band == pytest.approx(0.06)
+
+
+def test_no_verdict_under_three_pairs() -> None:
+    found = verdict(claim(), BITS_FALL, own=1e-4, seeds=2)
+    assert found.status == "undecided"
+    assert found.why == "mask_rate=0.4 and mask_rate=0.15 share 2 complete pairs of bits at 15 %; a verdict needs 3."
+    diverged = [("mask_rate=0.4", 0), ("mask_rate=0.15", 3), ("mask_rate=0.4", 4)]
+    found = verdict(claim(), BITS_FALL, own=1e-4, diverged=diverged)
+    assert (found.status, found.findings[0].n, found.findings[0].missing) == ("undecided", 2, 3)
+    assert verdict(claim(), BITS_FALL, own=1e-4, diverged=diverged[:2]).status == "reproduced"
+
+
+def test_untrained_runs_give_no_verdict() -> None:
+    plateau = {**BITS_FALL, LEARNED.key: lambda levels: 0.0 if levels[RATE] == 0.4 else 1.0}
+    found = verdict(claim(), plateau, own=1e-3)
+    assert found.status == "undecided"
+    assert "5 lost to runs that learned nothing" in found.why
+    assert found.findings[0].untrained == 5
+
+
+def test_no_look_is_taken_before_all_its_runs_have_ended() -> None:
+    found = verdict(claim(), BITS_FALL, own=1e-3, lost=[("mask_rate=0.4", 4)])
+    assert found.status == "undecided"
+    assert found.why == "1 planned run of its arms has not ended; a look is taken when all have."
+    assert math.isnan(found.p)
+    assert verdict(claim(), BITS_FALL, own=1e-3, lost=[("mask_rate=0.8", 4)]).status == "reproduced"
+
+
+def test_claims_of_a_study_share_its_alpha() -> None:
+    plan = specification(claims=("C04", "C39", "C01"))
+    numbers, runs = frames(plan, BITS_FALL, own=0.02)
+    c04, c39, c01 = judge_all(numbers, runs, plan)
+    alone = judge(registry.claim("C04"), numbers, runs, dataclasses.replace(plan, claims=()))
+    assert c04.p == pytest.approx(max(c39.p, alone.p)) or c04.p == pytest.approx(2 * alone.p)
+    assert judge(registry.claim("C04"), numbers, runs, plan) == c04
+    assert {c04.findings[0].level, c39.findings[0].level} == {0.96, 0.98}
+    assert (c01.status, c01.findings) == ("not testable", ())
+    assert c01.why.startswith("It waits for a fine-tuning yardstick")
+
+
+def test_an_extension_decides_at_what_alpha_is_left() -> None:
+    found = verdict(claim(), BITS_FALL, seeds=12, looks=(5, 12), own=0.07, seed=3)
+    assert (found.status, found.look, found.alpha) == ("reproduced", 12, pytest.approx(0.005))
+    assert found.note == "seeds were added (5, then 12), alpha is spent over these looks"
+
+
+def test_the_first_look_that_decides_stands() -> None:
+    found = verdict(claim(), BITS_FALL, seeds=12, looks=(5, 12), own=0.01)
+    assert (found.status, found.look, found.findings[0].n) == ("reproduced", 5, 5)
+    assert found.note.endswith("decided at the look with 5")
+
+
+def test_a_look_beyond_the_seeds_at_hand_has_not_been_taken() -> None:
+    found = verdict(claim(), seeds=5, looks=(5, 12), own=0.2)
+    assert (found.status, found.look, found.alpha) == ("undecided", 5, pytest.approx(0.04))
+
+
+def test_a_claim_changed_after_planning_is_noted() -> None:
+    plan = specification(claims=("C04",))
+    data = frames(plan, BITS_FALL)
+    kept = dataclasses.replace(plan, claims_digest=registry.digest(plan.claims))
+    assert judge_all(*data, kept)[0].note == ""
+    changed = dataclasses.replace(plan, claims_digest="0123456789abcdef")
+    assert judge_all(*data, changed)[0].note == "the registered claims were changed after this study was planned"
+
+
+def test_shares_are_worded_in_points() -> None:
+    better = {CLOZE.key: lambda levels: 0.3 + float(levels[RATE])}
+    found = verdict(claim(metric=CLOZE.key), better, own=0.001, shared=0.0)
+    assert found.why.startswith("As claimed: cloze, mask_rate=0.4 minus mask_rate=0.15 = +25.")
+    assert " points [" in found.why
+
+
+def test_what_the_study_lacks_is_named() -> None:
+    plan = specification(levels=(0.15, 0.8), claims=("C04",))
+    with pytest.raises(ConfigError, match=r"no arm with objective\.mask_rate = 0\.4"):
+        judge_all(*frames(plan), plan)
+    plan = specification(claims=("C4",))
+    with pytest.raises(ConfigError, match="unknown claim 'C4'"):
+        judge_all(*frames(plan), plan)

@@ -1,0 +1,149 @@
+"""A user's own files: what comes out, what is refused and in which words."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ablate.config import ConfigError, Data
+from ablate.data.corpora import Document, open_corpus
+from ablate.data.corpora.files import LONGEST_DOCUMENT, Files
+from ablate.data.corpora.lines import CHUNK, read_lines
+from ablate.data.corpora.prose import split_sentences
+
+OPEN = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
+
+
+def documents(path: Path, column: str = "text") -> list[Document]:
+    return list(Files(path, column).documents())
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    raw = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_blank_lines_separate_documents_of_a_txt(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"a.txt{suffix}", "\ufeffOne here. Two\nhere.\r\n \r\n\r\nThird ünd lást.\n\n")
+    assert documents(path) == [Document(("One here.", "Two here.")), Document(("Third ünd lást.",))]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_jsonl_line_is_a_document(tmp_path: Path, suffix: str) -> None:
+    rows = [{"body": "A b. C\u2028d.", "label": 3}, {"body": None}, {"body": "E."}]
+    path = write(tmp_path / f"a.jsonl{suffix}", "\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n\n")
+    assert documents(path, "body") == [Document(("A b.", "C d."), "3"), Document(("E.",))]
+
+
+@OPEN
+@given(st.lists(st.tuples(TEXT, st.text("abc", max_size=2)), min_size=1, max_size=6))
+def test_a_csv_record_is_a_document_however_it_is_quoted(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([("label", "text"), *((label, text) for text, label in rows)])
+    path = write(tmp_path / "a.csv", buffer.getvalue())
+    wanted = [Document(tuple(sentences), label) for text, label in rows if (sentences := split_sentences(text))]
+    if wanted:
+        assert documents(path) == wanted
+    else:
+        with pytest.raises(ConfigError, match="holds no text"):
+            documents(path)
+
+
+def test_a_tsv_line_is_a_document_and_quotes_mean_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", 'text\tlabel\n"Open quote\tx\n\nSecond one\ty\n')
+    assert documents(path) == [Document(('"Open quote',), "x"), Document(("Second one",), "y")]
+
+
+def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    write(tmp_path / "b" / "x.txt", "Third.")
+    write(tmp_path / "a.txt", "First.")
+    write(tmp_path / "a.csv", "text\nZeroth.\n")
+    write(tmp_path / "notes.md", "no")
+    write(tmp_path / ".hidden.txt", "no")
+    assert [document.sentences[0] for document in documents(tmp_path)] == ["Zeroth.", "First.", "Third."]
+
+
+def test_the_fingerprint_is_of_the_contents_not_of_the_place(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    one = write(tmp_path / "a.txt", "Same text.")
+    other = write(tmp_path / "elsewhere" / "b.txt", "Same text.")
+    first = Files(one, "text").fingerprint()
+    assert first == Files(one, "text").fingerprint() == Files(other, "text").fingerprint()
+    write(one, "Some text.")
+    assert first != Files(one, "text").fingerprint()
+    assert first != Files(other, "body").fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"", "is empty"),
+        ("a.txt", b" \n\n", "holds no text"),
+        ("a.txt", b"abc\0def", "NUL at byte 3"),
+        ("a.txt", "abc".encode("utf-16"), "NUL at byte 3"),
+        ("a.txt", b"ab\xffcd", "not UTF-8, byte 0xff at byte 2"),
+        ("a.txt", b"x" * (CHUNK - 1) + "é".encode()[:1] + b"y", f"not UTF-8, byte 0xc3 at byte {CHUNK - 1:,}"),
+        ("a.txt", b"ab" + "é".encode()[:1], "not UTF-8, byte 0xc3 at byte 2"),
+        ("a.pdf", b"%PDF", r"must end in one of \.txt, \.jsonl, \.csv, \.tsv \(each also with \.gz\)"),
+        ("a.csv", b"title,body\nx,y\n", "no column 'text'; its columns: title, body"),
+        ("a.csv", b"text,label\nx,y\nz\n", "line 3: 1 fields, but the header names 2"),
+        ("a.csv", b'text\n"never closed\n', "line 2: unexpected end of data"),
+        ("a.jsonl", b'{"text": "x"}\n{"body": "y"}\n', "line 2: no column 'text'; its columns: body"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": ', "line 2: not JSON"),
+        ("a.jsonl", b"[1, 2]\n", "line 1: must be a JSON object with a field 'text', found list"),
+        ("a.jsonl", b'{"text": 5}\n', "line 1: 'text' must be text, found int"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_place(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        documents(tmp_path / name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_archive_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"Some text.")[:-5])
+    with pytest.raises(ConfigError, match=r"a\.txt\.gz: not a whole gzip archive"):
+        documents(tmp_path / "a.txt.gz")
+
+
+def test_missing_paths_and_folders_without_text_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file or folder"):
+        open_corpus(Data(corpus=f"files:{tmp_path / 'none.txt'}"))
+    with pytest.raises(ConfigError, match="no file in it ends in one of"):
+        open_corpus(Data(corpus=f"files:{tmp_path}"))
+
+
+@OPEN
+@given(st.lists(TEXT, max_size=8), st.integers(1, 7))
+def test_lines_are_whole_whatever_the_chunks(tmp_path: Path, texts: list[str], chunk: int) -> None:
+    lines = [text.replace("\n", " ").replace("\r", " ").replace("\ufeff", " ") for text in texts]
+    path = write(tmp_path / "a.txt", "\n".join(lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ablate.data.corpora.lines.CHUNK", chunk)
+        assert "".join(read_lines(path)) == "\n".join(lines)
+        assert [line.removesuffix("\n") for line in read_lines(path)] == (lines[:-1] if lines and not lines[-1] else lines)
+
+
+def test_memory_is_bounded_though_no_line_and_no_document_ends(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", b"A word and another. " * (24 * CHUNK // 20))
+    tracemalloc.start()
+    sizes = [sum(map(len, document.sentences)) for document in Files(path, "text").documents()]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(sizes) > 20 * CHUNK
+    assert max(sizes) < 3 * LONGEST_DOCUMENT
+    assert peak < 24 * CHUNK

@@ -1,0 +1,74 @@
+"""What holds for every yardstick, on a real objective; a new one is enrolled by its line in the registry."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from ablate.config import Backbone
+from ablate.evaluation import YARDSTICKS, yardstick
+from ablate.evaluation.own_loss import OwnLoss
+from ablate.objectives.bert import Bert
+
+SMALL: dict[str, dict[str, Any]] = {
+    "masked-bits": {"windows": 8, "length": 20},
+    "cloze": {"sentences": 20},
+    "minimal-pairs": {"pairs": 6},
+    "linear-probe": {"length": 20},
+    "own-loss": {"windows": 8},
+}
+
+
+def bert(text: Any, next_sentence: str = "off") -> Bert:
+    torch.manual_seed(3)
+    config = Bert.Config(next_sentence=next_sentence)
+    return Bert(config, Backbone(width=16, layers=1, heads=2, dropout=0.1), text.vocabulary, 40)
+
+
+@pytest.mark.parametrize("name", YARDSTICKS)
+def test_reads_the_same_twice_and_leaves_no_trace(name: str, english: Any) -> None:
+    model = bert(english).train()
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    ruler = yardstick(name)(**SMALL[name])
+    state = torch.get_rng_state()
+    ruler.check(model, english)
+    first = ruler.measure(model, english)
+    assert ruler.measure(model.eval(), english) == first
+    assert ruler.measure(bert(english), english) == first
+    assert all(not module.training for module in model.modules())
+    assert all(torch.equal(weights[key], value) and not value.is_inference() for key, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    torch.set_rng_state(state)
+    model.train()
+    ruler.measure(model, english)
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("name", YARDSTICKS)
+def test_rows_and_samples_can_be_recorded(name: str, english: Any) -> None:
+    reading = yardstick(name)(**SMALL[name]).measure(bert(english), english)
+    assert reading.rows
+    assert len({(row.metric, row.condition) for row in reading.rows}) == len(reading.rows)
+    for row in reading.rows:
+        assert row.evaluation == name
+        assert math.isfinite(row.value)
+        assert type(row.value) is float
+        assert row.items > 0
+        assert row.unit in ("bits", "nats", "share", "pairs")
+        assert row.better in ("lower", "higher", "none")
+    for sample in reading.samples:
+        assert {"kind", "input", "output"} <= sample.keys()
+        json.dumps(sample, allow_nan=False)
+
+
+def test_own_loss_tells_the_parts_apart(english: Any) -> None:
+    whole, *parts = OwnLoss(windows=8).measure(bert(english, "nsp"), english).rows
+    assert [part.condition for part in parts] == ["mlm", "nsp"]
+    assert whole.value == pytest.approx(sum(part.value for part in parts))
+    assert parts[0].value == pytest.approx(math.log(english.vocabulary.size), abs=0.5)
+    assert parts[1].value == pytest.approx(math.log(2), abs=0.2)

@@ -1,0 +1,154 @@
+"""BERT beyond the contract: what it hides, what it may not see, and how it scores."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from ablate.config import Backbone, ConfigError, RunConfig, override
+from ablate.data.tokenizer import CLS, MASK, PAD, SEP, Vocabulary
+from ablate.data.windows import Pair, Window
+from ablate.nn import flops
+from ablate.objectives.base import Encodes, FillsMasks, Scores
+from ablate.objectives.bert import Bert, BertBatch
+from ablate.seeds import generator
+
+V, CONTEXT = 60, 24
+VOCABULARY = Vocabulary(size=V, continues=np.arange(V) >= 50)
+
+
+def window(index: int, place: int | None = None) -> Window:
+    place = index if place is None else place
+    tokens = np.random.default_rng(place).integers(5, V, CONTEXT - 2)
+    return Window(index, tokens, np.zeros(CONTEXT - 2, dtype=np.int32), place)
+
+
+def collate(windows: list[Any], seed: int = 0, progress: float = 0.0, **fields: Any) -> BertBatch:
+    config = Bert.Config(**{"next_sentence": "off", **fields})
+    return Bert.collate(
+        windows, functools.partial(generator, seed), progress, config=config, vocabulary=VOCABULARY, context=CONTEXT
+    )
+
+
+def build(**fields: Any) -> Bert:
+    torch.manual_seed(0)
+    return Bert(Bert.Config(**{"next_sentence": "off", **fields}), Backbone(width=32, heads=2), VOCABULARY, CONTEXT).eval()
+
+
+def test_it_has_the_capabilities() -> None:
+    assert all(isinstance(build(), capability) for capability in (Encodes, FillsMasks, Scores))
+
+
+def test_a_batch_can_be_put_together_again() -> None:
+    windows = [window(i) for i in range(4)]
+    batch = collate(windows, mask_rate=0.3)
+    restored = batch.inputs_BT.flatten().index_copy(0, batch.predicted_M, batch.truths_M).view(4, CONTEXT)
+    assert (restored[:, 0] == CLS).all()
+    assert (restored[:, -1] == SEP).all()
+    assert (restored[:, 1:-1].numpy() == np.stack([w.tokens_T for w in windows])).all()
+    assert batch.tokens == 4 * (CONTEXT - 2)
+    assert batch.targets == 4 * round(0.3 * (CONTEXT - 2))
+    assert batch.visible_BT is None
+    assert batch.segments_BT is None
+
+
+def test_the_token_under_a_mask_cannot_be_seen() -> None:
+    first = window(0)
+    batch = collate([first], mask_share=1.0, random_share=0.0)
+    changed = first.tokens_T.copy()
+    changed[batch.predicted_M.numpy() - 1] = 5 + (changed[batch.predicted_M.numpy() - 1] - 4) % (V - 5)
+    other = collate([first._replace(tokens_T=changed)], mask_share=1.0, random_share=0.0)
+    assert not torch.equal(batch.truths_M, other.truths_M)
+    model = build()
+    seen, unseen = (model.encode(b.inputs_BT, torch.ones_like(b.inputs_BT, dtype=torch.bool)) for b in (batch, other))
+    assert torch.equal(seen, unseen)
+
+
+def test_static_masks_follow_the_window_and_dynamic_ones_the_example() -> None:
+    readings = [window(index, place=7) for index in range(40)]
+    hidden = {k: {tuple(collate([w], static_masks=k).predicted_M.tolist()) for w in readings} for k in (0, 1, 3)}
+    assert (len(hidden[1]), len(hidden[3])) == (1, 3)
+    assert len(hidden[0]) > 30
+
+
+def test_rate_follows_its_schedule() -> None:
+    batches = [collate([window(0)], mask_rate=0.5, final_mask_rate=0.1, progress=progress) for progress in (0.0, 0.5, 1.0)]
+    assert [batch.targets for batch in batches] == [11, 7, 2]
+
+
+def test_copies_are_tokens_read_again() -> None:
+    batch = collate([window(0)], mask_rate=0.1, prediction_rate=0.4)
+    assert len(batch.inputs_BT) == 4
+    assert batch.tokens == 4 * (CONTEXT - 2)
+    assert batch.targets == round(0.4 * (CONTEXT - 2))
+    assert len(set((batch.predicted_M % CONTEXT).tolist())) == batch.targets
+
+
+def test_pairs_are_framed_labelled_and_padded() -> None:
+    pair = Pair(3, np.arange(10, 16), np.arange(20, 25), np.arange(30, 34))
+    batch = collate([pair], next_sentence="nsp")
+    assert batch.segments_BT is not None
+    assert batch.visible_BT is not None
+    assert batch.labels_B is not None
+    restored = batch.inputs_BT.flatten().index_copy(0, batch.predicted_M, batch.truths_M).tolist()
+    second = [20, 21, 22, 23, 24] if batch.labels_B.item() == 0 else [30, 31, 32, 33]
+    expected = [CLS, *range(10, 16), SEP, *second, SEP]
+    assert restored == expected + [PAD] * (CONTEXT - len(expected))
+    assert batch.visible_BT[0].tolist() == [t < len(expected) for t in range(CONTEXT)]
+    assert batch.tokens == len(expected) - 3
+
+
+def test_pseudo_log_likelihood_is_the_sum_of_single_masks() -> None:
+    model = build()
+    rows = [model.frame([9, 12, 33, 17, 41]), model.frame([8, 50])]
+    tokens = torch.tensor([row + [PAD] * (7 - len(row)) for row in rows])
+    visible, scored = tokens != PAD, tokens >= 5
+    expected = torch.zeros(2, dtype=torch.float64)
+    for row, column in scored.nonzero().tolist():
+        masked = tokens.clone()
+        masked[row, column] = MASK
+        logits = model.fill(masked, visible, torch.tensor([[row, column]]))[0]
+        expected[row] += float(logits.detach().double().log_softmax(dim=-1)[tokens[row, column]])
+    assert torch.allclose(model.score(tokens, visible, scored).double(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("next_sentence", ["off", "nsp"])
+def test_flops_are_what_torch_counts(next_sentence: str) -> None:
+    model = build(next_sentence=next_sentence)
+    pairs = [Pair(i, np.arange(5, 12), np.arange(12, 20), np.arange(20, 28)) for i in range(4)]
+    batch = collate([window(i) for i in range(4)] if next_sentence == "off" else pairs, next_sentence=next_sentence)
+    counter = FlopCounterMode(display=False)
+    with sdpa_kernel(SDPBackend.MATH), counter:
+        model.losses(batch)
+    assert flops.TRAINING * counter.get_total_flops() == pytest.approx(model.flops(batch), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"mask_rate": 0.0}, r"objective.mask_rate = 0.0, but must be in \(0, 1\)"),
+        ({"mask_rate": 1.0}, "objective.mask_rate"),
+        ({"final_mask_rate": 1.5}, "objective.final_mask_rate"),
+        ({"prediction_rate": 0.0}, "objective.prediction_rate"),
+        ({"mask_share": 1.1}, "objective.mask_share"),
+        ({"mask_share": 0.8, "random_share": 0.3}, r"objective.random_share = 0.3, but must be in \[0, 1 - mask_share = 0.2\]"),
+        ({"mean_span_length": 0.5}, "objective.mean_span_length"),
+        ({"static_masks": -1}, "objective.static_masks"),
+    ],
+)
+def test_wrong_numbers_are_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Bert.Config(**fields)
+
+
+def test_every_field_can_be_overridden_by_its_path() -> None:
+    run = override(RunConfig(objective=Bert.Config()), {"objective.mask_rate": 0.4, "objective.prediction_rate": 0.2})
+    assert (run.objective.mask_rate, run.objective.prediction_rate) == (0.4, 0.2)
+    with pytest.raises(ConfigError, match="must be one of uniform, whole_word, span"):
+        override(run, {"objective.selection": "words"})

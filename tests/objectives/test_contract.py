@@ -1,0 +1,176 @@
+"""What every objective must keep, whoever wrote it: being in the registry enrols it here."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ablate.config import Backbone, ConfigError, Optimization, RunConfig
+from ablate.data.token_store import TokenStore, TokenWriter, token_type
+from ablate.data.tokenizer import Vocabulary
+from ablate.objectives import OBJECTIVES, objective
+from ablate.objectives.base import Encodes, FillsMasks, Objective, Scores
+from ablate.seeds import generator
+
+V, CONTEXT, BATCH = 60, 24, 4
+VOCABULARY = Vocabulary(size=V, continues=np.arange(V) >= 50)
+BACKBONE = Backbone(width=32, layers=2, heads=2)
+NOISE = functools.partial(generator, 0)
+
+VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
+    "bert": (
+        {},
+        {"next_sentence": "sop", "selection": "span"},
+        {"next_sentence": "off", "selection": "whole_word", "static_masks": 2},
+        {"next_sentence": "off", "mask_rate": 0.1, "prediction_rate": 0.4, "final_mask_rate": 0.2},
+    ),
+}
+CASES = [
+    pytest.param(name, fields, id=f"{name}-{i}") for name in OBJECTIVES for i, fields in enumerate(VARIANTS.get(name, ({},)))
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
+    """Forty documents of three sentences, all of random tokens."""
+    folder, rng = tmp_path_factory.mktemp("text"), np.random.default_rng(0)
+    writer = TokenWriter(folder, "train", V)
+    for document in range(40):
+        writer.write([rng.integers(5, V, rng.integers(4, 15)).tolist() for _ in range(3)], document % 2)
+    writer.close()
+    facts = {"label_names": ["a", "b"], "token_type": token_type(V).name, "splits": {"train": {}}}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    return TokenStore(folder, "train")
+
+
+def build(name: str, fields: dict[str, Any], backbone: Backbone = BACKBONE, seed: int = 0) -> Objective:
+    found = objective(name)
+    torch.manual_seed(seed)
+    return found(found.Config(**fields), backbone, VOCABULARY, CONTEXT)
+
+
+def batch_of(model: Objective, store: TokenStore, indices: Iterator[int] | range, progress: float = 0.0) -> Any:
+    windows = model.windows(store, model.config, CONTEXT)
+    return model.collator()([windows.draw(0, i) for i in indices], NOISE, progress)
+
+
+def tensors(batch: Any) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in batch._asdict().items() if isinstance(value, torch.Tensor)}
+
+
+@pytest.mark.parametrize(("name", "fields"), CASES)
+class TestContract:
+    def test_loss_starts_near_the_uniform_guess(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields)
+        losses = model.losses(batch_of(model, store, range(32)))
+        assert losses.loss.isfinite()
+        total = sum(float(part.detach()) for part in losses.parts.values())
+        assert float(losses.loss.detach()) == pytest.approx(total, rel=1e-5)
+        first = next(iter(losses.parts.values()))
+        assert float(first.detach()) == pytest.approx(math.log(V), abs=0.3)
+
+    def test_every_parameter_gets_a_gradient(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields)
+        model.losses(batch_of(model, store, range(BATCH))).loss.backward()
+        without = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+        assert without == []
+
+    def test_one_batch_can_be_learned_by_heart(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields)
+        batch = batch_of(model, store, range(BATCH))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
+        start = float(model.losses(batch).loss.detach())
+        for _ in range(80):
+            optimizer.zero_grad()
+            model.training_step(batch).backward()
+            optimizer.step()
+        assert model.last_losses is not None
+        assert not model.last_losses.loss.requires_grad
+        assert float(model.last_losses.loss) < 0.1 * start
+
+    def test_same_seed_gives_the_same_bits(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        states = []
+        for _ in range(2):
+            model = build(name, fields, Backbone(width=32, heads=2, dropout=0.1))
+            batch = batch_of(model, store, range(BATCH))
+            model.training_step(batch).backward()
+            states.append([p.grad for p in model.parameters()] + list(tensors(batch).values()))
+        assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+    def test_state_survives_a_round_trip(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model, other = build(name, fields), build(name, fields, seed=1)
+        batch = batch_of(model, store, range(BATCH))
+        assert not torch.equal(model.losses(batch).loss, other.losses(batch).loss)
+        other.load_state_dict(model.state_dict())
+        assert torch.equal(model.losses(batch).loss, other.losses(batch).loss)
+
+    def test_an_example_does_not_depend_on_its_company(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields)
+        together, alone = batch_of(model, store, range(BATCH), 0.5), batch_of(model, store, range(2, 3), 0.5)
+        for field, single in tensors(alone).items():
+            several = tensors(together)[field]
+            if field.endswith(("_BT", "_B")):
+                rows = len(single)
+                assert torch.equal(several[2 * rows : 3 * rows], single), field
+        repeated = batch_of(model, store, range(BATCH), 0.5)
+        assert all(torch.equal(a, b) for a, b in zip(tensors(together).values(), tensors(repeated).values(), strict=True))
+
+    def test_counts_are_of_this_batch(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields)
+        batch, single = batch_of(model, store, range(BATCH)), batch_of(model, store, range(1))
+        assert 0 < single.tokens < batch.tokens
+        assert 0 < single.targets < batch.targets
+        assert 0 < model.flops(single) < model.flops(batch)
+
+    def test_weight_decay_spares_biases_and_norms(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields)
+        decayed, spared = model.parameter_groups()
+        assert len(decayed) + len(spared) == len(list(model.parameters()))
+        names = {id(p): path for path, p in model.named_parameters()}
+        assert all(names[id(p)].endswith("bias") or "norm" in names[id(p)] for p in spared)
+        assert not any(names[id(p)].endswith("bias") or "norm" in names[id(p)] for p in decayed)
+
+    def test_capabilities_ignore_padding(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields).eval()
+        texts = [model.frame(ids) for ids in ([7, 8, 9, 20, 21], [30, 31, 32])] if isinstance(model, Encodes) else []
+        if not texts:
+            pytest.skip(f"{name} does not encode")
+        tokens = torch.zeros(2, len(texts[0]), dtype=torch.long)
+        visible = torch.zeros(2, len(texts[0]), dtype=torch.bool)
+        for row, ids in enumerate(texts):
+            tokens[row, : len(ids)], visible[row, : len(ids)] = torch.tensor(ids), True
+        short = torch.tensor(texts[1])[None]
+        seen = torch.ones_like(short, dtype=torch.bool)
+        with torch.no_grad():
+            padded, alone = model.encode(tokens, visible)[1, : short.shape[1]], model.encode(short, seen)[0]
+            assert torch.allclose(padded, alone, atol=1e-5)
+            if isinstance(model, FillsMasks):
+                positions = torch.tensor([[1, 1], [1, 2]])
+                assert torch.allclose(
+                    model.fill(tokens, visible, positions), model.fill(short, seen, positions * torch.tensor([0, 1])), atol=1e-4
+                )
+            if isinstance(model, Scores):
+                scored = (tokens >= 5) & visible
+                nats = model.score(tokens, visible, scored)
+                assert nats.shape == (2,)
+                assert (nats < 0).all()
+                assert torch.allclose(nats[1:], model.score(short, seen, short >= 5), atol=1e-4)
+
+    def test_it_is_built_from_a_run(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        found = objective(name)
+        chosen = Optimization(learning_rate=3e-4, weight_decay=0.2, beta2=0.9)
+        run = RunConfig(objective=found.Config(**fields), backbone=BACKBONE, optimization=chosen)
+        model = found.from_run(run, VOCABULARY)
+        assert model.context == run.data.context
+        groups = model.configure_optimizers().param_groups
+        assert [group["weight_decay"] for group in groups] == [0.2, 0.0]
+        assert all(group["lr"] == 3e-4 and group["betas"] == (0.9, 0.9) for group in groups)
+        with pytest.raises(ConfigError, match=rf"takes a {found.__name__}\.Config"):
+            found.from_run(RunConfig(objective=BACKBONE), VOCABULARY)

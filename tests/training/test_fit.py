@@ -1,0 +1,121 @@
+"""One run: the same twice, equal budgets, a clock that charges training alone, endings recorded as what they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from ablate.config import Backbone, Budget, ConfigError, Data, Optimization, RunConfig, Runtime, override
+from ablate.evaluation.masked_bits import MaskedBits
+from ablate.evaluation.own_loss import OwnLoss
+from ablate.objectives.bert import Bert
+from ablate.records import DIVERGED, DONE, Record, untimed
+from ablate.training import PRETRAINING, fit
+from ablate.training.fit import WEIGHTS
+
+RUN = RunConfig(
+    objective=Bert.Config(mask_rate=0.15, next_sentence="off"),
+    backbone=Backbone(width=16, layers=1, heads=2),
+    data=Data(corpus="grammar", vocabulary=128, context=32),
+    optimization=Optimization(batch=8),
+    budget=Budget(tokens=12_000, readings=4),
+    evaluations=(MaskedBits(windows=16, length=24), OwnLoss(windows=8)),
+    seed=3,
+)
+
+
+def silent(*arguments: object, **named: object) -> None:
+    """Progress for nobody."""
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    return fit(RUN, tmp_path_factory.mktemp("first"))
+
+
+def test_the_same_run_twice_gives_the_same_rows(first: Record, tmp_path: Path) -> None:
+    assert untimed(fit(RUN, tmp_path)) == untimed(first)
+
+
+def test_another_seed_gives_other_rows_and_the_same_items(first: Record, tmp_path: Path) -> None:
+    other = fit(dataclasses.replace(RUN, seed=4), tmp_path)
+    assert [row.items for row in other.rows] == [row.items for row in first.rows]
+    assert [row.value for row in other.rows] != [row.value for row in first.rows]
+
+
+def test_readings_leave_no_trace_in_the_training(first: Record, tmp_path: Path) -> None:
+    """Eight readings or one: the weights are the same."""
+    once = fit(override(RUN, {"budget.readings": 1}), tmp_path)
+    assert final(once) == final(first)
+
+
+def test_arms_of_one_seed_spend_the_same_tokens_and_differ_in_targets(first: Record, tmp_path: Path) -> None:
+    other = fit(override(RUN, {"objective.mask_rate": 0.40}), tmp_path)
+    ends = [max(record.rows, key=lambda row: row.tokens) for record in (first, other)]
+    assert ends[0].tokens == ends[1].tokens >= RUN.budget.tokens
+    # A window holds 30 tokens of text: round(0.40 x 30) = 12 targets against round(0.15 x 30) = 4.
+    assert ends[1].targets / ends[0].targets == pytest.approx(12 / 4, rel=0.02)
+    assert ends[0].tokens - RUN.budget.tokens < RUN.optimization.batch * RUN.data.context
+
+
+def test_readings_are_evenly_spaced_and_know_their_stage(first: Record) -> None:
+    points = sorted({(row.tokens, row.stage) for row in first.rows})
+    assert [stage for _, stage in points] == ["initial", "stable", "stable", "stable", "final"]
+    for number, (tokens, _) in enumerate(points):
+        assert 0 <= tokens - number * RUN.budget.tokens / 4 < RUN.optimization.batch * RUN.data.context
+
+
+def test_the_clock_charges_training_and_writes_the_rest_beside_it(first: Record) -> None:
+    end = max(first.rows, key=lambda row: row.tokens)
+    assert end.seconds == pytest.approx(first.clock["compute"] + first.clock["data"], rel=1e-6)
+    accounts = ("compute", "data", "first_step", "evaluation", "checkpoint", "harness")
+    assert sum(first.clock[name] for name in accounts) == pytest.approx(first.clock["total"], rel=0.02)
+    assert first.clock["evaluation"] > 0 and first.clock["peak_memory_bytes"] > 1e8
+
+
+def test_the_untrained_baseline_is_the_same_model_before_its_first_step(first: Record, tmp_path: Path) -> None:
+    untrained = fit(dataclasses.replace(RUN, pretrain=False), tmp_path)
+    before = [(r.evaluation, r.condition, r.value) for r in first.rows if r.stage == "initial"]
+    assert [(r.evaluation, r.condition, r.value) for r in untrained.rows] == before
+    assert all(row.tokens == 0 and row.stage == "final" for row in untrained.rows)
+
+
+def test_a_loss_that_is_not_a_number_is_recorded_as_diverged(tmp_path: Path) -> None:
+    wild = override(RUN, {"optimization.learning_rate": 1e30, "optimization.warmup": 0.0, "optimization.clip_norm": 0.0})
+    record = fit(wild, tmp_path)
+    assert record.status == DIVERGED and "tokens" in str(record.error)
+    assert all(math.isfinite(row.value) for row in record.rows)
+
+
+def test_a_new_yardstick_is_measured_from_the_weights_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = dataclasses.replace(RUN, evaluations=RUN.evaluations[:1])
+    earlier = PRETRAINING.run(few, tmp_path, silent, None)
+    monkeypatch.setattr("ablate.training.measure.train", lambda *arguments: pytest.fail("trained again"))
+    later = PRETRAINING.run(RUN, tmp_path, silent, earlier)
+    monkeypatch.undo()
+    assert later.status == DONE and later.measured == dict(PRETRAINING.identify(RUN).measurements)
+    assert final(later) == final(fit(RUN, tmp_path / "whole"))
+    (tmp_path / WEIGHTS).unlink()
+    assert final(PRETRAINING.run(RUN, tmp_path, silent, earlier)) == final(later)
+
+
+def test_the_identity_holds_what_shapes_the_weights_and_nothing_else() -> None:
+    identity = PRETRAINING.identify(RUN)
+    same = PRETRAINING.identify(dataclasses.replace(RUN, evaluations=()))
+    assert identity.training == same.training and set(identity.measurements) == {"masked-bits", "own-loss"}
+    for path, value in {"seed": 4, "objective.mask_rate": 0.2, "runtime.threads": 2, "data.corpus": "pydocs", "budget.tokens": 9}.items():
+        assert PRETRAINING.identify(override(RUN, {path: value})).training != identity.training, path
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the refusal is for machines without the device")
+def test_a_device_that_is_not_there_is_refused_before_anything_is_built() -> None:
+    with pytest.raises(ConfigError, match=r"device 'cuda' is not on this machine; it has cpu"):
+        PRETRAINING.prepare(dataclasses.replace(RUN, runtime=Runtime(device="cuda")), silent)
+
+
+def final(record: Record) -> list[tuple[str, str, float]]:
+    return sorted((r.evaluation, f"{r.metric}@{r.condition}", r.value) for r in record.rows if r.stage == "final" and r.evaluation != "training")
