@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--discard-weights", action="store_true", help="keep no final weights (a new yardstick then needs retraining)"
     )
+    run.add_argument("--allow-mixed", action="store_true", help="show runs of different machines or versions in one table")
     run.set_defaults(command=_run)
 
     report = commands.add_parser("report", help="compile report folders again from their records")
@@ -80,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="benchmarks: ratios measured side by side in one run")
     bench.add_argument("what", choices=["training"], help="training: a step through the harness against a bare torch loop")
+    bench.add_argument("--study", default="bert-masking", help="whose base run to time (default: bert-masking)")
+    bench.add_argument("--tier", default="quick", help="at which tier (default: quick)")
     bench.set_defaults(command=_bench)
     return parser
 
@@ -124,10 +127,8 @@ def _run(options: argparse.Namespace) -> int:
 
     listed = discover.find(options.study)
     resolved = _options(options)
-    if options.report_only:
-        finished = compile_only(discover.load(listed.path), resolved)
-    else:
-        finished = run_study(listed, resolved)
+    only_report = options.report_only
+    finished = compile_only(discover.load(listed.path), resolved) if only_report else run_study(listed, resolved)
     if finished.failed:
         print(f"{finished.failed} runs failed; see the report, and --retry-failed", file=sys.stderr)
     print(f"report: {finished.report / 'README.md'}\n        {finished.report / 'index.html'}")
@@ -168,9 +169,11 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    from ablate.study import discover
     from ablate.timing.training import report
 
-    print(report())
+    study = discover.load(discover.find(options.study).path)
+    print(report(study.at(options.tier).base))
     return 0
 
 
@@ -186,6 +189,7 @@ def _options(given: argparse.Namespace) -> Options:
         only=tuple(_arm(text) for text in getattr(given, "only", [])),
         retry_failed=getattr(given, "retry_failed", False),
         keep_weights=not getattr(given, "discard_weights", False),
+        allow_mixed=getattr(given, "allow_mixed", False),
         root=given.runs or default_root(),
         reports=given.reports,
     )

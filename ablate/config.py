@@ -190,18 +190,13 @@ def _replace(part: Any, values: Mapping[str, Scalar], prefix: str) -> Any:
         if rest:
             below.setdefault(head, {})[rest] = value
         elif dataclasses.is_dataclass(getattr(part, head)):
-            raise ConfigError(
-                f"{prefix}{path} is a group of fields; name one of them, e.g. {prefix}{path}.{_first_field(getattr(part, head))}"
-            )
+            first = dataclasses.fields(getattr(part, head))[0].name
+            raise ConfigError(f"{prefix}{path} is a group of fields; name one of them, e.g. {prefix}{path}.{first}")
         else:
             changes[head] = _checked(value, hints[head], prefix + path)
     for head, nested in below.items():
         changes[head] = _replace(getattr(part, head), nested, f"{prefix}{head}.")
     return dataclasses.replace(part, **changes)
-
-
-def _first_field(part: Any) -> str:
-    return dataclasses.fields(part)[0].name
 
 
 def _unknown_path(part: Any, path: str, prefix: str) -> ConfigError:

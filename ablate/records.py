@@ -7,7 +7,7 @@ Columns of a row (units in brackets):
 
 | column | meaning |
 | --- | --- |
-| evaluation, metric, condition | which yardstick, which of its numbers, under which fixed circumstance, e.g. `masked-bits`, `bits_per_token`, `mask_rate=0.15` |
+| evaluation, metric, condition | yardstick, number, circumstance: `masked-bits`, `bits_per_token`, `mask_rate=0.15` |
 | value, unit, better | the number; its unit; `lower`, `higher` or `none` where no order is meant |
 | items | how many items (masked tokens, pairs, documents) the value averages |
 | stage | `initial`, `warmup`, `stable`, `decay` or `final`: the phase of the learning-rate schedule at the reading |

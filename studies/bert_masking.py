@@ -1,4 +1,4 @@
-"""How much of a sentence should BERT hide? Devlin et al. 2019 took 15 %, Wettig et al. 2023 found 40 % better in large models."""
+"""How much of a sentence should BERT hide? Devlin et al. 2019 took 15 %; Wettig et al. 2023 found 40 % better when large."""
 
 from ablate import training
 from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
@@ -9,7 +9,7 @@ from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
 from ablate.specification import Metric
-from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.factor import Factor
 from ablate.study.study import Study, Tier
 
 
@@ -32,7 +32,7 @@ STUDY = Study(
         objective=Bert.Config(mask_rate=0.15, mask_share=1.0, random_share=0.0, next_sentence="off"),
         backbone=Backbone(width=128, layers=2, heads=4),
         data=Data(corpus="pydocs", vocabulary=1024, context=64),
-        optimization=Optimization(learning_rate=2e-3, batch=16),
+        optimization=Optimization(learning_rate=1e-3, batch=16),
         budget=Budget(tokens=800_000),
         evaluations=(MaskedBits(), Cloze(), MinimalPairs(), LinearProbe(), OwnLoss()),
     ),

@@ -94,7 +94,8 @@ def test_list_names_every_study(capsys: pytest.CaptureFixture[str], monkeypatch:
 
 def test_commands_without_training_start_at_once() -> None:
     """`ablate list` must answer within a second; importing torch alone would cost two."""
-    check = "import sys; from ablate.cli import main; main(['list']); print(sorted({'torch', 'lightning', 'pandas', 'optuna'} & set(sys.modules)))"
+    heavy = {"torch", "lightning", "pandas", "optuna"}
+    check = f"import sys; from ablate.cli import main; main(['list']); print(sorted({heavy} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -92,7 +92,10 @@ def test_killed_twenty_times_a_study_ends_as_if_undisturbed(undisturbed: Path, t
 
 def projected(folder: Path, only: set[str] | None = None) -> dict[str, object]:
     """Every record by identity, without measured times and machine."""
-    found = {path.parent.name: untimed(from_json(path.read_text(encoding="utf-8"))) for path in (folder / "runs").glob("*/record.json")}
+    found = {
+        path.parent.name: untimed(from_json(path.read_text(encoding="utf-8")))
+        for path in (folder / "runs").glob("*/record.json")
+    }
     return {name: json.dumps(value, sort_keys=True) for name, value in found.items() if only is None or name in only}
 
 

@@ -12,13 +12,21 @@ ROOTS = ("ablate.training.fit", "ablate.objectives.bert")
 def test_everything_that_shapes_the_weights_is_in_it() -> None:
     found = sources.reachable(ROOTS)
     expected = {"ablate.objectives.bert", "ablate.objectives.base", "ablate.collators.masking", "ablate.nn.transformer"}
-    expected |= {"ablate.nn.attention", "ablate.training.loop", "ablate.training.schedule", "ablate.data.windows", "ablate.seeds"}
+    expected |= {
+        "ablate.nn.attention",
+        "ablate.training.loop",
+        "ablate.training.schedule",
+        "ablate.data.windows",
+        "ablate.seeds",
+    }
     assert expected <= found
 
 
 def test_yardsticks_registries_and_the_reporting_wing_are_not() -> None:
     found = sources.reachable(ROOTS)
-    assert not {name for name in found if name.startswith(("ablate.evaluation", "ablate.study", "ablate.report", "ablate.analysis"))}
+    assert not {
+        name for name in found if name.startswith(("ablate.evaluation", "ablate.study", "ablate.report", "ablate.analysis"))
+    }
     assert not found & {"ablate.objectives", "ablate.data.corpora", "ablate.training.provenance"}
 
 

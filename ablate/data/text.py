@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -27,8 +27,8 @@ from ablate.measure import Report, digest
 
 HELD_OUT_TEXTS = 20_000
 """Documents of each held-out split whose text is kept beside the tokens, for yardsticks that read words."""
-BATCH = 512
-"""Documents tokenized at a time."""
+BATCH = 1 << 19
+"""Characters tokenized at a time, or one document if it is longer; bounds memory."""
 LAYOUT = 1
 """Raised when the files of a prepared text change."""
 
@@ -133,8 +133,7 @@ def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], repo
             stack.callback(writer.close)
         texts = {name: stack.enter_context(open(folder / f"{name}.jsonl", "w", encoding="utf-8")) for name in HELD_OUT}
         done = 0
-        stream = corpus.documents()
-        while batch := list(islice(stream, BATCH)):
+        for batch in _batches(corpus.documents()):
             done += len(batch)
             report(phase="writing tokens", done=done, total=0)
             encoded = iter(tokenizer.encode_batch([sentence for document in batch for sentence in document.sentences]))
@@ -153,3 +152,16 @@ def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], repo
         "splits": {name: {**writer.sizes, "words": words[name]} for name, writer in writers.items()},
     }
     (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    characters = 0
+    for document in documents:
+        batch.append(document)
+        characters += sum(map(len, document.sentences))
+        if characters >= BATCH:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch

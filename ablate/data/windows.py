@@ -22,9 +22,9 @@ class Window(NamedTuple):
 
     index: int  # type: ignore[assignment]
     """Which example: the i of `draw`, the j of `[j]`; noise is derived from it."""
-    tokens_T: np.ndarray  # noqa: N815
+    tokens_T: np.ndarray
     """int64"""
-    documents_T: np.ndarray  # noqa: N815
+    documents_T: np.ndarray
     """int32: running number of the document each position belongs to; a SEP belongs to the document it ends."""
     place: int = 0
     """Which window in corpus order: the same in every epoch."""

@@ -7,8 +7,8 @@
 | learned | a learned vector for each position is added to the embedding | Devlin et al. 2019, section 3 and figure 2 |
 
 The first two make a score depend on t - s alone. ALiBi was published for causal attention; here the distance |t - s| is
-used in both directions, so it cannot tell left from right, and rotary leaves the unigram plateau much sooner: 1.22 nats below
-it against 0.30 after 1.0 million tokens (one run each on pydocs, width 128, 2 layers, mask rate 0.15).
+used in both directions, so it cannot tell left from right. On pydocs at width 128, 2 layers, learning rate 1e-3, 0.7 million
+tokens, mask rate 0.15 (seeds 0 and 1): rotary 0.90, 0.89 nats below the unigram, ALiBi 0.19, 0.18.
 """
 
 from __future__ import annotations

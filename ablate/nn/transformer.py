@@ -8,10 +8,10 @@ adds to the residual path and on the embeddings; attention weights are never dro
 rule out the fused kernels.
 
 Weights start as N(0, sd^2) with sd = 0.02 sqrt(768 / D): BERT's 0.02 at BERT's width, and the same size of a layer's
-output at every other; within 13 % of sqrt(2 / (5 D)) (Nguyen and Salazar 2019). One run each on pydocs, width 128, 2 layers,
-0.7 million tokens, mask rate 0.15: 1.01 nats below the unigram, where 0.02 itself gives 0.48. With pre-norm the two matrices
-that write to the residual path start 1 / sqrt(2 L) smaller, L layers, so that the sum over the depth keeps its scale
-(Radford et al. 2019, section 2.3).
+output at every other; within 13 % of sqrt(2 / (5 D)) (Nguyen and Salazar 2019). On pydocs at width 128, 2 layers, learning
+rate 1e-3, 0.7 million tokens, mask rate 0.15: 0.90, 0.89, 0.87 nats below the unigram (seeds 0 to 2), where 0.02 itself gives
+0.79, 0.73. With pre-norm the two matrices that write to the residual path start 1 / sqrt(2 L) smaller, L layers, so that the
+sum over the depth keeps its scale (Radford et al. 2019, section 2.3).
 
 Shape letters: B batch, T position, D width, H heads, K head width.
 """
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
         if backbone.positions == "rotary":
             # With this base the slowest pair turns by about one radian over the context, so every pair tells positions
             # apart. The published base, 10000, is meant for contexts of 512 and more: at 64 it leaves half of the pairs idle
-            # and learns later (0.16 against 0.52 nats below the unigram after 0.35 million tokens, one run each).
+            # and learns later (as above, seeds 0 and 1: 0.76 and 0.87 nats below the unigram, against 0.90 and 0.89).
             cosine, signed_sine = rotary_tables(context, backbone.width // backbone.heads, base=context)
             self.register_buffer("cosine", cosine[:, None, None], persistent=False)
             self.register_buffer("signed_sine", signed_sine[:, None, None], persistent=False)

@@ -94,8 +94,9 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
         rows=tuple(rows),
         notes=(
             "Taken on the stable phase of the learning rate, before it decays, for all arms alike. Mean ± half-width of the "
-            f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out. * changes order with another arm against "
-            "the view at equal tokens, the paired interval here leaving out zero. Seconds are measured and depend on the machine.",
+            f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out. * changes order with another arm "
+            "against the view at equal tokens, the paired interval here leaving out zero. Seconds are measured and depend on "
+            "the machine.",
         ),
         frame=frame,
     )
@@ -111,7 +112,7 @@ def ranks_frame(evidence: Evidence, metric: Metric, views: list[View]) -> pd.Dat
 
 
 def draw(frame: pd.DataFrame, *, title: str, order: list[str]) -> Drawing:
-    right = style.room(frame.loc[frame["own"], "label"], style.LONGEST)
+    right = style.room(frame.loc[frame["own"], "label"], style.LONGEST) + 0.1
     figure, axes = style.panel(title, "", 1.2 + 0.24 * min(frame["arm"].nunique(), 24), left=0.45, right=right)
     look = style.looks(order)
     for arm, part in frame.groupby("arm", sort=False):
@@ -178,6 +179,6 @@ def _why_not(view: View) -> str:
 
 def _caption(evidence: Evidence) -> str:
     return (
-        "Rank of each arm's mean over seeds under each budget, taken on the stable phase. Crossing lines are changes of order of "
-        "the means; only those listed above are beyond the paired interval."
+        "Rank of each arm's mean over seeds under each budget, taken on the stable phase. Crossing lines are changes of order "
+        "of the means; only those listed above are beyond the paired interval."
     )

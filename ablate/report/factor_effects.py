@@ -89,8 +89,8 @@ def _note(frame: pd.DataFrame) -> str:
     dropped = int(frame["dropped"].max())
     left_out = f" {rounding.counted(dropped, 'seed')} left out because an arm has no run there." if dropped else ""
     return (
-        f"{design}; analysis of variance with seeds as blocks, n = {n} seeds complete in all arms.{left_out} η² = sum of squares / "
-        "total, exact in a balanced design; p of the F test, not adjusted across terms."
+        f"{design}; analysis of variance with seeds as blocks, n = {n} seeds complete in all arms.{left_out} η² = sum of "
+        "squares / total, exact in a balanced design; p of the F test, not adjusted across terms."
     )
 
 

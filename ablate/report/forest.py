@@ -91,7 +91,8 @@ def differences_table(evidence: Evidence, metric: Metric) -> Table:
         rows=tuple(rows),
         notes=(
             f"n seeds; paired t within seeds, {level} intervals; p after Holm over the arms. Detectable: the smallest "
-            "difference that this n and spread would find with power 0.8. The A/A arm shares no seeds and is compared unpaired (Welch).",
+            "difference that this n and spread would find with power 0.8. The A/A arm shares no seeds and is compared unpaired "
+            "(Welch).",
         ),
         frame=pd.concat([forest_frame(evidence, m) for m in evidence.specification.metrics], ignore_index=True),
     )
@@ -145,7 +146,7 @@ def draw(frame: pd.DataFrame, *, title: str, axis: str, floor: float) -> Drawing
     axes.set_yticks(range(len(frame)), [style.shortened(label, style.LONGEST) for label in frame["label"]])
     axes.set_ylim(len(frame) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.locator_params(axis="x", nbins=5)
+    style.few_ticks(axes)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     return figure
@@ -158,7 +159,7 @@ def _caption(evidence: Evidence) -> str:
     names = [arm for arm in evidence.specification.arms if arm.role == "arm"]
     rest = f" The {MOST} best of {len(names)} arms; the table has all." if len(names) > MOST else ""
     return (
-        f"Paired differences to the baseline within seeds, {level} t intervals, n = {seeds} seeds an arm. Filled: distinguishable "
-        f"from the baseline (Holm, α = {evidence.specification.alpha:g}); hollow: not. Diamond and grey band: the A/A difference, "
-        f"unpaired.{rest}"
+        f"Paired differences to the baseline within seeds, {level} t intervals, n = {seeds} seeds an arm. Filled: "
+        f"distinguishable from the baseline (Holm, α = {evidence.specification.alpha:g}); hollow: not. Diamond and grey band: "
+        f"the A/A difference, unpaired.{rest}"
     )

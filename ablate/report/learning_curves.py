@@ -115,7 +115,7 @@ def draw(frame: pd.DataFrame, *, title: str, order: list[str]) -> Drawing:
     axes.set_xlabel("")
     axes.set_ylabel("")
     axes.xaxis.set_major_formatter(lambda value, _: rounding.amount(value) if value else "0")
-    axes.locator_params(axis="x", nbins=5)
+    style.few_ticks(axes)
     axes.grid(axis="y")
     return figure
 

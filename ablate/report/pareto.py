@@ -33,9 +33,9 @@ def pareto(evidence: Evidence) -> Section:
         level = rounding.level(evidence.specification.alpha)
         blocks.append(
             Figures(
-                caption=f"{rounding.capital(rounding.words(metric))} against cost, means over seeds with {level} t intervals of the "
-                "quality (not paired). Line: the "
-                f"front of arms that no other beats on both; it is drawn on means. n = {_seeds(frames)} seeds an arm.",
+                caption=f"{rounding.capital(rounding.words(metric))} against cost, means over seeds with {level} t intervals "
+                "of the quality (not paired). Line: the front "
+                f"of arms that no other beats on both; it is drawn on means. n = {_seeds(frames)} seeds an arm.",
                 figures=tuple(_figure(evidence, metric, cost, frame) for cost, frame in frames.items()),
             )
         )
@@ -110,7 +110,7 @@ def draw(frame: pd.DataFrame, *, title: str, axis: str, order: list[str]) -> Dra
     axes.margins(x=0.12, y=0.12)
     style.name_points(axes, names)
     axes.xaxis.set_major_formatter(lambda value, _: rounding.amount(value))
-    axes.locator_params(axis="x", nbins=5)
+    style.few_ticks(axes)
     axes.grid()
     return figure
 

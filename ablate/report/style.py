@@ -102,6 +102,11 @@ def panel(title: str, axis: str, height: float, left: float = 0.55, right: float
     return figure, axes
 
 
+def few_ticks(axes: Axes) -> None:
+    """As many numbers under the picture as stand beside each other without touching."""
+    axes.locator_params(axis="x", nbins=max(2, int(axes.get_position().width * WIDTH / 0.55)))
+
+
 def room(labels: Iterable[str], most: int, size: float = 8) -> float:
     """Inches that the longest of the labels takes; the font's mean letter is a little over half as wide as it is high."""
     longest = max((min(len(label), most) for label in labels), default=0)
@@ -133,8 +138,19 @@ def png(figure: Figure) -> bytes:
     canvas.draw()
     image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
     buffer = io.BytesIO()
-    image.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, format="PNG", optimize=True)
+    image.quantize(64, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def within(places: Sequence[float], least: float, low: float, high: float) -> list[float]:
+    """Places at least `least` apart pushed between the ends, their order kept; too many of them start at the top."""
+    moved = list(places)
+    order = sorted(range(len(moved)), key=lambda number: moved[number])
+    for rank, number in enumerate(order):
+        moved[number] = max(moved[number], low + rank * least)
+    for rank, number in enumerate(reversed(order)):
+        moved[number] = min(moved[number], high - rank * least)
+    return moved
 
 
 def shortened(text: str, most: int) -> str:
@@ -146,7 +162,8 @@ def name_beside(axes: Axes, names: Sequence[tuple[float, float, str, str]]) -> N
     """Write each (x, y, label, colour) right of the picture, moved apart where needed and joined to its point by a hairline."""
     low, high = axes.get_ylim()
     left, right = axes.get_xlim()
-    places = spread([y for _, y, _, _ in names], 0.066 * (high - low))
+    least = 0.066 * (high - low)
+    places = within(spread([y for _, y, _, _ in names], least), least, low, high)
     for place, (x, y, label, colour) in zip(places, names, strict=True):
         edge = right + 0.035 * (right - left)
         axes.plot([x, right, edge], [y, y, place], color=colour, linewidth=0.5, alpha=0.7, clip_on=False, zorder=1)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ablate.analysis import frames
-from ablate.config import flatten
+from ablate.config import ConfigError, flatten
 from ablate.records import Record, write_atomically
 from ablate.report.compile import compile_report
 from ablate.specification import Arm, FactorCard, Specification, to_json
+from ablate.study.factor import words
 from ablate.study.looks import read
 from ablate.study.options import Setup
 from ablate.study.plan import Plan, nuisance_summary
-from ablate.study.factor import words
 
 Results = list[tuple[Arm, int, Record]]
+
+MOVES_NUMBERS = ("torch", "lightning", "numpy", "tokenizers", "python", "system", "processor", "device")
+"""Provenance that two runs of one table must share."""
 
 
 def write_report(setup: Setup, final: Plan, facts: Mapping[str, Any], folder: Path) -> Path:
@@ -74,27 +78,28 @@ def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specificatio
         nuisance=nuisance_summary(study, setup.tier, final),
         facts=dict(facts),
         budget={"tokens": study.base.budget.tokens, "readings": study.base.budget.readings},
-        provenance=_provenance(setup, final),
+        provenance=_provenance(setup, results(setup, final)),
     )
 
 
-def _provenance(setup: Setup, final: Plan) -> dict[str, str]:
-    """What all runs agree on; where they differ, every value with the number of its runs: never mixed silently."""
-    counts: dict[str, dict[str, int]] = {}
-    for _, _, record in results(setup, final):
-        for key, value in {**record.provenance, **{f"{k} fingerprint": v for k, v in record.ingredients.items()}}.items():
-            counts.setdefault(key, {}).setdefault(value, 0)
-            counts[key][value] += 1
-    found = {
-        key: next(iter(values)) if len(values) == 1 else "; ".join(f"{v} ({n} runs)" for v, n in sorted(values.items()))
-        for key, values in sorted(counts.items())
-    }
-    tier = setup.tier.note
-    return {
-        **found,
-        "command": f"nox -s study-{setup.study.name} -- --tier {setup.tier_name}",
-        **({"tier": tier} if tier else {}),
-    }
+def _provenance(setup: Setup, found: Results) -> dict[str, str]:
+    """What all runs agree on; where they differ, every value with the number of its runs, marked as mixed.
+
+    Raises `ConfigError` for a mixture that could move the numbers, unless the command allowed it.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for _, _, record in found:
+        fingerprints = {f"{name} fingerprint": value for name, value in record.ingredients.items()}
+        for key, value in {**record.provenance, **fingerprints}.items():
+            counts.setdefault(key, Counter())[value] += 1
+    mixed = {key: "; ".join(f"{v} ({n} runs)" for v, n in sorted(c.items())) for key, c in counts.items() if len(c) > 1}
+    for key in MOVES_NUMBERS:
+        if key in mixed and not setup.allow_mixed:
+            raise ConfigError(f"the runs mix {key}: {mixed[key]}; --allow-mixed shows them in one table and says so")
+    agreed = {key: next(iter(c)) for key, c in sorted(counts.items()) if len(c) == 1}
+    command = f"nox -s study-{setup.study.name} -- --tier {setup.tier_name}"
+    note = {"tier": setup.tier.note} if setup.tier.note else {}
+    return {**agreed, **{f"mixed {key}": mixed[key] for key in sorted(mixed)}, "command": command, **note}
 
 
 def _samples(found: Results) -> list[dict[str, Any]]:

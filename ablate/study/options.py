@@ -27,6 +27,8 @@ class Options:
     retry_failed: bool = False
     keep_weights: bool = True
     """Keep final weights, so that a yardstick added later needs no retraining."""
+    allow_mixed: bool = False
+    """Show runs of different machines or library versions in one table, with a warning in the report."""
     root: Path = field(default_factory=default_root)
     reports: Path = Path("reports/local")
 
@@ -45,6 +47,7 @@ class Setup:
     seeds: int
     workers: int
     only: tuple[str, ...]
+    allow_mixed: bool
     store: Store
 
     @property
@@ -73,6 +76,7 @@ def set_up(study: Study, options: Options) -> Setup:
         seeds=options.seeds or tier.seeds,
         workers=options.workers or tier.workers,
         only=options.only,
+        allow_mixed=options.allow_mixed,
         store=Store(options.root, sized.measure),
     )
     names = [arm.name for arm in setup.plan().arms] if options.only else []

@@ -97,7 +97,8 @@ class Pool:
     def submit(self, cell: Cell, update: Update) -> None:
         """Start the run; its progress arrives through `wait`, so `update` is not called."""
         ours, theirs = self._context.Pipe()
-        arguments = (theirs, str(self._path), str(self._store.root.resolve()), pickle.dumps(cell.config))
+        identity = self._store.identity(cell.config)
+        arguments = (theirs, str(self._path), str(self._store.root.resolve()), pickle.dumps((cell.config, identity)))
         process = self._context.Process(target=_work, args=arguments, daemon=True)
         with _without_main():
             process.start()
@@ -177,7 +178,9 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
     threading.Thread(target=_end_with_coordinator, args=(connection,), daemon=True).start()
     discover = importlib.import_module("ablate.study.discover")
     study = discover.load(Path(study_path))
-    config: RunConfig = pickle.loads(pickled)
+    config: RunConfig
+    config, expected = pickle.loads(pickled)
+    store = Store(Path(root), study.measure)
     last = 0.0
 
     def report(phase: str, done: float = 0, total: float = 0) -> None:
@@ -187,8 +190,11 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
             last = now
             connection.send((phase, done, total))
 
-    outcome = run_cell(Store(Path(root), study.measure), config, report)
-    connection.send(outcome)
+    if store.identity(config) != expected:
+        # Its record would never be found by the coordinator, which would start the run again for ever.
+        connection.send(Outcome("stop", "source files changed while the study was running; repeat the command"))
+        return
+    connection.send(run_cell(store, config, report))
 
 
 def _end_with_coordinator(connection: Any) -> None:

@@ -51,7 +51,7 @@ def test_a_flip_inside_the_noise_is_no_flip() -> None:
     plan = specification((0.15, 0.4), extra_arms=False)
     flips, reversals = 0, 0
     for seed in range(20):
-        numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, own=0.35, seed=seed)
+        numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, own=0.2, seed=seed)
         view = cut(numbers, plan, PRIMARY, "targets")
         reversals += view.table["rank"].tolist() != cut(numbers, plan, PRIMARY).table["rank"].tolist()
         flips += len(view.flips)

@@ -24,9 +24,13 @@ class Batch(NamedTuple):
     tokens: int
 
 
-def collate(windows: Sequence[Window], noise: Callable[[str, int], np.random.Generator], progress: float, *, shift: int) -> Batch:
+def collate(
+    windows: Sequence[Window], noise: Callable[[str, int], np.random.Generator], progress: float, *, shift: int
+) -> Batch:
     tokens_BT = torch.from_numpy(np.stack([window.tokens_T for window in windows])) + shift
-    return Batch(tokens_BT, torch.tensor([noise("mask", window.index).random() for window in windows]), progress, tokens_BT.numel())
+    return Batch(
+        tokens_BT, torch.tensor([noise("mask", window.index).random() for window in windows]), progress, tokens_BT.numel()
+    )
 
 
 @pytest.fixture

@@ -55,7 +55,9 @@ def test_every_item_comes_once_an_epoch_and_epochs_and_seeds_differ(make_store: 
     windows = kind(make_store(DOCUMENTS_OF_TWO), 4)
     count = len(windows)
     orders = {
-        (seed, epoch): [windows.draw(seed, epoch * count + i).place for i in range(count)] for seed in (0, 1) for epoch in (0, 1, 2)
+        (seed, epoch): [windows.draw(seed, epoch * count + i).place for i in range(count)]
+        for seed in (0, 1)
+        for epoch in (0, 1, 2)
     }
     assert all(sorted(order) == list(range(count)) for order in orders.values())
     assert len({tuple(order) for order in orders.values()}) == 6

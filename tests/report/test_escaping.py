@@ -15,7 +15,7 @@ from ablate.report import html, latex, markdown
 from ablate.report.blocks import Cell, Column, Paragraph, Span, Table, one_line
 
 NASTY = st.text(
-    alphabet=st.one_of(st.sampled_from("%_&<>|\\*`[]{}~$#^\"'!@+-=1.) \n\té中▢⟨±"), st.characters(codec="utf-8")), max_size=40
+    alphabet=st.one_of(st.sampled_from("(%_&<>|\\*`[]{}~$#^\"'!@+-=1.) \n\té中▢⟨±"), st.characters(codec="utf-8")), max_size=40
 )
 
 

@@ -42,6 +42,16 @@ def test_labels_are_moved_apart_and_keep_their_order(places: list[float], least:
         assert moved == pytest.approx(places)
 
 
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=9, unique=True))
+def test_labels_that_fit_stay_inside(places: list[float]) -> None:
+    moved = style.within(style.spread(places, 1.0), 1.0, 0.0, 10.0)
+    ordered = sorted(moved)
+    assert ordered[0] >= -1e-6
+    assert ordered[-1] <= 10 + 1e-6
+    assert all(b - a >= 1 - 1e-6 for a, b in itertools.pairwise(ordered))
+
+
 def test_a_drawing_is_the_same_bytes_and_takes_the_colours_of_the_page() -> None:
     def drawn() -> tuple[str, bytes]:
         with style.styled():

@@ -62,7 +62,11 @@ def test_each_arm_runs_with_its_own_best_and_the_noise_floor_with_the_baselines(
     final, _ = settled(TUNED)
     rates = {cell.arm.name: cell.config.optimization.learning_rate for cell in final.cells if cell.kind == "comparison"}
     trials = {
-        name: {c.config.optimization.learning_rate: record(c.config).rows[-1].value for c in final.cells if c.arm.name == name and c.kind == "tuning"}
+        name: {
+            c.config.optimization.learning_rate: record(c.config).rows[-1].value
+            for c in final.cells
+            if c.arm.name == name and c.kind == "tuning"
+        }
         for name in final.tuned
     }
     assert all(rates[name] == min(tried, key=tried.__getitem__) for name, tried in trials.items())

@@ -113,7 +113,17 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(tmp_path: Path, finished
 
 
 def start(folder: Path, reports: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ablate", "run", str(FILE), "--runs", str(folder / "runs"), "--reports", str(folder / reports)]
+    command = [
+        sys.executable,
+        "-m",
+        "ablate",
+        "run",
+        str(FILE),
+        "--runs",
+        str(folder / "runs"),
+        "--reports",
+        str(folder / reports),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

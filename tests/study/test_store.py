@@ -48,7 +48,10 @@ def test_a_run_is_measured_once(tmp_path: Path) -> None:
 def test_a_claimed_run_is_left_alone_until_its_holder_ends(tmp_path: Path) -> None:
     store = Store(tmp_path, STUDY.measure)
     folder = store.folder(RUN)
-    holder = f"import time; from pathlib import Path; from ablate.study.store import claim\nwith claim(Path({str(folder)!r})): print('held', flush=True); time.sleep(60)"
+    holder = (
+        "import time; from pathlib import Path; from ablate.study.store import claim\n"
+        f"with claim(Path({str(folder)!r})): print('held', flush=True); time.sleep(60)"
+    )
     process = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     assert run_cell(store, RUN, silent).kind == "busy"

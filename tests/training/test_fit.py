@@ -107,7 +107,13 @@ def test_the_identity_holds_what_shapes_the_weights_and_nothing_else() -> None:
     identity = PRETRAINING.identify(RUN)
     same = PRETRAINING.identify(dataclasses.replace(RUN, evaluations=()))
     assert identity.training == same.training and set(identity.measurements) == {"masked-bits", "own-loss"}
-    for path, value in {"seed": 4, "objective.mask_rate": 0.2, "runtime.threads": 2, "data.corpus": "pydocs", "budget.tokens": 9}.items():
+    for path, value in {
+        "seed": 4,
+        "objective.mask_rate": 0.2,
+        "runtime.threads": 2,
+        "data.corpus": "pydocs",
+        "budget.tokens": 9,
+    }.items():
         assert PRETRAINING.identify(override(RUN, {path: value})).training != identity.training, path
 
 
@@ -118,4 +124,8 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_built() -> Non
 
 
 def final(record: Record) -> list[tuple[str, str, float]]:
-    return sorted((r.evaluation, f"{r.metric}@{r.condition}", r.value) for r in record.rows if r.stage == "final" and r.evaluation != "training")
+    return sorted(
+        (r.evaluation, f"{r.metric}@{r.condition}", r.value)
+        for r in record.rows
+        if r.stage == "final" and r.evaluation != "training"
+    )

@@ -17,7 +17,9 @@ def test_corners() -> None:
 
 
 @given(warmup=st.floats(0, 0.5), decay=st.floats(0, 0.5), progress=st.floats(0, 1))
-def test_the_rate_never_leaves_its_bounds_and_the_stable_phase_is_constant(warmup: float, decay: float, progress: float) -> None:
+def test_the_rate_never_leaves_its_bounds_and_the_stable_phase_is_constant(
+    warmup: float, decay: float, progress: float
+) -> None:
     settings = Optimization(warmup=warmup, decay=decay)
     share = multiplier(settings, progress)
     assert 0 <= share <= 1

@@ -5,7 +5,7 @@
 | `pydocs` | English prose from the documentation already on this machine; the default, needs no network |
 | `grammar` | sentences of a probabilistic grammar whose entropy is known exactly |
 | `files:PATH` | the user's own .txt, .jsonl, .csv or .tsv (also .gz), or a folder of them |
-| `hub:NAME` | a Hugging Face data set (extra `datasets`), or a local data set folder |
+| `hub:NAME` | a Hugging Face data set (extra `hub`), or a local data set folder |
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, or a local data set folder, streamed: extra `datasets`.
+"""Data sets of the Hugging Face hub, or a local data set folder, streamed: extra `hub`.
 
     hub:NAME                     the `train` split
     hub:NAME:CONFIG              of a configuration, e.g. hub:wikitext:wikitext-103-raw-v1
@@ -44,7 +44,7 @@ class Hub:
         try:
             importlib.metadata.version("datasets")
         except importlib.metadata.PackageNotFoundError:
-            needed = "needs the package datasets: pip install 'ablate[datasets]'"
+            needed = "needs the package datasets: pip install 'ablate[hub]'"
             raise ConfigError(f"data.corpus = 'hub:{argument}' {needed}") from None
         self.argument, self.column = argument, column
         self.dataset, self.config, self.revision = parts["name"], parts["config"], parts["revision"]

@@ -13,7 +13,7 @@ from ablate.config import ConfigError
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
-LONGEST_RECORD = 1 << 26
+LONGEST_RECORD = 1 << 23
 """Characters in a line of a table or a .jsonl file; bounds memory."""
 
 

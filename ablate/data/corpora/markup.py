@@ -22,7 +22,8 @@ LIST_SECTIONS = frozenset(
         r"\|",
         "args|arguments|parameters|parameter|params|other parameters|required parameters|optional parameters|keyword args"
         "|keyword arguments|keywords|kwargs|options|returns|return|return value|yields|yield|receives|raises|raise"
-        "|exceptions|errors|warns|attributes|attribute|class attributes|properties|inputs|input|outputs|output|note|notes|warning|warnings",
+        "|exceptions|errors|warns|attributes|attribute|class attributes|properties|inputs|input|outputs|output|note|notes"
+        "|warning|warnings",
     )
 )
 """Their entries lose the name and the type; what is said about them in sentences stays."""

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 BOUNDARY = re.compile(r"""(?:[.!?][.!?]*["'”’)\]]*\s+(?=["'“‘(\[]?[^\W_a-z])|[。！？]["'”’」』）]*\s*)""")
 ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:e\.g|i\.e|i\.i\.d|etc|cf|vs|viz|resp|approx|al|Fig|fig|Figs|Eq|eq|Eqs|eqs|Sec|sec|Ch|ch|Ref|ref|No|no|vol|Vol|pp|p"
-    r"|ed|eds|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Inc|Ltd|Co|dept|incl|[A-Z])\.$"
+    r"(?:^|[\s(\[\"'])(?:e\.g|i\.e|i\.i\.d|etc|cf|vs|viz|resp|approx|al|Fig|fig|Figs|Eq|eq|Eqs|eqs|Sec|sec|Ch|ch|Ref|ref|No|no"
+    r"|vol|Vol|pp|p|ed|eds|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Inc|Ltd|Co|dept|incl|[A-Z])\.$"
 )
 
 FUNCTION_WORDS = frozenset(
@@ -26,7 +26,9 @@ FUNCTION_WORDS = frozenset(
     )
 )
 PUNCTUATION = ".,;:!?\"'()[]“”‘’-–—…/"
-NOT_PROSE = re.compile(r"[{}<>=|\\^~$@#*`%_]{2}|[{}<>=|\\^~$@`*#]|https?:|:[a-z]+:\w|\.\.\.$|:$|%\(|\b[_a-zA-Z]+_[_a-zA-Z0-9]*\(")
+NOT_PROSE = re.compile(
+    r"[{}<>=|\\^~$@#*`%_]{2}|[{}<>=|\\^~$@`*#]|https?:|:[a-z]+:\w|\.\.\.$|:$|%\(|\b[_a-zA-Z]+_[_a-zA-Z0-9]*\("
+)
 WORDS_IN_SENTENCE = range(4, 81)
 FEWEST_WORDS = 20
 """Less prose than this makes no document."""
@@ -42,7 +44,8 @@ LINKS = (
     (re.compile(r"`([^`<]+?)\s*<[^`>]*>`_{0,2}"), r"\1"),
     (re.compile(r"<?https?://[^\s>)]+>?"), DROP),
 )
-ROLE = re.compile(r":(?:[a-z]+:){0,2}[a-z]+:`(?:[^`<]*<)?[~!.]*([^`>]*)>?`")
+ROLE = re.compile(r":(?:[a-z]+:){0,2}[a-z]+:`([^`]*)`")
+TITLED = re.compile(r"(.*\S)\s*<[^<>]*>")
 CITATION = re.compile(r"\s*\[(?:\d+|[A-Z][A-Za-z]*\d{2,4}[a-z]?|#)\]_?")
 QUOTED_CODE = re.compile(r"\[?(?:``([^`]+)``|`([^`]+)`_{0,2})\]?")
 EMPHASIS = re.compile(r"(?<![\w*])(\*\*|\*|__)(?=\S)([^*_]+?)(?<=\S)\1(?![\w*])")
@@ -56,9 +59,9 @@ def plain(paragraph: str) -> str:
     What a role points to keeps its last name: `torch.nn.Linear` in a `:class:` role becomes `Linear` where the author
     asked for that with a tilde.
     """
+    paragraph = ROLE.sub(_role_text, paragraph)
     for pattern, kept in LINKS:
         paragraph = pattern.sub(kept, paragraph)
-    paragraph = ROLE.sub(_role_text, paragraph)
     paragraph = CITATION.sub("", paragraph)
     paragraph = QUOTED_CODE.sub(lambda found: (found[1] or found[2]).lstrip("~!."), paragraph)
     paragraph = EMPHASIS.sub(r"\2", paragraph)
@@ -70,7 +73,10 @@ def plain(paragraph: str) -> str:
 def _role_text(found: re.Match[str]) -> str:
     if found[0].startswith(":math:"):
         return DROP
-    return found[1].rpartition(".")[2] if "`~" in found[0] else found[1]
+    if titled := TITLED.fullmatch(found[1]):
+        return titled[1]
+    name = found[1].lstrip("~!.")
+    return name.rpartition(".")[2] if found[1].startswith("~") else name
 
 
 def split_sentences(text: str) -> list[str]:

@@ -48,7 +48,6 @@ PACKAGES = {
     "mako": "mako",
     "jinja2": "jinja2",
     "rich": "rich",
-    "pygments": "pygments",
     "pyarrow": "pyarrow",
     "fsspec": "fsspec",
     "packaging": "packaging",

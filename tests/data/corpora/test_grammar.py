@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,24 +16,35 @@ from ablate.seeds import generator
 RULES = rules()
 WORDS = {word for options in RULES.values() for _, right in options for word in right if word not in RULES}
 
+CLASSES = {
+    symbol: {right[0]: p for p, right in options}
+    for symbol, options in RULES.items()
+    if all(len(right) == 1 and right[0] not in RULES for _, right in options)
+}
+
 
 def probability(sentence: str) -> float:
     """Sum over all derivations: recursion over spans, for any grammar without empty rules or unary cycles."""
     words = tuple(sentence.split())
 
-    @lru_cache(maxsize=None)
+    @cache
     def inside(symbol: str, start: int, end: int) -> float:
         if symbol not in RULES:
             return float(end == start + 1 and words[start] == symbol)
+        if symbol in CLASSES:
+            return CLASSES[symbol].get(words[start], 0.0) if end == start + 1 else 0.0
         return sum(p * sequence(right, start, end) for p, right in RULES[symbol])
 
-    @lru_cache(maxsize=None)
+    @cache
     def sequence(right: tuple[str, ...], start: int, end: int) -> float:
         if len(right) == 1:
             return inside(right[0], start, end)
         head, rest = right[0], right[1:]
         if head not in RULES:
             return sequence(rest, start + 1, end) if words[start] == head and end - start >= len(right) else 0.0
+        if head in CLASSES:
+            own = inside(head, start, start + 1)
+            return own * sequence(rest, start + 1, end) if own and end - start >= len(right) else 0.0
         return sum(inside(head, start, cut) * sequence(rest, cut, end) for cut in range(start + 1, end - len(rest) + 1))
 
     return inside("S", 0, len(words))
@@ -41,7 +52,7 @@ def probability(sentence: str) -> float:
 
 @pytest.fixture(scope="module")
 def sample() -> list[str]:
-    return [sentence for document in Grammar(sentences=1200).documents() for sentence in document.sentences]
+    return [sentence for document in Grammar(sentences=800).documents() for sentence in document.sentences]
 
 
 def test_entropy_per_token_is_what_sentences_have(sample: list[str]) -> None:
@@ -50,7 +61,7 @@ def test_entropy_per_token_is_what_sentences_have(sample: list[str]) -> None:
     lengths = np.array([len(sentence.split()) for sentence in sample])
     # The ratio of two means, by the delta method.
     error = np.std(nats - grammar.entropy * lengths, ddof=1) / math.sqrt(len(sample)) / lengths.mean()
-    assert abs(nats.mean() / lengths.mean() - grammar.entropy) < 3 * error < 0.1
+    assert abs(nats.mean() / lengths.mean() - grammar.entropy) < 3 * error < 0.12
     assert abs(lengths.mean() - grammar.pcfg.expected_length()) < 3 * lengths.std() / math.sqrt(len(sample))
 
 
@@ -92,7 +103,7 @@ def test_closed_form_on_a_grammar_summed_by_hand() -> None:
 
 
 def test_probabilities_must_sum_to_one() -> None:
-    with pytest.raises(ValueError, match="rules of S have probability 0.5"):
+    with pytest.raises(ValueError, match=r"rules of S have probability 0\.5"):
         Pcfg({"S": [(0.5, ("a",))]}, "S")
 
 

@@ -69,7 +69,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(ConfigError, match=r"pip install 'ablate\[datasets\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'ablate\[hub\]'"):
         Hub("wikitext", "text")
 
 

@@ -1,0 +1,131 @@
+"""How each kind of tokenizer learns its pieces: a model of Hugging Face `tokenizers` from sentences.
+
+Special tokens have ids 0 to 4 in every model and are no part of what text can spell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import tokenizers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+
+from ablate.config import ConfigError
+from ablate.data.unigram import train_unigram
+
+PAD, UNK, CLS, SEP, MASK = range(5)
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+"""Names of ids 0 to 4; ordinary tokens start at 5."""
+
+RAREST_CHARACTER = 1e-5
+"""A character rarer than this share of the training text is not in the alphabet and becomes `[UNK]` (not in `bpe`, `byte`)."""
+SPACE = "\u2581"
+"""Stands for the space before a word in `unigram`."""
+STAND_INS = 0xF0000
+"""A private plane of Unicode, in which no text is written."""
+
+
+def too_small(vocabulary: int, needed: int) -> ConfigError:
+    """What to say when `vocabulary` cannot even hold the alphabet."""
+    alphabet = f"the alphabet of this text and {len(SPECIAL)} special tokens"
+    return ConfigError(f"data.vocabulary = {vocabulary} token types, but {alphabet} need {needed}")
+
+
+def _alphabet(sample: Sequence[str]) -> list[str]:
+    """Characters by falling frequency (ties by code point), the rarest left out."""
+    counts: Counter[str] = Counter()
+    for sentence in sample:
+        counts.update(sentence)
+    rarest = RAREST_CHARACTER * sum(counts.values())
+    return sorted((character for character, count in counts.items() if count >= rarest), key=lambda c: (-counts[c], c))
+
+
+def _wordpiece(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    sample = [normalizer.normalize_str(sentence) for sentence in sample]
+    alphabet = [character for character in _alphabet(sample) if not character.isspace()]
+    # Merges are learned on words whose inner characters are spelled by stand-ins, a continuing "a" being another letter than
+    # a leading one. The library's own trainer numbers its "##" pieces in the order of a randomised hash table, and ties
+    # between merges, hence the pieces themselves, would differ from process to process.
+    inner = {ord(character): chr(STAND_INS + place) for place, character in enumerate(alphabet)}
+    outer = {stand_in: chr(character) for character, stand_in in inner.items()}
+    known = frozenset(alphabet)
+
+    def spelled(sentence: str) -> str:
+        words = (word for word, _ in splitter.pre_tokenize_str(sentence))
+        return " ".join(word[0] + word[1:].translate(inner) for word in words if known.issuperset(word))
+
+    merged = tokenizers.Tokenizer(models.BPE())
+    merged.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    merged.train_from_iterator(
+        map(spelled, sample),
+        trainers.BpeTrainer(vocab_size=vocabulary - len(SPECIAL), initial_alphabet=alphabet, show_progress=False),
+    )
+    pieces = sorted(merged.get_vocab(), key=merged.get_vocab().__getitem__)
+    plain = ["##" * (piece[0] in outer) + "".join(outer.get(character, character) for character in piece) for piece in pieces]
+    model = tokenizers.Tokenizer(models.WordPiece({x: i for i, x in enumerate([*SPECIAL, *plain])}, unk_token=SPECIAL[UNK]))
+    model.normalizer, model.pre_tokenizer, model.decoder = normalizer, splitter, decoders.WordPiece()
+    return model
+
+
+def _bpe(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
+    model = tokenizers.Tokenizer(models.BPE())
+    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    model.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    model.train_from_iterator(sample, trainer)
+    return model
+
+
+def _unigram(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
+    normalizer = normalizers.NFKC()
+    sample = [normalizer.normalize_str(sentence) for sentence in sample]
+    alphabet = frozenset(_alphabet(sample)) - {" "} | {SPACE}
+    if (needed := len(alphabet) + len(SPECIAL)) > vocabulary:
+        raise too_small(vocabulary, needed)
+    words: Counter[str] = Counter()
+    for sentence in sample:
+        words.update(SPACE + word for word in sentence.split(" ") if alphabet.issuperset(word))
+    pieces = train_unigram(words, alphabet, vocabulary - len(SPECIAL))
+    # No text holds a space where this model looks for pieces, so no text spells the name of a special token.
+    special = [(f"{name} ", 0.0) for name in SPECIAL]
+    model = tokenizers.Tokenizer(models.Unigram([*special, *pieces], unk_id=UNK))
+    model.normalizer = normalizer
+    model.pre_tokenizer = pre_tokenizers.Metaspace()
+    model.decoder = decoders.Metaspace()
+    return model
+
+
+def _byte(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
+    spelled = {byte: character for character, byte in bytes_by_character().items()}
+    tokens = {name: i for i, name in enumerate(SPECIAL)} | {spelled[byte]: len(SPECIAL) + byte for byte in range(256)}
+    model = tokenizers.Tokenizer(models.BPE(vocab=tokens, merges=[]))
+    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
+    model.decoder = decoders.ByteLevel()
+    return model
+
+
+def _char(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
+    alphabet = [" ", *(character for character in _alphabet(sample) if character != " ")]
+    tokens = {name: i for i, name in enumerate((*SPECIAL, *alphabet))}
+    model = tokenizers.Tokenizer(models.WordLevel(vocab=tokens, unk_token=SPECIAL[UNK]))
+    model.normalizer = normalizers.Prepend(" ")
+    model.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    model.decoder = decoders.Fuse()
+    return model
+
+
+TRAINERS = {"wordpiece": _wordpiece, "bpe": _bpe, "unigram": _unigram, "byte": _byte, "char": _char}
+
+
+def bytes_by_character() -> dict[str, int]:
+    """The character that stands for each byte in byte-level models: its own where printable, else 256, 257, ... in turn."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
