@@ -23,7 +23,7 @@ MASKING = rows(
     ],
     citekey="devlin2019",
     name="Table 8",
-    setting="BERT base, 110M parameters, 15 % selected, development sets",
+    setting="BERT base, development sets",
     provenance="secondary",
 )
 
@@ -33,7 +33,7 @@ CLAIMS = (
     Claim(
         id="C08",
         citekey="devlin2019",
-        statement="Masking with MASK alone hurts frozen features: they never saw an unmasked token that had to be predicted.",
+        statement="Masking with MASK alone hurts frozen features.",
         factor="objective.mask_share",
         direction="frozen probe(80-10-10) > frozen probe(MASK alone)",
         figures=MASKING,

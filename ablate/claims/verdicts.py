@@ -4,8 +4,9 @@ Each comparison of a claim gives a paired t interval of arm - against over the s
 are twice one-sided: that it is as claimed, and that it is the other way round. For "same", as claimed means inside the band
 (two one-sided tests, Schuirmann 1987) and the other way round means outside it. A claim is then
 
-    contradicted   one comparison is the other way round: k min p ≤ a     (k comparisons: Bonferroni)
-    no effect      otherwise, the interval of one comparison lies inside its band
+    contradicted   one comparison is the other way round: k min p ≤ a     (k comparisons: Bonferroni),
+                   and its interval does not lie inside its band
+    no effect      otherwise, the interval of one comparison lies inside its band: too small to matter, whatever its sign
     reproduced     otherwise, all comparisons are as claimed: max p ≤ a   (intersection-union test: no correction)
     undecided      otherwise, or with fewer than three complete pairs, or while planned runs have not ended
 
@@ -133,12 +134,17 @@ def _judge(
             id: [_evidence(c, found, tables[found.metric.key], weak, seeds) for c, found in pairs]
             for id, pairs in testable.items()
         }
-        p = np.array([_claim_p(found) for found in evidence.values()])
+        waiting = {
+            id: sum((arm.name, k) not in ended for arm in _arms(found) for k in range(min(seeds, len(arm.seeds))))
+            for id, found in evidence.items()
+        }
+        # A claim that waits has not been tested yet: it stays in the family and lends no other claim its share of alpha.
+        p = np.array([1.0 if waiting[id] else _claim_p(found) for id, found in evidence.items()])
         adjusted, levels = holm(p), holm_levels(p, alpha)
         for (id, found), level, p_holm in zip(evidence.items(), levels, adjusted, strict=True):
             if verdicts[id].status in ("reproduced", "contradicted", "no effect"):
                 continue
-            open_runs = sum((arm.name, k) not in ended for arm in _arms(found) for k in range(min(seeds, len(arm.seeds))))
+            open_runs = waiting[id]
             status, findings = _decide(found, float(level), seeds, later, wait=open_runs > 0)
             verdicts[id] = Verdict(
                 claim=id,

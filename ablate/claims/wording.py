@@ -64,7 +64,9 @@ def _seen(finding: Finding, specification: Specification) -> str:
     metric = specification.metric(finding.metric)
     between = f"{_label(finding.arm, specification)} minus {_label(finding.against, specification)}"
     low, high = (_amount(value, metric, unit=False) for value in (finding.low, finding.high))
-    return f"{finding.label}, {between} = {_amount(finding.estimate, metric)} [{low}, {high}], {finding.n} {_pairs(finding.n)}"
+    lost = f" ({finding.missing} lost)" if finding.missing else ""
+    amount = _amount(finding.estimate, metric)
+    return f"{finding.label}, {between} = {amount} [{low}, {high}], {finding.n} {_pairs(finding.n)}{lost}"
 
 
 def _label(arm: str, specification: Specification) -> str:

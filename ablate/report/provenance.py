@@ -47,6 +47,8 @@ def mixtures(evidence: Evidence) -> list[str]:
         if len(values) > 1:
             warnings.append(f"The runs mix {name.replace('_', ' ')}: {rounding.listed([one_line(v) for v in values])}.")
     for name, value in evidence.specification.provenance.items():
+        if name.startswith("changed"):
+            warnings.append(one_line(value))
         if name.startswith("mixed"):
             warnings.append(
                 f"The runs mix {name.removeprefix('mixed').strip('_ ').replace('_', ' ') or 'environments'}: {one_line(value)}."

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ablate.analysis import frames
+from ablate.claims.contrast import check
+from ablate.claims.registry import claim
 from ablate.config import ConfigError, flatten
 from ablate.records import Record, write_atomically
 from ablate.report.compile import compile_report
 from ablate.specification import Arm, FactorCard, Specification, to_json
 from ablate.study.factor import words
-from ablate.study.looks import read
+from ablate.study.looks import read, yardsticks
 from ablate.study.options import Setup
 from ablate.study.plan import Plan, nuisance_summary
 
@@ -82,6 +84,13 @@ def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specificatio
     )
 
 
+def check_claims(setup: Setup) -> None:
+    """Refuse a study whose claims name an arm or a metric that it lacks, before anything is trained."""
+    specification = specify(setup, setup.plan(), {})
+    for id in setup.study.claims:
+        check(claim(id).contrast, specification)
+
+
 def _provenance(setup: Setup, found: Results) -> dict[str, str]:
     """What all runs agree on; where they differ, every value with the number of its runs, marked as mixed.
 
@@ -99,6 +108,8 @@ def _provenance(setup: Setup, found: Results) -> dict[str, str]:
     agreed = {key: next(iter(c)) for key, c in sorted(counts.items()) if len(c) == 1}
     command = f"nox -s study-{setup.study.name} -- --tier {setup.tier_name}"
     note = {"tier": setup.tier.note} if setup.tier.note else {}
+    if read(setup).yardsticks != yardsticks(setup):
+        note["changed plan"] = "Columns or thresholds of the study were changed after it was planned."
     return {**agreed, **{f"mixed {key}": mixed[key] for key in sorted(mixed)}, "command": command, **note}
 
 

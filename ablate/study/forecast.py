@@ -16,13 +16,14 @@ from ablate.analysis.paired import differences
 from ablate.analysis.power import detectable
 from ablate.records import DONE
 from ablate.specification import Specification
-from ablate.study.collect import results, specify
+from ablate.study.collect import check_claims, results, specify
 from ablate.study.options import Setup
 from ablate.study.plan import Cell, Plan
 
 
 def describe(setup: Setup) -> str:
     """The plan as text for a terminal."""
+    check_claims(setup)
     current = setup.plan()
     cells = setup.selected(current)
     done = [cell for cell in cells if setup.store.finished(cell.config) is not None]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ablate.claims.registry import digest
+from ablate.measure import digest as digest_of
 from ablate.records import write_atomically
 from ablate.study.arms import COMPARISON, arms, configure
 from ablate.study.options import Setup
@@ -26,6 +27,8 @@ class Looks(NamedTuple):
     """Numbers of seeds: the plan's, then each extension's."""
     claims_digest: str
     """The registered claims as they were when the plan was made."""
+    yardsticks: str
+    """The columns and thresholds of the study as they were then."""
 
 
 def register(setup: Setup) -> Looks:
@@ -46,8 +49,16 @@ def read(setup: Setup) -> Looks:
     try:
         raw = json.loads(_path(setup).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Looks((), digest(setup.study.claims))
-    return Looks(tuple(raw["seeds"]), raw["claims_digest"])
+        return Looks((), digest(setup.study.claims), yardsticks(setup))
+    return Looks(tuple(raw["seeds"]), raw["claims_digest"], raw["yardsticks"])
+
+
+def yardsticks(setup: Setup) -> str:
+    """Digest of what the study's own file adds to a verdict: its columns, the first of which decides, and its levels."""
+    study = setup.study
+    columns = [(metric.key, metric.better) for metric in study.metrics]
+    learned = study.learned.key if study.learned else ""
+    return digest_of(columns, study.alpha, learned, study.learned_at_least)
 
 
 def _path(setup: Setup) -> Path:

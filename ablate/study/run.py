@@ -18,7 +18,7 @@ from ablate.config import ConfigError, RunConfig
 from ablate.records import DONE
 from ablate.study import discover
 from ablate.study.cell import Outcome
-from ablate.study.collect import write_report
+from ablate.study.collect import check_claims, write_report
 from ablate.study.ledger import Ledger
 from ablate.study.looks import register
 from ablate.study.options import Options, Setup, set_up
@@ -63,6 +63,7 @@ def compile_only(study: Study, options: Options) -> Finished:
 def _run(setup: Setup, options: Options, pool: Pool | Inline) -> Finished:
     with StudyProgress(f"{setup.study.name} ({setup.tier_name})") as progress:
         try:
+            check_claims(setup)
             facts = _prepare(setup, progress)
             register(setup)
             if options.retry_failed:

@@ -119,7 +119,7 @@ def _versions() -> dict[str, str]:
     versions = {}
     for package, distribution in PACKAGES.items():
         try:
-            versions[package] = importlib.metadata.version(distribution)
+            versions[package] = importlib.metadata.version(distribution).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             missing = f"corpus pydocs reads the documentation of {distribution}, which is not installed"
             raise ConfigError(f"{missing}: pip install {distribution}") from None
