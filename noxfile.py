@@ -30,14 +30,15 @@ def python(session: nox.Session) -> str:
         return sys.executable
     home = HERE / ".nox" / f"ablate-{sys.version_info.major}.{sys.version_info.minor}"
     home.mkdir(parents=True, exist_ok=True)
-    interpreter = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    interpreter = home / "bin" / "python"
     stamp = home / "installed.sha256"
     wanted = hashlib.sha256((HERE / "constraints.txt").read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (stamp.is_file() and stamp.read_text() == wanted):
             install(session, home, str(interpreter))
-            stamp.write_text(wanted)
+            if "--no-install" not in sys.argv:
+                stamp.write_text(wanted)
     return str(interpreter)
 
 

@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"ablate: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"ablate: {where}{error.strerror or error}", file=sys.stderr)
@@ -37,8 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ablate: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

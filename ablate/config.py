@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -209,6 +210,10 @@ def _unknown_path(part: Any, path: str, prefix: str) -> ConfigError:
 
 def _checked(value: Scalar, hint: Any, path: str) -> Scalar:
     origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path} = {value}, but must be a finite number")
+    if origin is tuple:
+        raise ConfigError(f"{path} is a list of yardsticks; it is set in the study's file")
     if origin is Literal:
         if value not in options:
             raise ConfigError(f"{path} = {value!r}, but must be one of {', '.join(map(str, options))}")

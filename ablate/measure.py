@@ -45,6 +45,8 @@ class Measure:
     """Cheap; never trains or builds."""
     run: Callable[[RunConfig, Path, Report, Record | None], Record]
     """Train and measure in the given folder; with an earlier record, only measure what it lacks."""
+    environment: Callable[[RunConfig], Mapping[str, str]] = lambda config: {}
+    """Provenance that a run started now would get, so that a mixture is refused before it is trained."""
 
 
 def digest(*parts: object) -> str:
@@ -54,8 +56,12 @@ def digest(*parts: object) -> str:
 
 
 def training_fields(config: RunConfig) -> dict[str, Any]:
-    """The flattened configuration without the yardsticks, which do not change the trained model."""
-    return {path: value for path, value in flatten(config).items() if not path.startswith("evaluations")}
+    """The flattened configuration without what does not change the trained model: yardsticks, and where a file lies.
+
+    The place of a corpus is left out because its fingerprint, of the text itself, is an ingredient of its own.
+    """
+    fields = {path: value for path, value in flatten(config).items() if not path.startswith("evaluations")}
+    return {**fields, "data.corpus": str(fields["data.corpus"]).partition(":")[0]}
 
 
 def from_function(function: Callable[[RunConfig], list[Row]]) -> Measure:

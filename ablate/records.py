@@ -82,9 +82,9 @@ class Record:
     samples: tuple[dict[str, Any], ...] = ()
     """Texts to look at: `{"kind": ..., "input": ..., "output": ..., ...}`."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Untimed properties of the run: parameters, embedding parameters, FLOPs per token, unigram entropy, windows."""
+    """Untimed properties of the run: parameters, FLOPs and targets per token, vocabulary."""
     clock: dict[str, float] = field(default_factory=dict)
-    """Seconds by account: compute, data, evaluation, checkpoint, compile, harness; and peak memory in bytes."""
+    """Seconds by account: compute, data, first_step, evaluation, checkpoint, harness, total; and peak memory in bytes."""
     provenance: dict[str, str] = field(default_factory=dict)
     """Machine, library versions, commit; stored, never mixed silently, not part of the identity."""
     schema: int = SCHEMA

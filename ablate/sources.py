@@ -23,7 +23,7 @@ def fingerprint(roots: tuple[str, ...], files: tuple[str, ...] = ()) -> str:
     for name in sorted(reachable(roots)):
         path = _path(name)
         assert path is not None
-        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(name.encode() + b"\0" + text(path) + b"\0")
     for file in sorted(files):
         digest.update(Path(file).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
@@ -46,12 +46,24 @@ def reachable(roots: tuple[str, ...]) -> set[str]:
 def imported(path: Path, name: str) -> set[str]:
     """Modules of this package named in the file's import statements, wherever they stand."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text(path))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return {module for module in found if module.split(".")[0] == PACKAGE and module != name}
+
+
+@functools.cache
+def text(path: Path) -> bytes:
+    """The file as it was when first asked for."""
+    return path.read_bytes()
+
+
+def take_snapshot() -> None:
+    """Read all source files now, so that a fingerprint taken later is that of the code that was imported."""
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        text(path)
 
 
 def _excluded(name: str) -> bool:

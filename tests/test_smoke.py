@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from ablate.records import DONE, from_json, untimed
 from ablate.report.diff import compare_reports
 from ablate.specification import from_json as specification_from_json
 from ablate.study.discover import listing
+from ablate.study.store import claim
 
 ROOT = Path(__file__).parents[1]
 STUDIES = [study.name for study in listing(ROOT / "studies")]
@@ -100,13 +100,10 @@ def projected(folder: Path, only: set[str] | None = None) -> dict[str, object]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Processes that still name this test's folder on their command line."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line and entry.parent.name != str(os.getpid()):
-            found.append(line)
-    return found
+    """Runs that somebody still holds: a claim is released when its process ends, however it ends."""
+    held = []
+    for path in (folder / "runs").glob("*/claim"):
+        with claim(path.parent) as free:
+            if not free:
+                held.append(path.parent.name)
+    return held

@@ -19,7 +19,7 @@ import numpy as np
 from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
 from ablate.data.cache import build_once, cache_root, silent
-from ablate.data.corpora import Builds, Corpus, Document, open_corpus
+from ablate.data.corpora import Builds, Corpus, Document, open_corpus, source_digest
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
 from ablate.data.token_store import TokenStore, TokenWriter, token_type
 from ablate.data.tokenizer import Tokenizer, Vocabulary
@@ -29,6 +29,8 @@ HELD_OUT_TEXTS = 20_000
 """Documents of each held-out split whose text is kept beside the tokens, for yardsticks that read words."""
 BATCH = 1 << 19
 """Characters tokenized at a time, or one document if it is longer; bounds memory."""
+CODE = (*tokenization.TRAINING_CODE, "ablate.data.text", "ablate.data.token_store", "ablate.data.splits")
+"""Modules whose text decides what is in a prepared text: a changed one builds it anew."""
 LAYOUT = 1
 """Raised when the files of a prepared text change."""
 
@@ -89,7 +91,7 @@ def fingerprints(data: Data) -> dict[str, str]:
 
 def _fingerprints(corpus: Corpus, data: Data) -> dict[str, str]:
     of_corpus = corpus.fingerprint()
-    of_tokenizer = tokenization.fingerprint(digest(of_corpus, RULE), data.tokenizer, data.vocabulary)
+    of_tokenizer = tokenization.fingerprint(digest(of_corpus, RULE, source_digest(*CODE)), data.tokenizer, data.vocabulary)
     return {"corpus": of_corpus, "tokenizer": of_tokenizer}
 
 

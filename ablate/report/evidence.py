@@ -113,12 +113,15 @@ def read(folder: Path) -> Evidence:
     if lacking:
         raise ConfigError(f"{folder} is no report folder: it lacks {', '.join(lacking)}; it needs {', '.join(FILES)}")
     texts = folder / SAMPLES
-    return Evidence(
-        specification=plan.from_json((folder / "study.json").read_text(encoding="utf-8")),
-        numbers=frames.read(folder / "records.parquet"),
-        runs=frames.read(folder / "runs.parquet"),
-        samples=json.loads(texts.read_text(encoding="utf-8")) if texts.is_file() else [],
-    )
+    try:
+        return Evidence(
+            specification=plan.from_json((folder / "study.json").read_text(encoding="utf-8")),
+            numbers=frames.read(folder / "records.parquet"),
+            runs=frames.read(folder / "runs.parquet"),
+            samples=json.loads(texts.read_text(encoding="utf-8")) if texts.is_file() else [],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder} is damaged: {' '.join(str(error).split())}; run or publish the study again") from error
 
 
 def write(folder: Path, evidence: Evidence) -> None:

@@ -12,7 +12,7 @@ from ablate.specification import Arm
 from ablate.study.factor import words
 from ablate.study.study import Study
 
-COMPARISON, NOISE_FLOOR, TUNING = 0, 1000, 2000
+COMPARISON, NOISE_FLOOR, TUNING = 0, 1_000_000, 2_000_000
 """First seed of each block."""
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ablate.config import ConfigError, RunConfig, flatten
 from ablate.measure import Report
-from ablate.records import DIED, FAILED, OUT_OF_MEMORY, Record
+from ablate.records import DIED, DONE, FAILED, OUT_OF_MEMORY, Record
 from ablate.study.store import Store, claim
 
 
@@ -42,6 +42,11 @@ def run_cell(store: Store, config: RunConfig, report: Report) -> Outcome:
                 raise
             except Exception as error:
                 store.log(config, traceback.format_exc())
+                if earlier is not None and earlier.status == DONE:
+                    # Only a yardstick was to be added: its fault must not cost the numbers that are there.
+                    return Outcome(
+                        "stop", f"a yardstick failed on a finished run: {_one_line(error)}; see {folder / 'log.txt'}"
+                    )
                 record = failure(store, config, OUT_OF_MEMORY if _memory(error) else FAILED, _one_line(error))
             store.write(config, record)
             return Outcome("finished")
@@ -53,14 +58,28 @@ def run_cell(store: Store, config: RunConfig, report: Report) -> Outcome:
                 "stop",
                 f"the disk that holds {folder.parent} is full; finished runs are kept, free some space and repeat the command",
             )
-        return Outcome("stop", f"cannot write {error.filename or folder}: {error.strerror or error}")
+        return Outcome("stop", f"{error.filename or folder}: {error.strerror or error}")
 
 
-def died(store: Store, config: RunConfig, signal: int) -> None:
-    """Record that the process of a run was killed from outside (nine is what the out-of-memory killer sends)."""
+def died(store: Store, config: RunConfig, signal: int) -> Outcome:
+    """What to make of a process that a signal ended.
+
+    A request to end (1, 2, 15: a closed terminal, a stopped container, a scheduler's limit) is meant for the study and
+    leaves no record. Any other, such as 9 from the out-of-memory killer, is the run's own ending.
+    """
     hint = ", as the system's out-of-memory killer does" if signal == 9 else ""
-    store.log(config, f"the run's process was ended by signal {signal}{hint}")
-    store.write(config, failure(store, config, DIED, f"process ended by signal {signal}{hint}"))
+    text = f"process ended by signal {signal}{hint}"
+    if signal in (1, 2, 15):
+        return Outcome("stop", f"{text}; finished runs are kept, the same command goes on from here")
+    with claim(store.folder(config)) as mine:
+        if not mine:
+            return Outcome("busy")
+        store.log(config, text)
+        earlier = store.read(config)
+        if earlier is not None and earlier.status == DONE:
+            return Outcome("stop", f"{text} while it read a new yardstick on a finished run")
+        store.write(config, failure(store, config, DIED, text))
+    return Outcome("finished")
 
 
 def failure(store: Store, config: RunConfig, status: str, error: str) -> Record:

@@ -73,22 +73,40 @@ def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specificatio
         claims=study.claims,
         claims_digest=looks.claims_digest,
         alpha=study.alpha,
-        looks=tuple(n for n in looks.seeds if n <= setup.seeds) or (setup.seeds,),
+        looks=looks.seeds or (setup.seeds,),
         learned=study.learned,
         learned_at_least=study.learned_at_least,
         config=flatten(study.base),
         nuisance=nuisance_summary(study, setup.tier, final),
         facts=dict(facts),
-        budget={"tokens": study.base.budget.tokens, "readings": study.base.budget.readings},
+        budget={
+            "tokens": study.base.budget.tokens,
+            "readings": study.base.budget.readings,
+            "runs side by side": setup.workers,
+        },
         provenance=_provenance(setup, results(setup, final)),
     )
 
 
-def check_claims(setup: Setup) -> None:
-    """Refuse a study whose claims name an arm or a metric that it lacks, before anything is trained."""
-    specification = specify(setup, setup.plan(), {})
+def check_plan(setup: Setup) -> None:
+    """Refuse before anything is trained what would be refused afterwards.
+
+    That is a claim whose arm or metric the study lacks, and finished runs made elsewhere, or with other versions, than the
+    runs that are still to come. Raises `ConfigError`.
+    """
+    current = setup.plan()
+    found = results(setup, current)
+    specification = specify(setup, current, {})
     for id in setup.study.claims:
         check(claim(id).contrast, specification)
+    here = setup.study.measure.environment(setup.study.base)
+    if len(found) < sum(cell.kind == "comparison" for cell in current.cells) and not setup.allow_mixed:
+        for _, _, record in found:
+            for key in MOVES_NUMBERS:
+                there = record.provenance.get(key)
+                if there is not None and key in here and there != here[key]:
+                    hint = "--allow-mixed shows both in one table and says so; --runs DIR starts afresh"
+                    raise ConfigError(f"finished runs of this study have {key} {there}, but this is {here[key]}; {hint}")
 
 
 def _provenance(setup: Setup, found: Results) -> dict[str, str]:
@@ -106,11 +124,10 @@ def _provenance(setup: Setup, found: Results) -> dict[str, str]:
         if key in mixed and not setup.allow_mixed:
             raise ConfigError(f"the runs mix {key}: {mixed[key]}; --allow-mixed shows them in one table and says so")
     agreed = {key: next(iter(c)) for key, c in sorted(counts.items()) if len(c) == 1}
-    command = f"nox -s study-{setup.study.name} -- --tier {setup.tier_name}"
     note = {"tier": setup.tier.note} if setup.tier.note else {}
     if read(setup).yardsticks != yardsticks(setup):
-        note["changed plan"] = "Columns or thresholds of the study were changed after it was planned."
-    return {**agreed, **{f"mixed {key}": mixed[key] for key in sorted(mixed)}, "command": command, **note}
+        note["changed plan"] = "Columns, levels or thresholds of the study were changed after it was planned."
+    return {**agreed, **{f"mixed {key}": mixed[key] for key in sorted(mixed)}, "command": setup.command, **note}
 
 
 def _samples(found: Results) -> list[dict[str, Any]]:

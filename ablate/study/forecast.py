@@ -16,14 +16,14 @@ from ablate.analysis.paired import differences
 from ablate.analysis.power import detectable
 from ablate.records import DONE
 from ablate.specification import Specification
-from ablate.study.collect import check_claims, results, specify
+from ablate.study.collect import check_plan, results, specify
 from ablate.study.options import Setup
 from ablate.study.plan import Cell, Plan
 
 
 def describe(setup: Setup) -> str:
     """The plan as text for a terminal."""
-    check_claims(setup)
+    check_plan(setup)
     current = setup.plan()
     cells = setup.selected(current)
     done = [cell for cell in cells if setup.store.finished(cell.config) is not None]
@@ -92,7 +92,7 @@ def _tier_of(folder: Path) -> str:
 
 def _power(setup: Setup, current: Plan) -> list[str]:
     in_sd = detectable(setup.seeds, setup.study.alpha)
-    head = f"smallest effect seen with power 0.8 at {setup.seeds} seeds, two-sided alpha {setup.study.alpha:g}:"
+    head = f"smallest effect seen with power 0.8 at {setup.seeds} seeds, two-sided alpha {setup.study.alpha:g} (one comparison, uncorrected):"
     if setup.seeds < 2:
         return [head, "  none: one seed has no spread; take at least 3"]
     spreads = _spreads(setup, current)

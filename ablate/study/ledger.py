@@ -10,10 +10,12 @@ several processes may run the same study and SQLite runs enqueued cells twice (o
 
 from __future__ import annotations
 
+import fcntl
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ablate.config import Scalar
 from ablate.records import DONE
@@ -34,9 +36,9 @@ class Ledger:
         self._name = study.name
         self._metric = study.metrics[0]
         self._store = store
-        self._path = folder / "optuna.journal"
+        self._path = folder.resolve() / "optuna.journal"
         self._study: Any = None
-        self._open()
+        self._attempt(lambda: None)
 
     def catch_up(self, cells: tuple[Cell, ...]) -> None:
         """Tell orphans their end, and add a trial for every finished run the ledger does not know."""
@@ -57,7 +59,9 @@ class Ledger:
             self._path.unlink()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-            backend = self._optuna.storages.journal.JournalFileBackend(str(self._path))
+            backend = self._optuna.storages.journal.JournalFileBackend(
+                str(self._path), lock_obj=cast("Any", _Flock(self._path))
+            )
             self._study = self._optuna.create_study(
                 study_name=self._name,
                 storage=self._optuna.storages.JournalStorage(backend),
@@ -69,6 +73,8 @@ class Ledger:
 
     def _attempt(self, update: Callable[[], None]) -> None:
         try:
+            if self._study is None:
+                self._open()
             update()
         except Exception:
             try:
@@ -101,7 +107,7 @@ class Ledger:
         running = [
             trial
             for trial in self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,))
-            if trial.user_attrs["identity"] == identity
+            if trial.user_attrs["identity"] == identity and trial.user_attrs["process"] == os.getpid()
         ]
         for trial in running:
             self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
@@ -125,7 +131,14 @@ class Ledger:
                 value=value,
                 params=dict(cell.arm.values),
                 distributions={path: self._point(level) for path, level in cell.arm.values.items()},
-                user_attrs={"identity": identity, "arm": cell.arm.name, "seed": cell.seed, "kind": cell.kind, **attributes},
+                user_attrs={
+                    "identity": identity,
+                    "arm": cell.arm.name,
+                    "seed": cell.seed,
+                    "kind": cell.kind,
+                    "process": os.getpid(),
+                    **attributes,
+                },
             )
         )
 
@@ -134,3 +147,23 @@ class Ledger:
         if isinstance(level, (int, float)) and not isinstance(level, bool):
             return self._optuna.distributions.FloatDistribution(-1e12, 1e12)
         return self._optuna.distributions.CategoricalDistribution((level,))
+
+
+class _Flock:
+    """Optuna's journal lock on `flock`.
+
+    Optuna's own locks are files that a killed process leaves behind: the next one waits half a minute for them, and for
+    ever where the journal's path is relative (its symlink then dangles and the wait never sleeps).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_suffix(".lock")
+        self._stream: Any = None
+
+    def acquire(self) -> bool:
+        self._stream = self._path.open("w")
+        fcntl.flock(self._stream, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        self._stream.close()

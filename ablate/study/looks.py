@@ -58,7 +58,8 @@ def yardsticks(setup: Setup) -> str:
     study = setup.study
     columns = [(metric.key, metric.better) for metric in study.metrics]
     learned = study.learned.key if study.learned else ""
-    return digest_of(columns, study.alpha, learned, study.learned_at_least)
+    levels = [(factor.path, study.levels(factor)) for factor in study.factors]
+    return digest_of(columns, levels, study.alpha, learned, study.learned_at_least)
 
 
 def _path(setup: Setup) -> Path:

@@ -32,7 +32,15 @@ class Options:
     root: Path = field(default_factory=default_root)
     reports: Path = Path("reports/local")
 
+    def command(self, study: str) -> str:
+        """The command that repeats the study: what changes its numbers, and nothing else."""
+        seeds = [f"--seeds {self.seeds}"] if self.seeds else []
+        fields = [f"--set {path}={value}" for path, value in self.overrides.items()]
+        return " ".join([f"ablate run {study} --tier {self.tier}", *seeds, *fields])
+
     def __post_init__(self) -> None:
+        for path in ("seed", "pretrain"):
+            require(path not in self.overrides, f"--set {path}", self.overrides.get(path), "left to the plan; see --seeds")
         require(self.seeds is None or self.seeds >= 1, "--seeds", self.seeds, "at least 1")
         require(self.workers is None or self.workers >= 1, "--workers", self.workers, "at least 1")
 
@@ -48,6 +56,7 @@ class Setup:
     workers: int
     only: tuple[str, ...]
     allow_mixed: bool
+    command: str
     store: Store
 
     @property
@@ -60,8 +69,21 @@ class Setup:
         return plan(self.study, self.tier, self.seeds, self.store.finished)
 
     def selected(self, current: Plan) -> list[Cell]:
-        """The cells of the arms asked for."""
-        return [cell for cell in current.cells if not self.only or cell.arm.name in self.only]
+        """The cells of the arms asked for, and the tuning that they wait for."""
+        if not self.only:
+            return list(current.cells)
+        wanted = set(self.only)
+        if any(arm.name in wanted and arm.role in ("a/a", "untrained") for arm in current.arms):
+            # Both run with what the baseline was tuned to.
+            tuned = {arm.name for arm in current.arms if arm.role == "baseline"}
+        else:
+            tuned = set()
+        return [c for c in current.cells if c.arm.name in wanted or (c.kind == "tuning" and c.arm.name in tuned)]
+
+    def reached(self, current: Plan) -> bool:
+        """True when every arm asked for has its runs in the plan, though the tuning of others may be open."""
+        there = {cell.arm.name for cell in current.cells if cell.kind == "comparison"}
+        return bool(self.only) and set(self.only) <= there
 
 
 def set_up(study: Study, options: Options) -> Setup:
@@ -77,6 +99,7 @@ def set_up(study: Study, options: Options) -> Setup:
         workers=options.workers or tier.workers,
         only=options.only,
         allow_mixed=options.allow_mixed,
+        command=options.command(study.name),
         store=Store(options.root, sized.measure),
     )
     names = [arm.name for arm in setup.plan().arms] if options.only else []

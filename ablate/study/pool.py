@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,13 +139,12 @@ class Pool:
         return [Progress(cell, *message)]
 
     def _post_mortem(self, cell: Cell, code: int | None) -> Outcome:
-        if code is not None and code < 0 and self._store.finished(cell.config) is None:
-            died(self._store, cell.config, -code)
-            return Outcome("finished")
         if self._store.finished(cell.config) is not None:
             return Outcome("finished")
+        if code is not None and code < 0:
+            return died(self._store, cell.config, -code)
         message = f"the process of {cell.label} ended with status {code} and left no record"
-        return Outcome("stop", f"{message}; see {self._store.folder(cell.config) / 'log.txt'}")
+        return Outcome("stop", message)
 
 
 def start_early(trains: bool) -> None:
@@ -194,7 +194,12 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
         # Its record would never be found by the coordinator, which would start the run again for ever.
         connection.send(Outcome("stop", "source files changed while the study was running; repeat the command"))
         return
-    connection.send(run_cell(store, config, report))
+    try:
+        outcome = run_cell(store, config, report)
+    except Exception as error:
+        store.log(config, traceback.format_exc())
+        outcome = Outcome("stop", f"{type(error).__name__}: {error}; see {store.folder(config) / 'log.txt'}")
+    connection.send(outcome)
 
 
 def _end_with_coordinator(connection: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from ablate.config import ConfigError, choose
 from ablate.report.compile import compile_report
 from ablate.report.evidence import FILES, SAMPLES
@@ -25,20 +27,25 @@ def publish(name: str, reports: Path = REPORTS) -> Path:
         raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {name}")
     source, target = local / choose(name, found, "local report"), reports / name
     _refuse_holes(source)
-    if target.exists():
-        shutil.rmtree(target)
-    target.mkdir(parents=True)
+    beside = reports / f".{name}"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
     for file in (*FILES, SAMPLES):
-        shutil.copyfile(source / file, target / file)
-    compile_report(target)
+        shutil.copyfile(source / file, beside / file)
+    compile_report(beside)
+    shutil.rmtree(target, ignore_errors=True)
+    beside.rename(target)
     compile_index(reports)
     return target
 
 
 def _refuse_holes(folder: Path) -> None:
-    import pandas as pd
-
     specification = from_json((folder / "study.json").read_text(encoding="utf-8"))
+    commit = " ".join(value for key, value in specification.provenance.items() if key.endswith("commit"))
+    if "with local changes" in commit:
+        raise ConfigError(
+            f"{folder} was made from sources with local changes; commit them, delete .runs and run the study again"
+        )
     runs = pd.read_parquet(folder / "runs.parquet", columns=["arm", "pair"])
     there = set(zip(runs["arm"], runs["pair"], strict=True))
     holes = [

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.config import ConfigError, RunConfig
+from ablate.config import ConfigError
 from ablate.records import DONE
 from ablate.study import discover
 from ablate.study.cell import Outcome
-from ablate.study.collect import check_claims, write_report
+from ablate.study.collect import check_plan, results, write_report
 from ablate.study.ledger import Ledger
 from ablate.study.looks import register
 from ablate.study.options import Options, Setup, set_up
@@ -56,14 +56,19 @@ def run_inline(study: Study, options: Options) -> Finished:
 def compile_only(study: Study, options: Options) -> Finished:
     """Compile the report from the records there are, and run nothing."""
     setup = set_up(study, options)
+    final = setup.plan()
+    if not results(setup, final):
+        raise ConfigError(
+            f"study {study.name} ({setup.tier_name}) has no finished run under the present source text and settings"
+        )
     facts = setup.study.measure.prepare(setup.study.base, _silent)
-    return _finish(setup, options, setup.plan(), facts)
+    return _finish(setup, options, final, facts)
 
 
 def _run(setup: Setup, options: Options, pool: Pool | Inline) -> Finished:
     with StudyProgress(f"{setup.study.name} ({setup.tier_name})") as progress:
         try:
-            check_claims(setup)
+            check_plan(setup)
             facts = _prepare(setup, progress)
             register(setup)
             if options.retry_failed:
@@ -107,7 +112,6 @@ class _Execution:
         self.setup, self.options, self.pool, self.progress = setup, options, pool, progress
         self.ledger = Ledger(setup.folder, setup.study, setup.store)
         self.ledger.catch_up(setup.plan().cells)
-        self.busy_until: dict[RunConfig, float] = {}
 
     def work_off(self) -> Plan:
         """Run what is missing until the plan is settled; raises `ConfigError` when no further run could succeed."""
@@ -117,32 +121,43 @@ class _Execution:
             missing = [cell for cell in cells if self.setup.store.finished(cell.config) is None]
             total = len(cells) if self.setup.only else current.total
             self.progress.overall(total, missing, self.setup.workers)
-            if not missing and (current.settled or self.setup.only):
+            if not missing and (current.settled or self.setup.reached(current)):
                 return current
-            for cell in self._ready(missing)[: self.pool.free]:
+            for cell in self._ready(missing):
                 self.ledger.start(cell)
                 self.progress.start(cell)
                 self.pool.submit(cell, self.progress.update)
             if not self.pool.running:
                 time.sleep(ASK_AGAIN / 4)
-            for event in self.pool.wait(1.0):
+            self._watch()
+
+    def _watch(self) -> None:
+        """Show progress until a run ends, or until it is time to look at runs that another process holds."""
+        until = time.monotonic() + ASK_AGAIN
+        while time.monotonic() < until:
+            events = self.pool.wait(until - time.monotonic())
+            for event in events:
                 if isinstance(event, Ended):
                     self._settle(event.cell, event.outcome)
                 else:
                     self.progress.update(event.cell, event.phase, event.done, event.total)
+            if not self.pool.running or any(isinstance(event, Ended) for event in events):
+                return
 
     def _ready(self, missing: list[Cell]) -> list[Cell]:
-        now = time.monotonic()
-        return [c for c in missing if c.config not in self.pool.running and self.busy_until.get(c.config, 0.0) <= now]
+        """Runs that nobody works on, here or in another copy of the study."""
+        free: list[Cell] = []
+        for cell in missing:
+            if len(free) < self.pool.free and cell.config not in self.pool.running and not self.setup.store.busy(cell.config):
+                free.append(cell)
+        return free
 
     def _settle(self, cell: Cell, outcome: Outcome) -> None:
         if outcome.kind == "stop":
             raise ConfigError(outcome.message)
         self.ledger.finish(cell)
         self.progress.finish(cell, self.setup.store.finished(cell.config))
-        if outcome.kind == "busy":
-            self.busy_until[cell.config] = time.monotonic() + ASK_AGAIN
-        elif not self.options.keep_weights:
+        if outcome.kind == "finished" and not self.options.keep_weights:
             (self.setup.store.folder(cell.config) / "weights.safetensors").unlink(missing_ok=True)
 
 

@@ -44,7 +44,8 @@ def propose(search: str, ranges: Sequence[Range], finished: Sequence[Trial], min
         state = optuna.trial.TrialState.COMPLETE if value is not None else optuna.trial.TrialState.FAIL
         study.add_trial(optuna.trial.create_trial(state=state, params=settings, distributions=space, value=value))
     trial = study.ask(space)
-    return {path: float(f"{value:.4g}") for path, value in trial.params.items()}
+    # Rounded for the eye, but never out of its range.
+    return {r.path: min(max(float(f"{trial.params[r.path]:.4g}"), r.low), r.high) for r in ranges}
 
 
 def best(finished: Sequence[Trial], minimize: bool) -> dict[str, Scalar] | None:

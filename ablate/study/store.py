@@ -72,18 +72,24 @@ class Store:
     def forget(self, config: RunConfig) -> None:
         """Set a failed record aside, so that the run is tried again; its log stays."""
         folder = self.folder(config)
-        aside = folder / f"record.failed-{len(list(folder.glob('record.failed-*.json'))) + 1}.json"
-        os.replace(folder / "record.json", aside)
+        with claim(folder) as mine, contextlib.suppress(FileNotFoundError):
+            # Another copy of the study that retries the same runs may have been faster.
+            if mine:
+                aside = folder / f"record.failed-{len(list(folder.glob('record.failed-*.json'))) + 1}.json"
+                os.replace(folder / "record.json", aside)
         self._finished.clear()
 
     def log(self, config: RunConfig, text: str) -> Path:
         path = self.folder(config) / "log.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as stream:
             stream.write(text.rstrip() + "\n\n")
         return path
 
     def busy(self, config: RunConfig) -> bool:
         """True while another process works on the run."""
+        if not (self.folder(config) / "claim").exists():
+            return False
         with claim(self.folder(config)) as mine:
             return not mine
 

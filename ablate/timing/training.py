@@ -74,8 +74,6 @@ def bare_step(run: RunConfig, text: Text, steps: int) -> float:
     tokens = done = 0
     with arithmetic(run):
         for batch in text_module(run, model, text).train_dataloader():
-            if done == 1:
-                began = time.perf_counter()
             share = multiplier(run.optimization, (tokens + batch.tokens / 2) / run.budget.tokens)
             for group in optimizer.param_groups:
                 group["lr"] = run.optimization.learning_rate * share
@@ -87,6 +85,8 @@ def bare_step(run: RunConfig, text: Text, steps: int) -> float:
             optimizer.step()
             tokens += batch.tokens
             done += 1
+            if done == 1:
+                began = time.perf_counter()
             if tokens >= run.budget.tokens:
                 break
     return (time.perf_counter() - began) / (done - 1)

@@ -28,7 +28,7 @@ from ablate.evaluation.reading import Yardstick
 from ablate.measure import Identity
 from ablate.objectives import objective_of
 from ablate.objectives.base import Objective
-from ablate.records import DIVERGED, DONE, Record, Row, check_finite
+from ablate.records import DIVERGED, DONE, Record, Row, check_finite, write_atomically
 from ablate.seeds import torch_seed
 from ablate.training.clock import Clock
 from ablate.training.energy import counter
@@ -75,7 +75,11 @@ def train(run: RunConfig, identity: Identity, folder: Path, report: Callable[...
 
 
 def remeasure(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None], earlier: Record) -> Record:
-    """Read the yardsticks that an earlier record lacks from the weights that it left; nothing is trained."""
+    """Read the yardsticks that an earlier record lacks from the weights that it left; nothing is trained.
+
+    Rows of other yardsticks stay, other studies may need them. A yardstick with a new version loses its points along the
+    learning curve, since only the final weights are kept.
+    """
     clock = Clock(run.runtime.device)
     text = prepare(run.data, report)
     model = build(run, text)
@@ -87,16 +91,23 @@ def remeasure(run: RunConfig, identity: Identity, folder: Path, report: Callable
     readings = _Readings(run, model, text, clock, report, spent=spent, seconds=end.seconds, joules=end.joules)
     with arithmetic(run):
         readings.at_end(only=missing)
-    still = {*identity.measurements, "training"} - set(missing)
-    kept = tuple(row for row in earlier.rows if row.evaluation in still)
+    kept = tuple(row for row in earlier.rows if row.evaluation not in missing)
     samples = tuple(sample for sample in earlier.samples if sample.get("evaluation") not in missing)
     return dataclasses.replace(
         earlier,
         config=flatten(run),
-        measured=dict(identity.measurements),
+        measured={**earlier.measured, **identity.measurements},
         rows=(*kept, *readings.rows),
         samples=(*samples, *readings.samples),
+        provenance=_read_elsewhere(earlier.provenance, provenance(run.runtime)),
     )
+
+
+def _read_elsewhere(trained: dict[str, str], read: dict[str, str]) -> dict[str, str]:
+    """Provenance of a record whose later yardsticks were read under other versions: both, so that no mixture hides."""
+    return {
+        key: value if read.get(key) == value else f"{value}, later yardsticks {read.get(key)}" for key, value in trained.items()
+    }
 
 
 def build(run: RunConfig, text: Text) -> Objective:
@@ -108,15 +119,14 @@ def build(run: RunConfig, text: Text) -> Objective:
 
 
 def save(model: Objective, folder: Path) -> None:
-    """Final weights as safetensors, whole or not at all; tied weights are stored once."""
-    temporary = folder / f".{WEIGHTS}"
-    safetensors.torch.save_model(model, str(temporary))
-    os.replace(temporary, folder / WEIGHTS)
+    """Final weights as safetensors, on the disk whole or not at all; a full disk is an `OSError`."""
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(folder / WEIGHTS, safetensors.torch.save(state))
 
 
 def load(model: Objective, folder: Path) -> None:
     """The inverse of `save`."""
-    safetensors.torch.load_model(model, str(folder / WEIGHTS))
+    model.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
 
 
 def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
@@ -134,17 +144,18 @@ def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
 
 @contextmanager
 def arithmetic(run: RunConfig) -> Iterator[None]:
-    """Fixed number of threads and deterministic kernels, as far as the device has them."""
+    """Deterministic kernels, as far as the device has them."""
     before = torch.are_deterministic_algorithms_enabled()
+    deterministic: Any = torch.utils.deterministic
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=run.runtime.device != "cpu")
     # Nothing here reads memory it has not written; filling every new tensor would only cost time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    deterministic.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = True
+        deterministic.fill_uninitialized_memory = True
 
 
 class _Readings:

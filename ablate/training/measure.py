@@ -17,8 +17,11 @@ from ablate.measure import Identity, Measure, Report, digest, training_fields
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
 from ablate.training.fit import WEIGHTS, build, remeasure, train
+from ablate.training.provenance import provenance
 
 FIT = "ablate.training.fit"
+
+sources.take_snapshot()
 
 
 def fit(run: RunConfig, folder: Path, report: Report | None = None) -> Record:
@@ -32,9 +35,10 @@ def fit(run: RunConfig, folder: Path, report: Report | None = None) -> Record:
 def identify(run: RunConfig) -> Identity:
     """Digests of configuration, corpus, tokenizer and source text; builds and trains nothing."""
     kind = objective_of(run.objective)
-    own = kind.__module__.split(".")[0] != sources.PACKAGE
-    roots = (FIT,) if own else (FIT, kind.__module__)
-    files = (inspect.getfile(kind),) if own else ()
+    outside = kind.__module__.split(".")[0] != sources.PACKAGE
+    file = Path(inspect.getfile(kind))
+    roots = (FIT, *sorted(sources.imported(file, "")), "ablate.objectives.base") if outside else (FIT, kind.__module__)
+    files = (str(file),) if outside else ()
     ingredients = {**fingerprints(run.data), "source": sources.fingerprint(roots, files)}
     training = digest(training_fields(run), ingredients)
     return Identity(
@@ -71,9 +75,10 @@ def check(run: RunConfig) -> None:
 
 def _run(run: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:
     identity = identify(run)
-    if earlier is not None and earlier.status == DONE and ((folder / WEIGHTS).exists() or not run.pretrain):
+    readable = (folder / WEIGHTS).exists() or not run.pretrain
+    if earlier is not None and earlier.status == DONE and earlier.rows and readable:
         return remeasure(run, identity, folder, report, earlier)
     return train(run, identity, folder, report)
 
 
-PRETRAINING = Measure(prepare=prepare_run, identify=identify, run=_run)
+PRETRAINING = Measure(prepare=prepare_run, identify=identify, run=_run, environment=lambda run: provenance(run.runtime))

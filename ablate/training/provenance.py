@@ -37,6 +37,8 @@ def commit() -> str:
     """The checkout's commit, marked when source files differ from it; `unknown` outside a checkout."""
     here = Path(__file__).parents[2]
     try:
+        # Installed inside somebody else's checkout, its commit would say nothing about this package.
+        _git(here, "ls-files", "--error-unmatch", "ablate/__init__.py")
         found = _git(here, "rev-parse", "--short=12", "HEAD")
         changed = _git(here, "status", "--porcelain", "--", "ablate", "studies")
     except (OSError, subprocess.SubprocessError):
@@ -45,7 +47,9 @@ def commit() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    done = subprocess.run(
+        ["git", "--no-optional-locks", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+    )
     return done.stdout.strip()
 
 

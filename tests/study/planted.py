@@ -42,6 +42,9 @@ def truth(level: float) -> float:
 def learn(config: RunConfig) -> list[Row]:
     """A learning curve of two readings, in nats; an untrained run stays at 6 nats."""
     time.sleep(float(os.environ.get("PLANTED_SECONDS", "0")))
+    if "PLANTED_LOG" in os.environ:
+        with open(os.environ["PLANTED_LOG"], "a") as log:
+            log.write(f"{config.objective.level} {config.seed} {config.pretrain}\n")
     level = config.objective.level
     shared = SHARED_SD * generator(config.seed, "planted/shared").standard_normal()
     own = OWN_SD * generator(config.seed, f"planted/own/{level}").standard_normal()

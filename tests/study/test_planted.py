@@ -89,11 +89,14 @@ def test_more_seeds_are_recorded_as_an_extension(tmp_path: Path) -> None:
 
 
 def test_two_copies_share_the_work_and_agree(tmp_path: Path, finished: Path) -> None:
-    environment = {**os.environ, "PLANTED_SECONDS": "0.1", "PYTHONPATH": str(Path.cwd())}
+    log = tmp_path / "measured"
+    environment = {**os.environ, "PLANTED_SECONDS": "0.1", "PLANTED_LOG": str(log), "PYTHONPATH": str(Path.cwd())}
     copies = [start(tmp_path, f"reports{copy}", environment) for copy in (1, 2)]
     for copy in copies:
         _, errors = copy.communicate(timeout=120)
         assert copy.returncode == 0, errors
+    lines = log.read_text().splitlines()
+    assert len(lines) == len(set(lines)) == 40, "a run was measured twice"
     assert numbers(tmp_path / "runs") == numbers(finished / "runs", only=numbers(tmp_path / "runs"))
     reports = [(tmp_path / f"reports{copy}" / "planted" / "README.md").read_bytes() for copy in (1, 2)]
     assert reports[0] == reports[1]
