@@ -92,7 +92,8 @@ def _tier_of(folder: Path) -> str:
 
 def _power(setup: Setup, current: Plan) -> list[str]:
     in_sd = detectable(setup.seeds, setup.study.alpha)
-    head = f"smallest effect seen with power 0.8 at {setup.seeds} seeds, two-sided alpha {setup.study.alpha:g} (one comparison, uncorrected):"
+    test = f"two-sided alpha {setup.study.alpha:g}, one comparison, uncorrected"
+    head = f"smallest effect seen with power 0.8 at {setup.seeds} seeds ({test}):"
     if setup.seeds < 2:
         return [head, "  none: one seed has no spread; take at least 3"]
     spreads = _spreads(setup, current)
