@@ -57,7 +57,7 @@ class Data:
     """Tokens in one window, special tokens included."""
 
     def __post_init__(self) -> None:
-        require(self.vocabulary >= 64, "data.vocabulary", self.vocabulary, "at least 64 token types")
+        require(64 <= self.vocabulary <= 1_000_000, "data.vocabulary", self.vocabulary, "between 64 and 1000000 token types")
         require(8 <= self.context <= 65536, "data.context", self.context, "between 8 and 65536 tokens")
 
 

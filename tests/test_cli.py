@@ -49,6 +49,49 @@ def test_wrong_input(arguments: list[str], message: str, capsys: pytest.CaptureF
     assert not (elsewhere / "runs").exists() and not (elsewhere / "reports").exists()
 
 
+@pytest.fixture
+def texts(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files that are no corpus, each in its own way."""
+    monkeypatch.setenv("ABLATE_CACHE", str(elsewhere / "cache"))
+    (elsewhere / "empty.txt").write_text("")
+    (elsewhere / "binary.txt").write_bytes(b"good text\n\x00\x01\x02\xff\xfe" * 50)
+    (elsewhere / "latin.txt").write_bytes("caf\xe9 au lait\n".encode("latin-1"))
+    (elsewhere / "tiny.txt").write_text("One sentence is not a corpus.\n")
+    (elsewhere / "table.tsv").write_text("id\ttitle\n1\tno text here\n")
+    return elsewhere
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "objective.mask_rate=0"], "objective.mask_rate = 0.0, but must be in (0, 1)"),
+        (["--set", "objective.mask_rate=1"], "objective.mask_rate = 1.0, but must be in (0, 1)"),
+        (["--set", "data.vocabulary=100000000"], "data.vocabulary = 100000000, but must be between"),
+        (["--set", "backbone.heads=7"], "must be a multiple of heads = 7"),
+        (["--set", "seed=3"], "must be left to the plan"),
+        (["--corpus", "pydoc"], "did you mean pydocs"),
+        (["--corpus", "nowhere/texts"], "nowhere/texts"),
+        (["--corpus", "empty.txt"], "empty.txt"),
+        (["--corpus", "binary.txt"], "byte 10"),
+        (["--corpus", "latin.txt"], "byte 3"),
+        (["--corpus", "tiny.txt"], "too small"),
+        (["--corpus", "table.tsv"], "id, title"),
+        (["--set", "data.context=9"], "context"),
+    ],
+)
+def test_wrong_input_to_a_study_that_trains(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], texts: Path
+) -> None:
+    study = str(ROOT / "studies" / "bert_masking.py")
+    if "--corpus" not in arguments:
+        arguments = [*arguments, "--corpus", "grammar"]
+    assert main(["run", study, "--tier", "smoke", *arguments]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("ablate: ")
+    assert message in error
+    assert not list((texts / "runs").glob("*/record.json"))
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -46,8 +46,10 @@ def test_fields_of_one_part_change_together() -> None:
         ("budget.tokens", 0, "budget.tokens = 0, but must be at least 1 token"),
         ("budget.tokens", 1.5, "budget.tokens = 1.5, but must be of type int"),
         ("backbone.width", 130, "backbone.width = 130, but must be a multiple of heads = 4"),
+        ("optimization.learning_rate", float("inf"), "optimization.learning_rate = inf, but must be a finite number"),
+        ("evaluations", 3, "evaluations is a list of yardsticks; it is set in the study's file"),
         ("objective.cap", "much", "objective.cap = 'much', but must be float or NoneType"),
-        ("data.vocabulary", 3, "data.vocabulary = 3, but must be at least 64 token types"),
+        ("data.vocabulary", 3, "data.vocabulary = 3, but must be between 64 and 1000000 token types"),
     ],
 )
 def test_wrong_values_are_named_with_the_right_ones_on_one_line(path: str, value: object, message: str) -> None:

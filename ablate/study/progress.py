@@ -39,7 +39,7 @@ class StudyProgress:
         self._started: dict[RunConfig, float] = {}
         self._spent: list[tuple[float, float]] = []
         self._total, self._missing, self._workers, self._left = 0, 0, 1, ""
-        self._said = ""
+        self._said, self._phase_began = "", 0.0
 
     def __enter__(self) -> StudyProgress:
         self._bars.start()
@@ -50,12 +50,20 @@ class StudyProgress:
 
     def phase(self, phase: str, done: float = 0, total: float = 0) -> None:
         """A step before the runs, such as building the corpus."""
-        if not self._live and phase != self._said:
-            self._said = phase
-            self.say(f"{self._title}: {phase}")
+        if phase != self._said:
+            self._said, self._phase_began = phase, time.monotonic()
+            if not self._live:
+                self.say(f"{self._title}: {phase}")
         share = f"{100 * done / total:.0f} %" if total else ""
+        spent = time.monotonic() - self._phase_began
+        left = f"{_clock(spent * (total - done) / done)} left" if total and done else ""
         self._bars.update(
-            self._overall, description=f"{self._title}: {phase}", count=share, completed=done, total=total or None
+            self._overall,
+            description=f"{self._title}: {phase}",
+            count=share,
+            completed=done,
+            total=total or None,
+            left=left,
         )
 
     def overall(self, total: int, missing: list[Cell], workers: int) -> None:
