@@ -103,7 +103,7 @@ STUDY = Study(
         "quick": Tier(
             seeds=5,
             workers=2,
-            overrides={"budget.tokens": 800_000, "budget.readings": 6},
+            overrides={"budget.tokens": 800_000},
             note="one learning rate for all arms, 1e-3, the steadiest of five in a pilot at mask rate 0.15",
         ),
         "standard": Tier(

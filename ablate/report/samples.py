@@ -24,7 +24,7 @@ TITLES = {
     "cloze": "One word left out, and each arm's guess.",
     "pair": "Minimal pairs: the sentence, and the one that should be less likely.",
 }
-SHOWN = ("arm", "pair", "kind", "input", "output", "truth")
+SHOWN = ("arm", "pair", "kind", "evaluation", "input", "output", "truth")
 
 
 def samples(evidence: Evidence) -> Section:
