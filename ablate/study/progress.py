@@ -26,7 +26,7 @@ class StudyProgress:
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=14),
             TextColumn("{task.fields[count]}"),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[left]}"),
