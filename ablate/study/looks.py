@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ablate.claims.registry import digest
+from ablate.config import ConfigError
 from ablate.measure import digest as digest_of
 from ablate.records import write_atomically
 from ablate.study.arms import COMPARISON, arms, configure
@@ -48,9 +49,11 @@ def read(setup: Setup) -> Looks:
     """The history so far; without one, no looks and the claims as they are now."""
     try:
         raw = json.loads(_path(setup).read_text(encoding="utf-8"))
+        return Looks(tuple(raw["seeds"]), raw["claims_digest"], raw["yardsticks"])
     except FileNotFoundError:
         return Looks((), digest(setup.study.claims), yardsticks(setup))
-    return Looks(tuple(raw["seeds"]), raw["claims_digest"], raw["yardsticks"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{_path(setup)} is damaged ({error!r}); without it the number of looks is unknown") from error
 
 
 def yardsticks(setup: Setup) -> str:

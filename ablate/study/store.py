@@ -52,7 +52,7 @@ class Store:
             return from_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise ConfigError(f"{path} is not a record ({error}); delete it and the run will be repeated") from error
 
     def finished(self, config: RunConfig) -> Record | None:

@@ -116,10 +116,11 @@ def test_a_half_written_record_cannot_exist(tmp_path: Path, monkeypatch: pytest.
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["record.json"]
 
 
-def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ['{"identity": "x"', "[]", '{"schema": 1}'])
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     store = Store(tmp_path, STUDY.measure)
     store.folder(RUN).mkdir(parents=True)
-    (store.folder(RUN) / "record.json").write_text('{"identity": "x"')
+    (store.folder(RUN) / "record.json").write_text(text)
     with pytest.raises(ConfigError, match=r"record\.json is not a record"):
         store.finished(RUN)
 
