@@ -42,6 +42,9 @@ def require(holds: bool, path: str, value: object, wanted: str) -> None:
         raise ConfigError(f"{path} = {value!r}, but must be {wanted}")
 
 
+TOKENIZERS = ("wordpiece", "bpe", "unigram", "word", "byte", "char")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """The text a run reads and the tokens it becomes."""
@@ -50,20 +53,25 @@ class Data:
     """`pydocs`, `grammar`, `files:PATH` or `hub:NAME`."""
     column: str = "text"
     """Field that holds the text in .tsv, .csv, .jsonl and hub data sets."""
-    tokenizer: Literal["wordpiece", "bpe", "unigram", "byte", "char"] = "wordpiece"
+    unit: Literal["paragraph", "line", "file"] = "paragraph"
+    """What a document of a .txt file is: a block between blank lines; a line, taken as one sentence; the file as it stands."""
+    tokenizer: str = "wordpiece"
+    """`wordpiece`, `bpe`, `unigram`, `word`, `byte`, `char`, or `folder:PATH` with a `tokenizer.json` that is already trained."""
     vocabulary: int = 1024
-    """Token types, special tokens included; `byte` and `char` have the size their alphabet gives."""
+    """Token types, special tokens included; `byte`, `char` and `folder:PATH` have the size their alphabet gives."""
     context: int = 64
     """Tokens in one window, special tokens included."""
 
     def __post_init__(self) -> None:
         require(64 <= self.vocabulary <= 1_000_000, "data.vocabulary", self.vocabulary, "between 64 and 1000000 token types")
         require(8 <= self.context <= 65536, "data.context", self.context, "between 8 and 65536 tokens")
+        if not self.tokenizer.startswith("folder:"):
+            choose(self.tokenizer, TOKENIZERS, "tokenizer")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """The controlled transformer that all objectives share, so that only the objective differs."""
+    """The network under an objective: the transformer that all share, so that only the objective differs, or its paper's own."""
 
     width: int = 128
     layers: int = 2
@@ -73,13 +81,15 @@ class Backbone:
     feed_forward: int = 4
     """Hidden width of the feed-forward layer, in multiples of `width`."""
     dropout: float = 0.0
+    kind: Literal["controlled", "published"] = "controlled"
+    """`published`: the architecture of the objective's paper at this size; `positions` and `norm` are then the paper's."""
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "feed_forward"):
             require(getattr(self, name) >= 1, f"backbone.{name}", getattr(self, name), "at least 1")
         require(self.width % self.heads == 0, "backbone.width", self.width, f"a multiple of heads = {self.heads}")
         require(
-            self.positions != "rotary" or (self.width // self.heads) % 2 == 0,
+            self.kind == "published" or self.positions != "rotary" or (self.width // self.heads) % 2 == 0,
             "backbone.width",
             self.width,
             f"2 x heads = {2 * self.heads} times a whole number, because rotary positions turn pairs of features",
@@ -156,6 +166,8 @@ class RunConfig:
     runtime: Runtime = field(default_factory=Runtime)
     evaluations: tuple[Any, ...] = ()
     """Yardsticks, each a frozen dataclass from `ablate.evaluation`."""
+    initial: str = ""
+    """Folder of a published checkpoint (config.json, model.safetensors, tokenizer.json) the run starts from; empty: random."""
     pretrain: bool = True
     """False: the model is measured as initialised; the arm that shows what pretraining buys."""
     seed: int = 0

@@ -58,10 +58,11 @@ def digest(*parts: object) -> str:
 def training_fields(config: RunConfig) -> dict[str, Any]:
     """The flattened configuration without what does not change the trained model: yardsticks, and where a file lies.
 
-    The place of a corpus is left out because its fingerprint, of the text itself, is an ingredient of its own.
+    The place of a corpus, a tokenizer or an initial checkpoint is left out because its fingerprint is an ingredient of its own.
     """
     fields = {path: value for path, value in flatten(config).items() if not path.startswith("evaluations")}
-    return {**fields, "data.corpus": str(fields["data.corpus"]).partition(":")[0]}
+    kinds = {path: str(fields[path]).partition(":")[0] for path in ("data.corpus", "data.tokenizer")}
+    return {**fields, **kinds, "initial": bool(fields["initial"])}
 
 
 def from_function(function: Callable[[RunConfig], list[Row]]) -> Measure:

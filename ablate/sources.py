@@ -12,7 +12,7 @@ import hashlib
 from pathlib import Path
 
 PACKAGE = "ablate"
-NOT_PART_OF_A_RUN = ("ablate.evaluation", "ablate.training.provenance", "ablate.training.measure")
+NOT_PART_OF_A_RUN = ("ablate.evaluation", "ablate.training.provenance", "ablate.training.measure", "ablate.interop")
 REGISTRIES = ("ablate", "ablate.objectives", "ablate.data.corpora")
 
 

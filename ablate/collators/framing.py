@@ -21,6 +21,13 @@ def frame_windows(texts: Sequence[Ids], *, first: int, last: int) -> Ids:
     return rows
 
 
+def documents(rows: Sequence[Ids]) -> Ids | None:
+    """Running document numbers, int32 [B, T], of rows of one length; None when no row holds more than one document."""
+    if all(row[0] == row[-1] for row in rows):
+        return None
+    return np.stack(rows).astype(np.int32)
+
+
 def frame_pairs(pairs: Sequence[tuple[Ids, Ids]], context: int, *, first: int, last: int, padding: int) -> tuple[Ids, Ids]:
     """Rows of `context` tokens and their segments (0 for the first text and its frame, 1 for the second), int64 [B, T].
 

@@ -19,8 +19,17 @@ class Windows(Protocol):
 
     tokens_per_example: float
 
+    def __len__(self) -> int:
+        """Examples in an epoch."""
+        ...
+
+    def __getitem__(self, place: int) -> Any:
+        """Example `place` in corpus order, for evaluation."""
+        ...
+
     def draw(self, seed: int, index: int) -> Any:
         """Example `index` of the training sequence under `seed`."""
+        ...
 
 
 class TextModule(LightningDataModule):

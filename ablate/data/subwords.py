@@ -102,6 +102,19 @@ def _unigram(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
     return model
 
 
+def _word(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
+    counts: Counter[str] = Counter()
+    for sentence in sample:
+        counts.update(sentence.split())
+    # A corpus that marks its own unknown words (as the Penn Treebank's "<unk>") keeps the mark as a word of its own.
+    kept = sorted(counts, key=lambda word: (-counts[word], word))[: vocabulary - len(SPECIAL)]
+    # No word holds a space, so no text spells the name of a special token; see `_unigram`.
+    tokens = {name: i for i, name in enumerate((*(f"{name} " for name in SPECIAL), *kept))}
+    model = tokenizers.Tokenizer(models.WordLevel(vocab=tokens, unk_token=f"{SPECIAL[UNK]} "))
+    model.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return model
+
+
 def _byte(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
     spelled = {byte: character for character, byte in bytes_by_character().items()}
     tokens = {name: i for i, name in enumerate(SPECIAL)} | {spelled[byte]: len(SPECIAL) + byte for byte in range(256)}
@@ -121,7 +134,7 @@ def _char(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
     return model
 
 
-TRAINERS = {"wordpiece": _wordpiece, "bpe": _bpe, "unigram": _unigram, "byte": _byte, "char": _char}
+TRAINERS = {"wordpiece": _wordpiece, "bpe": _bpe, "unigram": _unigram, "word": _word, "byte": _byte, "char": _char}
 
 
 def bytes_by_character() -> dict[str, int]:

@@ -1,10 +1,11 @@
-"""Five tokenizers behind one interface, trained on the training split, deterministic.
+"""Six tokenizers behind one interface, trained on the training split, deterministic.
 
 | kind | a token is | source |
 | --- | --- | --- |
 | `wordpiece` | a word or a `##` piece of one, lower case, no accents | Schuster & Nakajima 2012; Devlin et al. 2019, sec. 3 |
 | `bpe` | a run of bytes joined by frequency, case kept | Sennrich et al. 2016, sec. 3.2; Radford et al. 2019, sec. 2.2 |
 | `unigram` | a piece that maximises the likelihood of the text | Kudo 2018, sec. 3.2 |
+| `word` | what stands between spaces, the most frequent ones; the others are `[UNK]` | Mikolov et al. 2010, sec. 4 |
 | `byte` | one byte of UTF-8 | Xue et al. 2022 (ByT5), sec. 3.1 |
 | `char` | one character of the training text | |
 
@@ -119,7 +120,7 @@ def train(sentences: Iterable[str], kind: str, vocabulary: int, fingerprint: str
 
 
 def _continues(kind: str, token: str) -> bool:
-    if token in SPECIAL:
+    if token in SPECIAL or kind == "word":
         return False
     if kind == "wordpiece":
         return token.startswith("##")

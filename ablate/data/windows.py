@@ -68,10 +68,13 @@ class Order:
 
 
 class PackedWindows:
-    """The windows of one split. Raises `ConfigError` when the split has no whole window."""
+    """The windows of one split, each with the `before` positions that precede it, so that neighbours overlap by as many.
 
-    def __init__(self, store: TokenStore, length: int) -> None:
-        self.store, self.length = store, length
+    Before the first document stands a SEP, as between any two. Raises `ConfigError` when the split has no whole window.
+    """
+
+    def __init__(self, store: TokenStore, length: int, before: int = 0) -> None:
+        self.store, self.length, self.before = store, length, before
         starts = np.asarray(store.sentence_starts)[store.document_starts]
         # Each earlier document brought its tokens and one SEP.
         self._starts = starts + np.arange(len(starts))
@@ -97,15 +100,56 @@ class PackedWindows:
         return self._window(self._order.place(seed, index), index)
 
     def _window(self, place: int, index: int) -> Window:
-        positions_T = np.arange(place * self.length, (place + 1) * self.length)
+        positions_T = np.arange(place * self.length - self.before, (place + 1) * self.length)
+        outside = int((positions_T < 0).sum())
+        if outside:
+            inside = self._read(positions_T[outside:])
+            padded = np.full(outside, SEP), np.zeros(outside, np.int32)
+            return Window(index, *(np.concatenate(pair) for pair in zip(padded, inside, strict=True)), place)  # type: ignore[arg-type]
+        return Window(index, *self._read(positions_T), place)
+
+    def _read(self, positions_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         documents_T = np.searchsorted(self._starts, positions_T, side="right") - 1
         ends_document_T = positions_T == self._starts[documents_T + 1] - 1
         sources_T = positions_T - documents_T
         first = int(sources_T[0])
         held = self.store.tokens[first : int(sources_T[-1]) + 1]
-        tokens_T = np.full(self.length, SEP)
+        tokens_T = np.full(len(positions_T), SEP)
         tokens_T[~ends_document_T] = held[sources_T[~ends_document_T] - first]
-        return Window(index, tokens_T, documents_T.astype(np.int32), place)
+        return tokens_T, documents_T.astype(np.int32)
+
+
+class Sentences:
+    """The sentences of one split, each an example of its own, cut after `length` tokens.
+
+    What text autoencoders and GANs read (Bowman et al. 2016, section 4). Raises `ConfigError` when the split has none.
+    """
+
+    def __init__(self, store: TokenStore, length: int) -> None:
+        self.store, self.length = store, length
+        if not len(store.sentence_starts) > 1:
+            raise ConfigError(f"the {store.split} split has no sentences: use a larger corpus")
+        self._order = Order(len(store.sentence_starts) - 1, store.split)
+        self.tokens_per_example = float(np.minimum(np.diff(store.sentence_starts), length).mean())
+
+    def __len__(self) -> int:
+        """Sentences in an epoch."""
+        return self._order.count
+
+    def __getitem__(self, place: int) -> Window:
+        """Sentence `place` in corpus order, for evaluation."""
+        if not 0 <= place < len(self):
+            raise IndexError(f"sentence {place} of {len(self)}")
+        return self._sentence(place, place)
+
+    def draw(self, seed: int, index: int) -> Window:
+        """Example `index` of the training sequence under `seed`."""
+        return self._sentence(self._order.place(seed, index), index)
+
+    def _sentence(self, place: int, index: int) -> Window:
+        begin, end = int(self.store.sentence_starts[place]), int(self.store.sentence_starts[place + 1])
+        tokens_T = self.store.tokens[begin : min(end, begin + self.length)].astype(np.int64)
+        return Window(index, tokens_T, np.zeros(len(tokens_T), np.int32), place)
 
 
 class SegmentPairs:

@@ -25,11 +25,14 @@ class Embedding(nn.Module):
         self.norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
         self.dropout = nn.Dropout(backbone.dropout)
 
-    def forward(self, tokens_BT: Tensor, segments_BT: Tensor | None = None) -> Tensor:
-        """Without `segments_BT` every token belongs to segment 0."""
+    def forward(
+        self, tokens_BT: Tensor, segments_BT: Tensor | None = None, positions_BT: Tensor | None = None, first: int = 0
+    ) -> Tensor:
+        """Without `segments_BT` every token belongs to segment 0; without `positions_BT` a row starts at position `first`."""
         x_BTD = self.token(tokens_BT)
         if self.position is not None:
-            x_BTD = x_BTD + self.position.weight[: tokens_BT.shape[1]]
+            row = self.position.weight[first : first + tokens_BT.shape[1]]
+            x_BTD = x_BTD + (row if positions_BT is None else self.position(positions_BT))
         if self.segment is not None:
             x_BTD = x_BTD + (self.segment.weight[0] if segments_BT is None else self.segment(segments_BT))
         return self.dropout(self.norm(x_BTD))

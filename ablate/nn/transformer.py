@@ -19,7 +19,9 @@ Shape letters: B batch, T position, D width, H heads, K head width.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
@@ -32,16 +34,51 @@ NORM_EPSILON = 1e-12
 """Added to the variance; BERT's value."""
 
 
+class Cache:
+    """Keys and values of the positions already read, one pair [B, H, S, K] a layer, so that a new token is read once."""
+
+    def __init__(self) -> None:
+        self.layers: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def length(self) -> int:
+        """Positions held."""
+        return self.layers[0][0].shape[-2] if self.layers else 0
+
+    def extend(self, layer: int, k_BHTK: Tensor, v_BHTK: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values of `layer`, the new ones last."""
+        if layer == len(self.layers):
+            self.layers.append((k_BHTK, v_BHTK))
+        else:
+            k, v = self.layers[layer]
+            self.layers[layer] = torch.cat([k, k_BHTK], dim=-2), torch.cat([v, v_BHTK], dim=-2)
+        return self.layers[layer]
+
+
+class Sight(NamedTuple):
+    """Who sees whom, and from where: what every layer of one forward pass is told."""
+
+    visible: Tensor | None = None
+    """bool, broadcastable to [B, H, T, S]; None: everybody."""
+    causal: bool = False
+    bias: Tensor | None = None
+    """Added to the scores, broadcastable to [B, H, T, S]."""
+    turn: tuple[Tensor, Tensor] | None = None
+    """Rotary cosine and signed sine, broadcastable to [B, T, 2, H, K]."""
+    cache: Cache | None = None
+
+
 class SelfAttention(nn.Module):
     """[B, T, D] -> [B, T, D]; queries, keys and values come from one matrix product."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, layer: int = 0) -> None:
         super().__init__()
-        self.heads = backbone.heads
+        self.heads, self.layer = backbone.heads, layer
         self.qkv = nn.Linear(backbone.width, 3 * backbone.width)
         self.out = nn.Linear(backbone.width, backbone.width)
 
-    def forward(self, x_BTD: Tensor, visible: Tensor | None, bias: Tensor | None, turn: tuple[Tensor, Tensor] | None) -> Tensor:
+    def project(self, x_BTD: Tensor, turn: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each [B, H, T, K], the first two turned to their positions."""
         B, T, D = x_BTD.shape
         qkv = self.qkv(x_BTD).view(B, T, 3, self.heads, D // self.heads)
         if turn is None:
@@ -49,8 +86,17 @@ class SelfAttention(nn.Module):
         else:
             q, k = rotate(qkv[:, :, :2], *turn).permute(2, 0, 3, 1, 4).unbind(0)
             v = qkv[:, :, 2].transpose(1, 2)
-        z_BHTK = attention(q, k, v, visible=visible, bias=bias)
-        return self.out(z_BHTK.transpose(1, 2).reshape(B, T, D))
+        return q, k, v
+
+    def merge(self, z_BHTK: Tensor) -> Tensor:
+        """The heads' averages side by side through the output matrix, [B, T, D]."""
+        return self.out(z_BHTK.transpose(1, 2).flatten(2))
+
+    def forward(self, x_BTD: Tensor, sight: Sight) -> Tensor:
+        q, k, v = self.project(x_BTD, sight.turn)
+        if sight.cache is not None:
+            k, v = sight.cache.extend(self.layer, k, v)
+        return self.merge(attention(q, k, v, visible=sight.visible, causal=sight.causal, bias=sight.bias))
 
 
 class FeedForward(nn.Module):
@@ -68,20 +114,20 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """One layer."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, layer: int = 0) -> None:
         super().__init__()
         self.pre_norm = backbone.norm == "pre"
-        self.attention = SelfAttention(backbone)
+        self.attention = SelfAttention(backbone, layer)
         self.attention_norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
         self.feed_forward = FeedForward(backbone)
         self.feed_forward_norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
         self.dropout = nn.Dropout(backbone.dropout)
 
-    def forward(self, x_BTD: Tensor, visible: Tensor | None, bias: Tensor | None, turn: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(self, x_BTD: Tensor, sight: Sight) -> Tensor:
         if self.pre_norm:
-            x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), visible, bias, turn))
+            x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), sight))
             return x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
-        x_BTD = self.attention_norm(x_BTD + self.dropout(self.attention(x_BTD, visible, bias, turn)))
+        x_BTD = self.attention_norm(x_BTD + self.dropout(self.attention(x_BTD, sight)))
         return self.feed_forward_norm(x_BTD + self.dropout(self.feed_forward(x_BTD)))
 
 
@@ -94,7 +140,7 @@ class Encoder(nn.Module):
 
     def __init__(self, backbone: Backbone, context: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(backbone) for _ in range(backbone.layers))
+        self.blocks = nn.ModuleList(Block(backbone, layer) for layer in range(backbone.layers))
         self.norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON) if backbone.norm == "pre" else nn.Identity()
         self.positions = backbone.positions
         # Not in the state: they follow from the configuration.
@@ -108,14 +154,52 @@ class Encoder(nn.Module):
         elif backbone.positions == "alibi":
             self.register_buffer("bias", alibi_bias(context, backbone.heads), persistent=False)
 
-    def forward(self, x_BTD: Tensor, visible_BT: Tensor | None = None) -> Tensor:
-        """`visible_BT`: bool, False on padding, which nobody then sees; None when there is no padding."""
-        T = x_BTD.shape[1]
-        visible = None if visible_BT is None else visible_BT[:, None, None, :]
-        turn = (self.cosine[:T], self.signed_sine[:T]) if self.positions == "rotary" else None
-        bias = self.bias[..., :T, :T].to(x_BTD.dtype) if self.positions == "alibi" else None
+    def sight(
+        self,
+        length: int,
+        visible: Tensor | None = None,
+        *,
+        causal: bool = False,
+        positions_BT: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Sight:
+        """What the blocks are told when `length` positions are read; the arguments are those of `forward`."""
+        if visible is not None:
+            visible = visible[:, None, None, :] if visible.ndim == 2 else visible[:, None]
+        read = cache.length if cache is not None else 0
+        turn = bias = None
+        if self.positions == "rotary":
+            which = slice(read, read + length) if positions_BT is None else positions_BT
+            turn = (self.cosine[which], self.signed_sine[which])
+        elif self.positions == "alibi":
+            if positions_BT is None:
+                bias = self.bias[..., read : read + length, : read + length]
+            else:
+                apart_BTT = (positions_BT[:, :, None] - positions_BT[:, None, :]).abs()
+                bias = self.bias[:, :, 0, :][..., apart_BTT].movedim(1, 0).flatten(1, 2)
+        return Sight(visible, causal, bias, turn, cache)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        visible: Tensor | None = None,
+        *,
+        causal: bool = False,
+        positions_BT: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Vectors of the last layer.
+
+        `visible`: bool, [B, T], False on padding, which nobody then sees, or [B, T, S], True where t sees s (packed documents);
+        None when there is nothing to hide. `causal`: nobody sees a later place of the row. `positions_BT`: int64 positions in
+        the text where the row is not in text order; learned positions are the embedding's. `cache`: what was read before,
+        extended by what is read now.
+        """
+        sight = self.sight(x_BTD.shape[1], visible, causal=causal, positions_BT=positions_BT, cache=cache)
+        if sight.bias is not None:
+            sight = sight._replace(bias=sight.bias.to(x_BTD.dtype))
         for block in self.blocks:
-            x_BTD = block(x_BTD, visible, bias, turn)
+            x_BTD = block(x_BTD, sight)
         return self.norm(x_BTD)
 
 

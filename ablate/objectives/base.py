@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from ablate.config import Backbone, ConfigError, Optimization, RunConfig
 
 if TYPE_CHECKING:
+    from ablate.data.module import Windows
     from ablate.data.token_store import TokenStore
     from ablate.data.tokenizer import Vocabulary
-    from ablate.data.windows import PackedWindows, SegmentPairs
+    from ablate.nn.decoding import Decoding
 
 Noise = Callable[[str, int], np.random.Generator]
 """(stream, index) -> generator: `ablate.seeds.generator` with its seed already given."""
@@ -67,7 +68,7 @@ class Objective(LightningModule, ABC):
 
     @classmethod
     @abstractmethod
-    def windows(cls, store: TokenStore, config: Any, context: int) -> PackedWindows | SegmentPairs:
+    def windows(cls, store: TokenStore, config: Any, context: int) -> Windows:
         """The pieces of text that one example is made of."""
 
     @staticmethod
@@ -89,6 +90,18 @@ class Objective(LightningModule, ABC):
         """The loss of one batch, with gradient."""
 
     @abstractmethod
+    def predictions(self, batch: Any) -> Tensor:
+        """Logits [M, V] of the batch's targets, in one fixed order; V counts every type the objective can answer with."""
+
+    @abstractmethod
+    def sees(self, batch: Any) -> dict[str, Tensor]:
+        """What each prediction may depend on: a field of the batch -> bool [M, N], for the N numbers of that field.
+
+        Written from the definition and not from the masks that the network uses: the contract holds one against the other. A
+        number that a prediction may not see can be anything without a bit of its logits changing.
+        """
+
+    @abstractmethod
     def flops(self, batch: Any) -> float:
         """Floating-point operations of a training step on this batch, see `ablate.nn.flops`."""
 
@@ -97,8 +110,11 @@ class Objective(LightningModule, ABC):
         self.last_losses = Losses(losses.loss.detach(), {name: part.detach() for name, part in losses.parts.items()})
         return losses.loss
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW (Loshchilov and Hutter 2019) in one fused kernel; the training loop sets the rate of each step."""
+    def configure_optimizers(self) -> Any:
+        """AdamW (Loshchilov and Hutter 2019) in one fused kernel; the training loop sets the rate of each step.
+
+        An objective with several optimizers, or none, sets `automatic_optimization = False` and steps them itself.
+        """
         decayed, spared = self.parameter_groups()
         settings = self.optimization
         return torch.optim.AdamW(
@@ -112,6 +128,19 @@ class Objective(LightningModule, ABC):
         """(decayed, never decayed): weight decay spares biases and norms, as in BERT's released optimizer."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Writes text."""
+
+    def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
+        """`length` further tokens of each framed prompt, int64 [B, length]; after a SEP, the end of a text, only PAD."""
+        ...
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """What precedes the continuation of `ids`; without ids, the beginning of a text."""
+        ...
 
 
 @runtime_checkable

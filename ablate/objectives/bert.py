@@ -96,6 +96,8 @@ class BertBatch(NamedTuple):
     """int64: 0 for the first text, 1 for the second; None without pairs."""
     visible_BT: Tensor | None
     """bool: False on padding; None without pairs, whose windows are full."""
+    documents_BT: Tensor | None
+    """int32: documents packed into one row do not see each other; None when every row holds one."""
     predicted_M: Tensor
     """int64: predicted positions in the flattened rows, ascending."""
     truths_M: Tensor
@@ -135,9 +137,11 @@ class Bert(Objective):
     def collate(
         windows: Sequence[Any], noise: Noise, progress: float, *, config: BertConfig, vocabulary: Vocabulary, context: int
     ) -> BertBatch:
-        segments = labels = None
+        segments = labels = documents = None
         if config.next_sentence == "off":
             tokens = framing.frame_windows([window.tokens_T for window in windows], first=CLS, last=SEP)
+            # CLS belongs to the first document and the last SEP to the last.
+            documents = framing.documents([np.pad(window.documents_T, 1, mode="edge") for window in windows])
         else:
             pairs = [
                 next_sentence.arrange(config.next_sentence, noise("pair", w.index).random(), w.first, w.following, w.elsewhere)
@@ -171,6 +175,7 @@ class Bert(Objective):
             inputs_BT=torch.from_numpy(masked.inputs),
             segments_BT=None if segments is None else torch.from_numpy(np.repeat(segments, number, axis=0)),
             visible_BT=None if segments is None else torch.from_numpy(np.repeat(tokens != PAD, number, axis=0)),
+            documents_BT=None if documents is None else torch.from_numpy(np.repeat(documents, number, axis=0)),
             predicted_M=torch.from_numpy(predicted),
             truths_M=torch.from_numpy(np.repeat(tokens, number, axis=0).ravel()[predicted]),
             labels_B=None if labels is None else torch.from_numpy(np.repeat(labels, number)),
@@ -179,15 +184,30 @@ class Bert(Objective):
         )
 
     def losses(self, batch: BertBatch) -> Losses:
-        hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, batch.visible_BT)
+        hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, _visible(batch))
         parts = {"mlm": cross_entropy(self._logits(hidden_BTD, batch.predicted_M), batch.truths_M)}
         if batch.labels_B is not None and self.pooler is not None and self.follows is not None:
             pooled_BD = torch.tanh(self.pooler(hidden_BTD[:, 0]))
             parts["nsp"] = cross_entropy(self.follows(pooled_BD), batch.labels_B)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
-    def _hidden(self, tokens_BT: Tensor, segments_BT: Tensor | None, visible_BT: Tensor | None) -> Tensor:
-        return self.encoder(self.embedding(tokens_BT, segments_BT), visible_BT)
+    def predictions(self, batch: BertBatch) -> Tensor:
+        return self._logits(self._hidden(batch.inputs_BT, batch.segments_BT, _visible(batch)), batch.predicted_M)
+
+    def sees(self, batch: BertBatch) -> dict[str, Tensor]:
+        """The row, as far as it belongs to the same document and is no padding."""
+        B, T = batch.inputs_BT.shape
+        row_N = torch.arange(B).repeat_interleave(T)
+        may_MN = row_N[batch.predicted_M][:, None] == row_N
+        if batch.documents_BT is not None:
+            document_N = batch.documents_BT.flatten()
+            may_MN = may_MN & (document_N[batch.predicted_M][:, None] == document_N)
+        if batch.visible_BT is not None:
+            may_MN = may_MN & batch.visible_BT.flatten()
+        return {"inputs_BT": may_MN}
+
+    def _hidden(self, tokens_BT: Tensor, segments_BT: Tensor | None, visible: Tensor | None) -> Tensor:
+        return self.encoder(self.embedding(tokens_BT, segments_BT), visible)
 
     def _logits(self, hidden_BTD: Tensor, positions_M: Tensor) -> Tensor:
         hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, positions_M)
@@ -234,6 +254,13 @@ class Bert(Objective):
         if batch.labels_B is not None:
             forward += flops.linear(rows, width, width) + flops.linear(rows, width, 2)
         return float(flops.TRAINING * forward)
+
+
+def _visible(batch: BertBatch) -> Tensor | None:
+    """Who sees whom: everybody, everybody but padding, or one's own document."""
+    if batch.documents_BT is None:
+        return batch.visible_BT
+    return batch.documents_BT[:, :, None] == batch.documents_BT[:, None, :]
 
 
 def _mask_generator(config: BertConfig, noise: Noise, window: Any) -> np.random.Generator:

@@ -25,6 +25,7 @@ from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
 from ablate.evaluation.reading import Yardstick
+from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.objectives import objective_of
 from ablate.objectives.base import Objective
@@ -115,6 +116,8 @@ def build(run: RunConfig, text: Text) -> Objective:
     torch.set_num_threads(run.runtime.threads)
     torch.manual_seed(torch_seed(run.seed, "init"))
     model = objective_of(run.objective).from_run(run, text.vocabulary)
+    if run.initial:
+        start_from(model, text, Path(run.initial))
     return model.to(run.runtime.device)
 
 
@@ -234,7 +237,8 @@ def run_trainer(run: RunConfig, model: Objective, text: Text, budget: TokenBudge
             devices=1,
             precision="bf16-mixed" if run.runtime.precision == "bf16" else "32-true",
             max_epochs=1,
-            gradient_clip_val=run.optimization.clip_norm or None,
+            # An objective that steps its optimizers itself clips for itself.
+            gradient_clip_val=(run.optimization.clip_norm or None) if model.automatic_optimization else None,
             callbacks=[budget],
             barebones=True,
         )
@@ -254,6 +258,8 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         # Batches are made in the training process on purpose: at this size a worker process costs more than it saves.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # A baseline that counts has nothing to optimize.
+        warnings.filterwarnings("ignore", message=".*configure_optimizers.* returned .None.*")
         # Between lightning 2.6.6 and torch 2.13; nothing here can change it.
         warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ablate import sources
+from ablate import interop, sources
 from ablate.config import ConfigError, RunConfig
 from ablate.data.text import fingerprints, prepare
 from ablate.evaluation.reading import check_capability, measurement_identity
@@ -40,6 +40,8 @@ def identify(run: RunConfig) -> Identity:
     roots = (FIT, *sorted(sources.imported(file, "")), "ablate.objectives.base") if outside else (FIT, kind.__module__)
     files = (str(file),) if outside else ()
     ingredients = {**fingerprints(run.data), "source": sources.fingerprint(roots, files)}
+    if run.initial:
+        ingredients["initial"] = interop.fingerprint(Path(run.initial))
     training = digest(training_fields(run), ingredients)
     return Identity(
         training=training,

@@ -61,6 +61,18 @@ def batch_of(model: Objective, store: TokenStore, indices: Iterator[int] | range
     return model.collator()([windows.draw(0, i) for i in indices], NOISE, progress)
 
 
+def learn(model: Objective, batch: Any, steps: int) -> None:
+    """Steps on one batch; a baseline that counts learns in `training_step` itself."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0) if list(model.parameters()) else None
+    for _ in range(steps):
+        if optimizer is None:
+            model.training_step(batch)
+            continue
+        optimizer.zero_grad()
+        model.losses(batch).loss.backward()
+        optimizer.step()
+
+
 def tensors(batch: Any) -> dict[str, torch.Tensor]:
     return {name: value for name, value in batch._asdict().items() if isinstance(value, torch.Tensor)}
 
@@ -74,7 +86,9 @@ class TestContract:
         total = sum(float(part.detach()) for part in losses.parts.values())
         assert float(losses.loss.detach()) == pytest.approx(total, rel=1e-5)
         first = next(iter(losses.parts.values()))
-        assert float(first.detach()) == pytest.approx(math.log(V), abs=0.3)
+        types = model.predictions(batch_of(model, store, range(1))).shape[-1]
+        assert types >= V
+        assert float(first.detach()) == pytest.approx(math.log(types), abs=0.3)
 
     def test_every_parameter_gets_a_gradient(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         model = build(name, fields)
@@ -85,23 +99,26 @@ class TestContract:
     def test_one_batch_can_be_learned_by_heart(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         model = build(name, fields)
         batch = batch_of(model, store, range(BATCH))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
         start = float(model.losses(batch).loss.detach())
-        for _ in range(80):
-            optimizer.zero_grad()
-            model.training_step(batch).backward()
-            optimizer.step()
+        learn(model, batch, steps=80)
+        assert float(model.losses(batch).loss.detach()) < 0.1 * start
+
+    def test_a_training_step_leaves_its_losses_detached(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields)
+        if not model.automatic_optimization:
+            pytest.skip(f"{name} steps its own optimizers, under a trainer")
+        model.training_step(batch_of(model, store, range(BATCH)))
         assert model.last_losses is not None
         assert not model.last_losses.loss.requires_grad
-        assert float(model.last_losses.loss) < 0.1 * start
 
     def test_same_seed_gives_the_same_bits(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         states = []
         for _ in range(2):
             model = build(name, fields, Backbone(width=32, heads=2, dropout=0.1))
             batch = batch_of(model, store, range(BATCH))
-            model.training_step(batch).backward()
-            states.append([p.grad for p in model.parameters()] + list(tensors(batch).values()))
+            torch.manual_seed(1)
+            learn(model, batch, steps=1)
+            states.append([*model.state_dict().values(), *tensors(batch).values()])
         assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
 
     def test_state_survives_a_round_trip(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
@@ -122,6 +139,29 @@ class TestContract:
         repeated = batch_of(model, store, range(BATCH), 0.5)
         assert all(torch.equal(a, b) for a, b in zip(tensors(together).values(), tensors(repeated).values(), strict=True))
 
+    def test_what_may_not_be_seen_leaves_every_bit_of_the_logits(
+        self, name: str, fields: dict[str, Any], store: TokenStore
+    ) -> None:
+        model = build(name, fields).eval()
+        batch = batch_of(model, store, range(BATCH), 0.5)
+        rng, noticed = np.random.default_rng(0), 0
+        with torch.no_grad():
+            before = model.predictions(batch)
+            seen = model.sees(batch)
+            assert seen, "an objective says what its predictions may depend on"
+            for field, may_MN in seen.items():
+                value = getattr(batch, field)
+                assert may_MN.shape == (len(before), value.numel())
+                assert not may_MN.all(), f"{field}: rows never see each other"
+                for place in rng.choice(value.numel(), min(40, value.numel()), replace=False):
+                    changed = value.clone().flatten()
+                    changed[place] = 5 + (changed[place] + 1 - 5) % (V - 5)
+                    after = model.predictions(batch._replace(**{field: changed.view_as(value)}))
+                    unseen = ~may_MN[:, place]
+                    assert torch.equal(before[unseen], after[unseen]), f"{field} at {place} leaks"
+                    noticed += int((before[~unseen] != after[~unseen]).any())
+        assert noticed > 0, "nothing that was changed was noticed, so the test could not fail"
+
     def test_counts_are_of_this_batch(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         model = build(name, fields)
         batch, single = batch_of(model, store, range(BATCH)), batch_of(model, store, range(1))
@@ -134,8 +174,8 @@ class TestContract:
         decayed, spared = model.parameter_groups()
         assert len(decayed) + len(spared) == len(list(model.parameters()))
         names = {id(p): path for path, p in model.named_parameters()}
-        assert all(names[id(p)].endswith("bias") or "norm" in names[id(p)] for p in spared)
-        assert not any(names[id(p)].endswith("bias") or "norm" in names[id(p)] for p in decayed)
+        assert all(p.ndim == 1 for p in spared)
+        assert not any(names[id(p)].endswith(".bias") or "norm" in names[id(p)] for p in decayed)
 
     def test_capabilities_ignore_padding(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         model = build(name, fields).eval()
@@ -169,8 +209,12 @@ class TestContract:
         run = RunConfig(objective=found.Config(**fields), backbone=BACKBONE, optimization=chosen)
         model = found.from_run(run, VOCABULARY)
         assert model.context == run.data.context
-        groups = model.configure_optimizers().param_groups
-        assert [group["weight_decay"] for group in groups] == [0.2, 0.0]
-        assert all(group["lr"] == 3e-4 and group["betas"] == (0.9, 0.9) for group in groups)
+        optimizers = model.configure_optimizers()
+        optimizers = optimizers if isinstance(optimizers, list | tuple) else [optimizers] * bool(list(model.parameters()))
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        assert {group["weight_decay"] for group in groups} <= {0.2, 0.0}
+        assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+        if model.automatic_optimization:
+            assert all(group["lr"] == 3e-4 and group["betas"] == (0.9, 0.9) for group in groups)
         with pytest.raises(ConfigError, match=rf"takes a {found.__name__}\.Config"):
             found.from_run(RunConfig(objective=BACKBONE), VOCABULARY)

@@ -26,6 +26,8 @@ class Document(NamedTuple):
     sentences: tuple[str, ...]
     label: str = ""
     """What the document is about; empty when the corpus has no labels."""
+    split: str = ""
+    """`train`, `validation` or `test` where the corpus comes divided; empty: by the hash of the text (`ablate.data.splits`)."""
 
 
 class MinimalPair(NamedTuple):
@@ -74,7 +76,7 @@ def _grammar(argument: str, data: Data) -> Corpus:
 def _files(argument: str, data: Data) -> Corpus:
     from ablate.data.corpora.files import Files
 
-    return Files(Path(argument).expanduser(), data.column)
+    return Files(Path(argument).expanduser(), data.column, data.unit)
 
 
 def _hub(argument: str, data: Data) -> Corpus:

@@ -7,6 +7,11 @@
 | `.csv` | one record, quoted as RFC 4180 says, header first: the column `data.column` |
 | `.tsv` | one line, no quoting, header first: the column `data.column` |
 
+`data.unit` makes every line of a .txt file a document of one sentence (`line`), or the whole file one, not a character
+changed (`file`). A folder whose files are all named after splits, with `train` among them (`train.tsv`, `ptb.valid.txt`,
+`test.jsonl`), keeps that division; where it brings no validation file, a hash of the text sets a twentieth of the training
+documents apart.
+
 A field or column `label` gives the label where there is one. Text is UTF-8, in any language; sentences are found by
 `prose.split_sentences`. A folder is read recursively in the order of its relative paths, hidden files left out.
 """
@@ -15,6 +20,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +31,7 @@ from ablate.data.corpora import Document, source_digest
 from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
 from ablate.data.corpora.prose import split_sentences
+from ablate.data.splits import falls_in_validation
 from ablate.measure import digest
 
 LONGEST_DOCUMENT = 1 << 20
@@ -37,8 +44,8 @@ class Files:
 
     name = "files"
 
-    def __init__(self, path: Path, column: str) -> None:
-        self.path, self.column = path, column
+    def __init__(self, path: Path, column: str, unit: str = "paragraph") -> None:
+        self.path, self.column, self.unit = path, column, unit
         if not path.exists():
             raise ConfigError(f"data.corpus = 'files:{path}', but there is no such file or folder")
         self.paths = _files_below(path) if path.is_dir() else [path]
@@ -47,10 +54,14 @@ class Files:
                 raise ConfigError(f"data.corpus = 'files:{path}', but {file.name} must end in one of {SUFFIXES}")
             if not file.stat().st_size:
                 raise ConfigError(f"{file} is empty")
+        self._given = [_split_named(file) for file in self.paths]
+        if "train" not in self._given or "" in self._given:
+            self._given = [""] * len(self.paths)
 
     def fingerprint(self) -> str:
         """Digest of the contents in order, their kinds, the column and the reading code; where the files lie plays no part."""
-        return digest(self.name, self.column, [(_kind(file), digest_of(file)) for file in self.paths], source_digest(*CLEANING))
+        contents = [(_kind(file), digest_of(file)) for file in self.paths]
+        return digest(self.name, self.column, self.unit, self._given, contents, source_digest(*CLEANING))
 
     def describe(self) -> dict[str, str]:
         """File names and sizes."""
@@ -61,11 +72,16 @@ class Files:
     def documents(self) -> Iterator[Document]:
         """Documents in the order of the files. Raises `ConfigError` with file and place for what is not readable text."""
         found = False
-        for file in self.paths:
-            for text, label in READERS[_kind(file)](file, self.column):
-                if sentences := tuple(split_sentences(text)):
+        for file, given in zip(self.paths, self._given, strict=True):
+            read = UNITS[self.unit] if _kind(file) == ".txt" else READERS[_kind(file)]
+            whole = _kind(file) == ".txt" and self.unit != "paragraph"
+            for text, label in read(file, self.column):
+                if sentences := (text,) if whole else tuple(split_sentences(text)):
                     found = True
-                    yield Document(sentences, label)
+                    document = Document(sentences, label, given)
+                    if given == "train" and "validation" not in self._given and falls_in_validation(document):
+                        document = document._replace(split="validation")
+                    yield document
         if not found:
             raise ConfigError(f"data.corpus = 'files:{self.path}' holds no text")
 
@@ -95,6 +111,22 @@ def _read_txt(path: Path, column: str) -> Iterator[tuple[str, str]]:
         block = [line] if line.strip() else []
         size = len(line)
     yield "".join(block), ""
+
+
+def _read_each_line(path: Path, column: str) -> Iterator[tuple[str, str]]:
+    for line in read_lines(path):
+        if line := line.strip():
+            yield line, ""
+
+
+def _read_whole(path: Path, column: str) -> Iterator[tuple[str, str]]:
+    yield "".join(read_lines(path, cut=True)), ""
+
+
+def _split_named(path: Path) -> str:
+    """The split a file's name speaks of: one of the words between its dots, dashes and underscores."""
+    words = re.split(r"[^a-z]+", path.name.lower())
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "")
 
 
 def _read_jsonl(path: Path, column: str) -> Iterator[tuple[str, str]]:
@@ -150,4 +182,6 @@ READERS: dict[str, Callable[[Path, str], Iterator[tuple[str, str]]]] = {
     ".csv": partial(_read_table, strict=True),
     ".tsv": partial(_read_table, delimiter="\t", quoting=csv.QUOTE_NONE),
 }
+UNITS = {"paragraph": _read_txt, "line": _read_each_line, "file": _read_whole}
+SPLIT_WORDS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 SUFFIXES = ", ".join(READERS) + " (each also with .gz)"

@@ -10,6 +10,7 @@ it costs T x K and not T x S.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -22,17 +23,25 @@ def attention(
     v_BHSK: Tensor,
     *,
     visible: Tensor | None = None,
+    causal: bool = False,
     bias: Tensor | None = None,
     scale: float | None = None,
 ) -> Tensor:
     """Each query's average of the values it sees, weighted by how well their keys match; shape [B, H, T, K].
 
     `visible`: bool, broadcastable to [B, H, T, S], True where a query sees a key; None when every query sees every key,
-    which is the fast path. `bias`: float of the queries' type, broadcastable to [B, H, T, S], added to the scaled scores.
+    which is the fast path. `causal`: the last query sees every key and each earlier one a key less, so that query t of T sees
+    key s of S where s <= t + S - T (with a key-value cache S > T); it narrows `visible`. `bias`: float of the queries' type, broadcastable to [B, H, T, S], added to the scaled scores.
     `scale`: factor on the scores before the bias; None is 1 / sqrt(K).
 
     A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0.
     """
+    T, S = q_BHTK.shape[-2], k_BHSK.shape[-2]
+    if causal and T > 1:
+        if visible is None and bias is None and T == S:
+            return scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, is_causal=True, scale=scale)
+        earlier_TS = torch.ones(T, S, dtype=torch.bool, device=q_BHTK.device).tril(S - T)
+        visible = earlier_TS if visible is None else visible & earlier_TS
     if visible is None:
         return scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=bias, scale=scale)
     # Kernels differ on a row without keys (zero, the mean of all values, NaN), so such a row is opened for the kernel

@@ -19,6 +19,7 @@ def attention(
     v_BHSK: Tensor,
     *,
     visible: Tensor | None = None,
+    causal: bool = False,
     bias: Tensor | None = None,
     scale: float | None = None,
 ) -> Tensor:
@@ -28,6 +29,9 @@ def attention(
     if bias is not None:
         scores = scores + bias.double()
     seen = torch.ones_like(scores) if visible is None else visible.expand_as(scores).double()
+    if causal:
+        T, S = scores.shape[-2:]
+        seen = seen * (torch.arange(S)[None] <= torch.arange(T)[:, None] + S - T)
     # The softmax does not change when a constant is taken from a row; without it exp() overflows.
     odds = seen * torch.exp(scores - scores.detach().amax(dim=-1, keepdim=True))
     total = odds.sum(dim=-1, keepdim=True)
