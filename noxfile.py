@@ -78,7 +78,13 @@ for file in sorted((HERE / "studies").glob("[!_]*.py")):
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """The test suite, without whole studies."""
-    session.run(python(session), "-m", "pytest", "-m", "not smoke", *session.posargs, external=True)
+    session.run(python(session), "-m", "pytest", "-m", "not smoke and not published", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def published(session: nox.Session) -> None:
+    """Published figures, reproduced on real data under $ABLATE_DATA; minutes each."""
+    session.run(python(session), "-m", "pytest", "-m", "published", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -56,7 +56,7 @@ class Data:
     unit: Literal["paragraph", "line", "file"] = "paragraph"
     """What a document of a .txt file is: a block between blank lines; a line, taken as one sentence; the file as it stands."""
     tokenizer: str = "wordpiece"
-    """`wordpiece`, `bpe`, `unigram`, `word`, `byte`, `char`, or `folder:PATH` with a `tokenizer.json` that is already trained."""
+    """`wordpiece`, `bpe`, `unigram`, `word`, `byte`, `char`, or `folder:PATH`, a trained `tokenizer.json`."""
     vocabulary: int = 1024
     """Token types, special tokens included; `byte`, `char` and `folder:PATH` have the size their alphabet gives."""
     context: int = 64
@@ -71,7 +71,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """The network under an objective: the transformer that all share, so that only the objective differs, or its paper's own."""
+    """The network under an objective: the one transformer that all share, or the architecture of its paper."""
 
     width: int = 128
     layers: int = 2
@@ -177,9 +177,10 @@ class RunConfig:
         require(self.seed >= 0, "seed", self.seed, "at least 0")
 
 
-def override(config: RunConfig, values: Mapping[str, Scalar]) -> RunConfig:
+def override(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     """A copy of `config` with the fields at the dotted paths replaced, each checked against its declared type.
 
+    The path `objective` takes the `Config` of any objective, the others scalars; fields below `objective` are then its own.
     Values that meet in one part are set together, so that `width` and `heads` may change in one step.
     Raises `ConfigError` for an unknown path (with the nearest known one), a value of the wrong type or out of range.
     """
@@ -191,24 +192,26 @@ def flatten(config: object) -> dict[str, Scalar]:
     return dict(_leaves(config, ""))
 
 
-def _replace(part: Any, values: Mapping[str, Scalar], prefix: str) -> Any:
+def _replace(part: Any, values: Mapping[str, Any], prefix: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(part)}
     hints = typing.get_type_hints(type(part))
     changes: dict[str, Any] = {}
-    below: dict[str, dict[str, Scalar]] = {}
+    below: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
         head, _, rest = path.partition(".")
         if head not in fields or (rest and not dataclasses.is_dataclass(getattr(part, head))):
             raise _unknown_path(part, prefix + path, prefix)
         if rest:
             below.setdefault(head, {})[rest] = value
+        elif head == "objective" and dataclasses.is_dataclass(value):
+            changes[head] = value
         elif dataclasses.is_dataclass(getattr(part, head)):
             first = dataclasses.fields(getattr(part, head))[0].name
             raise ConfigError(f"{prefix}{path} is a group of fields; name one of them, e.g. {prefix}{path}.{first}")
         else:
             changes[head] = _checked(value, hints[head], prefix + path)
     for head, nested in below.items():
-        changes[head] = _replace(getattr(part, head), nested, f"{prefix}{head}.")
+        changes[head] = _replace(changes.get(head, getattr(part, head)), nested, f"{prefix}{head}.")
     return dataclasses.replace(part, **changes)
 
 

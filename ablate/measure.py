@@ -34,6 +34,10 @@ class Identity:
     """Fingerprints that entered the digest beside the configuration."""
 
 
+LEFT_OUT = "left out"
+"""Fact of `prepare`: why the run cannot be read by one of its yardsticks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measure:
     """Three functions. `run` must be a pure function of its configuration, measured times aside."""

@@ -11,15 +11,16 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ablate"
 BASE = {"config", "seeds", "records", "measure", "specification", "sources", "doctor"}
-TRAINING_WING = ["collators", "nn", "data", "objectives", "evaluation", "training", "timing"]
+TRAINING_WING = ["collators", "nn", "data", "objectives", "interop", "evaluation", "training", "timing"]
 REPORTING_WING = ["analysis", "claims", "report", "study"]
 ALLOWED = {
     "collators": {"data"},
     "nn": set(),
     "data": set(),
     "objectives": {"collators", "nn", "data"},
+    "interop": {"objectives", "nn", "data"},
     "evaluation": {"objectives", "data"},
-    "training": {"objectives", "evaluation", "data"},
+    "training": {"objectives", "interop", "evaluation", "data"},
     "timing": {"training", "data", "objectives"},
     "analysis": set(),
     "claims": {"analysis"},
@@ -27,7 +28,7 @@ ALLOWED = {
     "study": {"report", "claims", "analysis"},
 }
 HEAVY = {
-    "torch": {"nn", "objectives", "evaluation", "training", "timing", "data", "collators"},
+    "torch": {"nn", "objectives", "interop", "evaluation", "training", "timing", "data", "collators"},
     "lightning": {"data", "objectives", "training"},
     "optuna": {"study"},
     "seaborn": {"report"},

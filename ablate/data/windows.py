@@ -103,9 +103,8 @@ class PackedWindows:
         positions_T = np.arange(place * self.length - self.before, (place + 1) * self.length)
         outside = int((positions_T < 0).sum())
         if outside:
-            inside = self._read(positions_T[outside:])
-            padded = np.full(outside, SEP), np.zeros(outside, np.int32)
-            return Window(index, *(np.concatenate(pair) for pair in zip(padded, inside, strict=True)), place)  # type: ignore[arg-type]
+            tokens_T, documents_T = self._read(positions_T[outside:])
+            return Window(index, np.pad(tokens_T, (outside, 0), constant_values=SEP), np.pad(documents_T, (outside, 0)), place)
         return Window(index, *self._read(positions_T), place)
 
     def _read(self, positions_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -22,11 +22,11 @@ import torch
 from ablate.config import ConfigError
 from ablate.data.text import Text
 from ablate.measure import digest
-from ablate.objectives.base import Encodes, FillsMasks, Scores
+from ablate.objectives.base import Encodes, FillsMasks, Samples, Scores
 from ablate.records import Row
 from ablate.seeds import generator
 
-CAPABILITIES = (Encodes, FillsMasks, Scores)
+CAPABILITIES = (Encodes, FillsMasks, Scores, Samples)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
     """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields."""
     fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick)}  # type: ignore[arg-type]
     return digest(training_identity, yardstick.name, yardstick.VERSION, fields)
+
+
+def readable(yardsticks: Sequence[Any], objective: Any) -> tuple[Any, ...]:
+    """The yardsticks that `objective`, a model or its class, can be read by."""
+    return tuple(yardstick for yardstick in yardsticks if isinstance(objective, yardstick.needs))
 
 
 def check_capability(yardstick: Yardstick, objective: Any) -> None:

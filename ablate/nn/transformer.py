@@ -176,7 +176,7 @@ class Encoder(nn.Module):
                 bias = self.bias[..., read : read + length, : read + length]
             else:
                 apart_BTT = (positions_BT[:, :, None] - positions_BT[:, None, :]).abs()
-                bias = self.bias[:, :, 0, :][..., apart_BTT].movedim(1, 0).flatten(1, 2)
+                bias = self.bias[0, :, 0][:, apart_BTT].movedim(1, 0)
         return Sight(visible, causal, bias, turn, cache)
 
     def forward(

@@ -42,7 +42,8 @@ def arms(study: Study, seeds: int) -> tuple[Arm, ...]:
 
 def configure(study: Study, arm: Arm, seed: int, tuned: dict[str, Scalar]) -> RunConfig:
     """The run of `arm` under `seed`, with the arm's tuned nuisance values."""
-    return override(study.base, {**arm.values, **tuned, "seed": seed, "pretrain": arm.role != "untrained"})
+    fields = {path: value for factor in study.factors for path, value in factor.fields(arm.values[factor.path]).items()}
+    return override(study.base, {**fields, **tuned, "seed": seed, "pretrain": arm.role != "untrained"})
 
 
 def _settings(study: Study) -> list[dict[str, Scalar]]:

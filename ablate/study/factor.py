@@ -7,7 +7,9 @@ a *nuisance* factor must be tuned anew for every level, or the comparison favour
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from ablate.config import Scalar, require
 
@@ -19,6 +21,9 @@ class Factor:
     path: str
     """Dotted path, e.g. `objective.mask_rate`."""
     levels: tuple[Scalar, ...]
+    settings: Mapping[Scalar, Mapping[str, Any]] = field(default_factory=dict)
+    """What a level stands for where it is more than a value of `path`: level -> fields, e.g. `{"gpt": {"objective":
+    Gpt.Config()}}` for the path `objective.name`. A level without settings sets `path` alone."""
     label: str = ""
     """Words for tables, e.g. `mask rate`; empty: the last part of the path."""
     equation: str = ""
@@ -29,6 +34,10 @@ class Factor:
     def __post_init__(self) -> None:
         require(len(self.levels) >= 1, f"factor {self.path}", self.levels, "given at least one level")
         require(len(set(self.levels)) == len(self.levels), f"factor {self.path}", self.levels, "given distinct levels")
+
+    def fields(self, level: Scalar) -> Mapping[str, Any]:
+        """The fields of the run configuration that `level` sets."""
+        return self.settings.get(level, {self.path: level})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,10 @@ class Range:
         require(self.low < self.high, f"range {self.path}", (self.low, self.high), "low < high")
         require(not self.log or self.low > 0, f"range {self.path}", self.low, "positive on a logarithmic axis")
         require(self.points >= 2, f"range {self.path}", self.points, "given at least 2 points")
+
+    def fields(self, level: Scalar) -> Mapping[str, Any]:
+        """The fields of the run configuration that `level` sets."""
+        return {self.path: level}
 
     def levels(self) -> tuple[float, ...]:
         """`points` values from `low` to `high`, evenly spaced on the axis, rounded to four significant digits."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError
+from ablate.measure import LEFT_OUT
 from ablate.records import DONE
 from ablate.study import discover
 from ablate.study.cell import Outcome
@@ -90,6 +91,8 @@ def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
     """Build what the runs share, once for every combination of data and objective among the arms."""
     progress.phase("preparing the text")
     facts = setup.study.measure.prepare(setup.study.base, progress.phase)
+    if LEFT_OUT in facts:
+        raise ConfigError(str(facts[LEFT_OUT]))
     seen = [(setup.study.base.data, setup.study.base.objective)]
     for cell in setup.plan().cells:
         if (cell.config.data, cell.config.objective) not in seen:

@@ -79,7 +79,8 @@ class Study:
         require(bool(self.metrics), f"study {self.name}: metrics", self.metrics, "at least one column")
         known = flatten(self.base)
         for factor in self.factors:
-            override(self.base, {factor.path: known.get(factor.path)})
+            for level in factor.settings if isinstance(factor, Factor) and factor.settings else (known.get(factor.path),):
+                override(self.base, factor.fields(level))
         for tier in self.tiers:
             choose(tier, TIERS, "tier")
 

@@ -24,7 +24,7 @@ from lightning import Trainer
 from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
-from ablate.evaluation.reading import Yardstick
+from ablate.evaluation.reading import Yardstick, readable
 from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.objectives import objective_of
@@ -188,11 +188,11 @@ class _Readings:
         if mean_loss is not None:
             self._add([Row(evaluation="training", metric="nats_per_target", value=mean_loss, unit="nats")], stamp)
         if stamp["stage"] != "final":
-            self._read([y for y in self._run.evaluations if y.on_curve], stamp, samples=False)
+            self._read([y for y in readable(self._run.evaluations, self._model) if y.on_curve], stamp, samples=False)
 
     def at_end(self, only: list[str] | None = None) -> None:
         """All yardsticks, or those named."""
-        chosen = [y for y in self._run.evaluations if only is None or y.name in only]
+        chosen = [y for y in readable(self._run.evaluations, self._model) if only is None or y.name in only]
         self._read(chosen, {**self._stamp(), "stage": "final"}, samples=True)
 
     def _stamp(self) -> dict[str, Any]:

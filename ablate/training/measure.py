@@ -12,8 +12,8 @@ import torch
 from ablate import interop, sources
 from ablate.config import ConfigError, RunConfig
 from ablate.data.text import fingerprints, prepare
-from ablate.evaluation.reading import check_capability, measurement_identity
-from ablate.measure import Identity, Measure, Report, digest, training_fields
+from ablate.evaluation.reading import check_capability, measurement_identity, readable
+from ablate.measure import LEFT_OUT, Identity, Measure, Report, digest, training_fields
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
 from ablate.training.fit import WEIGHTS, build, remeasure, train
@@ -45,25 +45,44 @@ def identify(run: RunConfig) -> Identity:
     training = digest(training_fields(run), ingredients)
     return Identity(
         training=training,
-        measurements={y.name: measurement_identity(training, y) for y in run.evaluations},
+        measurements={y.name: measurement_identity(training, y) for y in readable(run.evaluations, kind)},
         ingredients=ingredients,
     )
 
 
 def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
-    """Refuse what cannot work, then build corpus and tokenizer; returns what the report says of them."""
-    check(run)
+    """Refuse what cannot work, then build corpus and tokenizer; returns what the report says of them.
+
+    An arm whose objective lacks what a yardstick needs leaves that column empty; the fact `left out` names it, and a study
+    refuses a baseline that has one.
+    """
+    check_machine(run)
     text = prepare(run.data, report)
     kind = objective_of(run.objective)
     windows = kind.windows(text.split("train"), run.objective, run.data.context)
     model = build(run, text)
-    for yardstick in run.evaluations:
+    for yardstick in readable(run.evaluations, model):
         yardstick.check(model, text)
-    return {**text.facts(), "windows in training split": len(windows)}
+    return {**text.facts(), "windows in training split": len(windows), **_left_out(run)}
+
+
+def _left_out(run: RunConfig) -> dict[str, str]:
+    try:
+        check(run)
+    except ConfigError as error:
+        return {LEFT_OUT: str(error)}
+    return {}
 
 
 def check(run: RunConfig) -> None:
-    """Device, precision and yardsticks against what the machine and the objective have; `ConfigError` otherwise."""
+    """Machine and yardsticks against what the run needs; `ConfigError` otherwise."""
+    check_machine(run)
+    for yardstick in run.evaluations:
+        check_capability(yardstick, objective_of(run.objective))
+
+
+def check_machine(run: RunConfig) -> None:
+    """Device and precision against what the machine has; `ConfigError` otherwise."""
     available = ["cpu"]
     available += ["cuda"] if torch.cuda.is_available() else []
     available += ["mps"] if torch.backends.mps.is_available() else []
@@ -71,8 +90,6 @@ def check(run: RunConfig) -> None:
         raise ConfigError(f"device {run.runtime.device!r} is not on this machine; it has {', '.join(available)}")
     if run.runtime.precision == "bf16" and run.runtime.device == "cuda" and not torch.cuda.is_bf16_supported():
         raise ConfigError(f"precision 'bf16' is not supported by {torch.cuda.get_device_name()}; use 'fp32'")
-    for yardstick in run.evaluations:
-        check_capability(yardstick, objective_of(run.objective))
 
 
 def _run(run: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:

@@ -24,3 +24,8 @@ def test_held_out_splits_are_independent_of_the_order_of_documents() -> None:
     shuffled = [documents[i] for i in np.random.default_rng(0).permutation(300)]
     held = [{d for d in order if split_of(d) == "test"} for order in (documents, shuffled)]
     assert held[0] == held[1] != set()
+
+
+def test_a_division_the_corpus_brings_is_kept() -> None:
+    for name in SPLITS:
+        assert {split_of(Document((f"Text number {i}.",), split=name)) for i in range(100)} == {name}

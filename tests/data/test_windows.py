@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ablate.config import ConfigError
 from ablate.data.token_store import TokenStore
 from ablate.data.tokenizer import SEP
-from ablate.data.windows import PackedWindows, SegmentPairs
+from ablate.data.windows import PackedWindows, SegmentPairs, Sentences
 
 Make = Callable[..., TokenStore]
 DOCUMENTS = st.lists(st.lists(st.lists(st.integers(5, 99), max_size=9), max_size=5), max_size=8)
@@ -50,7 +50,7 @@ def test_windows_tile_the_stream(make_store: Make, documents: list[list[list[int
 DOCUMENTS_OF_TWO = [[[10 * d + s + 5, 10 * d + s + 5] for s in range(2 + d % 3)] for d in range(9)]
 
 
-@pytest.mark.parametrize("kind", [PackedWindows, SegmentPairs])
+@pytest.mark.parametrize("kind", [PackedWindows, SegmentPairs, Sentences])
 def test_every_item_comes_once_an_epoch_and_epochs_and_seeds_differ(make_store: Make, kind: type) -> None:
     windows = kind(make_store(DOCUMENTS_OF_TWO), 4)
     count = len(windows)
@@ -63,7 +63,7 @@ def test_every_item_comes_once_an_epoch_and_epochs_and_seeds_differ(make_store: 
     assert len({tuple(order) for order in orders.values()}) == 6
 
 
-@pytest.mark.parametrize("kind", [PackedWindows, SegmentPairs])
+@pytest.mark.parametrize("kind", [PackedWindows, SegmentPairs, Sentences])
 def test_a_draw_is_a_pure_function_of_seed_and_index(make_store: Make, kind: type) -> None:
     store = make_store(DOCUMENTS_OF_TWO)
     forward, backward = kind(store, 5), pickle.loads(pickle.dumps(kind(store, 5)))
@@ -126,3 +126,33 @@ def test_the_length_of_the_second_segment_tells_nothing(make_store: Make) -> Non
     difference = np.array([len(pair.following) - len(pair.elsewhere) for pair in drawn])
     # A rule that saw the lengths alone could win by about half the standardised difference.
     assert abs(difference.mean()) < 0.1 * difference.std()
+
+
+@OPEN
+@given(DOCUMENTS, st.integers(1, 12), st.integers(1, 30))
+def test_a_window_may_bring_what_stands_before_it(
+    make_store: Make, documents: list[list[list[int]]], length: int, before: int
+) -> None:
+    tokens, numbers = stream_of(documents)
+    if len(tokens) < length:
+        return
+    windows = PackedWindows(make_store(documents), length, before=before)
+    assert len(windows) == len(tokens) // length
+    padded, padded_numbers = [SEP] * before + tokens, [0] * before + numbers
+    for place in range(len(windows)):
+        at = slice(place * length, (place + 1) * length + before)
+        assert windows[place].tokens_T.tolist() == padded[at]
+        assert windows[place].documents_T.tolist() == padded_numbers[at]
+
+
+@OPEN
+@given(DOCUMENTS, st.integers(1, 12))
+def test_sentences_are_read_one_by_one(make_store: Make, documents: list[list[list[int]]], length: int) -> None:
+    wanted = [sentence[:length] for document in documents for sentence in document if sentence]
+    if not wanted:
+        with pytest.raises(ConfigError, match="has no sentences"):
+            Sentences(make_store(documents), length)
+        return
+    sentences = Sentences(make_store(documents), length)
+    assert [sentences[place].tokens_T.tolist() for place in range(len(sentences))] == wanted
+    assert sentences.tokens_per_example == pytest.approx(np.mean([len(sentence) for sentence in wanted]))

@@ -35,15 +35,18 @@ def relative_error(got: Tensor, truth: Tensor) -> float:
     seed=st.integers(0, 10_000),
     masked=st.sampled_from(["no", "padding", "pairs"]),
     biased=st.booleans(),
+    causal=st.booleans(),
     scale=st.sampled_from([None, 0.25, 1.0]),
 )
-def test_equals_the_formula_forwards_and_backwards(seed: int, masked: str, biased: bool, scale: float | None) -> None:
+def test_equals_the_formula_forwards_and_backwards(
+    seed: int, masked: str, biased: bool, causal: bool, scale: float | None
+) -> None:
     q, k, v = inputs(seed)
     shape = {"no": None, "padding": (B, 1, 1, S), "pairs": (B, 1, T, S)}[masked]
     visible = None if shape is None else draw(*shape, seed=seed + 3) > 0
     bias = draw(1, H, T, S, seed=seed + 4) if biased else None
     cotangent = draw(B, H, T, K, seed=seed + 5)
-    got, truth = (f(q, k, v, visible=visible, bias=bias, scale=scale) for f in (attention, reference))
+    got, truth = (f(q, k, v, visible=visible, causal=causal, bias=bias, scale=scale) for f in (attention, reference))
     assert relative_error(got, truth) < 2e-6
     gradients = torch.autograd.grad(got, (q, k, v), cotangent, allow_unused=True)
     true_gradients = torch.autograd.grad(truth, (q, k, v), cotangent.double())
@@ -80,3 +83,12 @@ def test_a_hidden_key_leaves_the_result_bitwise_unchanged() -> None:
     other_k, other_v = k.detach().clone(), v.detach().clone()
     other_k[..., -2:, :], other_v[..., -2:, :] = 50.0, -7.0
     assert torch.equal(attention(q, k, v, visible=visible), attention(q, other_k, other_v, visible=visible))
+
+
+@pytest.mark.parametrize("length", [1, 3, S])
+def test_causal_lets_the_last_query_see_every_key(length: int) -> None:
+    q, k, v = inputs(2)
+    q = draw(B, H, length, K, seed=9)
+    later_TS = torch.arange(S)[None] > torch.arange(length)[:, None] + S - length
+    by_hand = torch.softmax((q @ k.mT / math.sqrt(K)).masked_fill(later_TS, -torch.inf), dim=-1) @ v
+    assert torch.allclose(attention(q, k, v, causal=True), by_hand, atol=1e-6)

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablate.config import Backbone
 from ablate.nn import flops
 from ablate.nn.embedding import Embedding
-from ablate.nn.transformer import Encoder, initialize
+from ablate.nn.transformer import Cache, Encoder, initialize
 
 Positions = Literal["rotary", "alibi", "learned"]
 POSITIONS: tuple[Positions, ...] = ("rotary", "alibi", "learned")
@@ -83,3 +83,36 @@ def test_flops_are_what_torch_counts(positions: Positions, width: int, layers: i
     with sdpa_kernel(SDPBackend.MATH), counter:
         encoder(embedding(torch.randint(5, 50, (3, T))))
     assert counter.get_total_flops() == pytest.approx(flops.encoder(backbone, 3, T), rel=0.01)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_reading_with_a_cache_is_reading_at_once(positions: Positions) -> None:
+    embedding, encoder = build(Backbone(width=32, positions=positions))
+    tokens = torch.randint(5, 50, (2, T), generator=torch.Generator().manual_seed(1))
+    whole = encoder(embedding(tokens), causal=True)
+    cache, parts = Cache(), []
+    for part in tokens.split([5, 1, 1, T - 7], dim=1):
+        parts.append(encoder(embedding(part, first=cache.length), causal=True, cache=cache))
+    assert cache.length == T
+    assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_positions_ride_along_with_their_tokens(positions: Positions) -> None:
+    embedding, encoder = build(Backbone(width=32, positions=positions))
+    tokens = torch.randint(5, 50, (3, T), generator=torch.Generator().manual_seed(1))
+    order = torch.stack([torch.randperm(T, generator=torch.Generator().manual_seed(row)) for row in range(3)])
+    shuffled = encoder(embedding(tokens.gather(1, order), positions_BT=order), positions_BT=order)
+    in_order = encoder(embedding(tokens))
+    assert torch.allclose(shuffled, in_order.gather(1, order[..., None].expand_as(in_order)), atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_causal_vectors_know_nothing_of_what_follows(positions: Positions) -> None:
+    embedding, encoder = build(Backbone(width=32, positions=positions))
+    tokens = torch.randint(5, 50, (1, T), generator=torch.Generator().manual_seed(1))
+    other = tokens.clone()
+    other[:, 7] = 5 + (other[:, 7] - 4) % 45
+    hidden, changed = encoder(embedding(tokens), causal=True), encoder(embedding(other), causal=True)
+    assert torch.equal(hidden[:, :7], changed[:, :7])
+    assert not torch.equal(hidden[:, 7:], changed[:, 7:])

@@ -9,7 +9,7 @@ import pytest
 from ablate.config import ConfigError, flatten
 from ablate.study.arms import NOISE_FLOOR, TUNING, arms, configure
 from ablate.study.factor import Factor, Range
-from tests.study.planted import STUDY
+from tests.study.planted import STUDY, Learner
 
 BATCH = Factor(path="optimization.batch", levels=(8, 16, 32))
 
@@ -58,3 +58,16 @@ def test_levels_without_the_base_run_are_refused() -> None:
 def test_an_unknown_factor_path_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown field 'objective\.levl'; did you mean objective\.level"):
         dataclasses.replace(STUDY, factors=(Factor(path="objective.levl", levels=(0.1,)),))
+
+
+def test_a_level_may_stand_for_several_fields() -> None:
+    small = {"objective": Learner(level=0.4), "optimization.batch": 8}
+    factor = Factor(path="objective.name", levels=("planted", "small"), settings={"small": small, "planted": {}})
+    found = dataclasses.replace(STUDY, factors=(factor,), noise_floor=False)
+    baseline, arm, _ = arms(found, 1)
+    assert (baseline.values, arm.values) == ({"objective.name": "planted"}, {"objective.name": "small"})
+    assert configure(found, baseline, 0, {}) == dataclasses.replace(STUDY.base, seed=0)
+    config = configure(found, arm, 0, {"optimization.learning_rate": 0.5})
+    assert (config.objective, config.optimization.batch, config.optimization.learning_rate) == (Learner(level=0.4), 8, 0.5)
+    with pytest.raises(ConfigError, match=r"unknown field 'objective\.rate'"):
+        dataclasses.replace(found, factors=(dataclasses.replace(factor, settings={"small": {"objective.rate": 1.0}}),))

@@ -31,8 +31,8 @@ def attention(
 
     `visible`: bool, broadcastable to [B, H, T, S], True where a query sees a key; None when every query sees every key,
     which is the fast path. `causal`: the last query sees every key and each earlier one a key less, so that query t of T sees
-    key s of S where s <= t + S - T (with a key-value cache S > T); it narrows `visible`. `bias`: float of the queries' type, broadcastable to [B, H, T, S], added to the scaled scores.
-    `scale`: factor on the scores before the bias; None is 1 / sqrt(K).
+    key s of S where s <= t + S - T (with a key-value cache S > T); it narrows `visible`. `bias`: float of the queries' type,
+    broadcastable to [B, H, T, S], added to the scaled scores. `scale`: factor on the scores before it; None is 1 / sqrt(K).
 
     A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0.
     """

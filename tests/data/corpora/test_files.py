@@ -150,3 +150,40 @@ def test_memory_is_bounded_though_no_line_and_no_document_ends(tmp_path: Path, m
     assert sum(sizes) > 0.9 * path.stat().st_size
     assert max(sizes) < 3 * piece
     assert peak < 100 * piece
+
+
+def test_a_line_or_a_whole_file_can_be_the_unit(tmp_path: Path) -> None:
+    raw = "ROMEO:\n  What light? Soft.\n\nJULIET: Ay me!\n"
+    path = write(tmp_path / "a.txt", raw)
+    assert list(Files(path, "text", "file").documents()) == [Document((raw,))]
+    lines = [Document((line,)) for line in ("ROMEO:", "What light? Soft.", "JULIET: Ay me!")]
+    assert list(Files(path, "text", "line").documents()) == lines
+    assert len({Files(path, "text", unit).fingerprint() for unit in ("paragraph", "line", "file")}) == 3
+
+
+def test_a_folder_named_after_splits_keeps_them(tmp_path: Path) -> None:
+    for name in ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"):
+        write(tmp_path / name, f"A sentence of {name}.\n")
+    found = {document.sentences[0]: document.split for document in Files(tmp_path, "text").documents()}
+    assert found == {f"A sentence of ptb.{name}.txt.": split for name, split in NAMED.items()}
+
+
+NAMED = {"train": "train", "valid": "validation", "test": "test"}
+
+
+def test_a_missing_validation_file_is_made_of_training_documents(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        rows = "".join(f"{name} text {i}\n" for i in range(2000))
+        write(tmp_path / f"{name}.tsv", "text\n" + rows)
+    found = list(Files(tmp_path, "text").documents())
+    counts = {split: sum(d.split == split for d in found) for split in ("train", "validation", "test")}
+    assert counts["test"] == 2000
+    assert 60 < counts["validation"] < 140
+    assert all(d.sentences[0].startswith("test") == (d.split == "test") for d in found)
+
+
+@pytest.mark.parametrize("names", [("train.txt", "notes.txt"), ("test.txt", "dev.txt"), ("strain.txt", "latest.txt")])
+def test_other_names_leave_the_division_to_the_hash(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        write(tmp_path / name, f"A sentence of {name}.\n")
+    assert {document.split for document in Files(tmp_path, "text").documents()} == {""}
