@@ -103,8 +103,13 @@ def doubts(evidence: Evidence) -> list[str]:
     found = standing(evidence)
     fewest = int(found["n"].min())
     if fewest < FEWEST_SEEDS:
+        done = counts.set_index("arm")["done"]
+        unread = [evidence.labels[arm] for arm in found.loc[found["n"] == 0, "arm"] if done[arm] > 0]
+        if unread:
+            said.append(f"{rounding.capital(rounding.words(specification.primary))} cannot be read off {_some(unread)}.")
         short = [evidence.labels[arm] for arm in found.loc[found["n"] < FEWEST_SEEDS, "arm"]]
-        said.append(f"Under {FEWEST_SEEDS} seeds no verdict is given; {_some(short)} {_has(short)} fewer.")
+        if short := [label for label in short if label not in unread]:
+            said.append(f"Under {FEWEST_SEEDS} seeds no verdict is given; {_some(short)} {_has(short)} fewer.")
     if specification.learned is not None and (unlearned := counts[counts["untrained"] > 0]["arm"].tolist()):
         bar = f"{specification.learned_at_least:g} nats below the unigram"
         number = int(counts["untrained"].sum())

@@ -16,6 +16,7 @@ from ablate.report import rounding, style
 from ablate.report.blocks import Block, Cell, Column, Figure, Figures, Paragraph, Section, Table
 from ablate.report.evidence import Evidence
 from ablate.report.learning_curves import noted
+from ablate.report.networks import networks
 from ablate.specification import Metric
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def pareto(evidence: Evidence) -> Section:
         )
     else:
         blocks.append(Paragraph(("The runs hold no cost to set against quality.",)))
+    if made := networks(evidence):
+        blocks.append(made)
     return Section(anchor="pareto", title="Quality against cost", blocks=tuple(blocks))
 
 

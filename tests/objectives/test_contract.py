@@ -31,6 +31,13 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"next_sentence": "off", "selection": "whole_word", "static_masks": 2},
         {"next_sentence": "off", "mask_rate": 0.1, "prediction_rate": 0.4, "final_mask_rate": 0.2},
     ),
+    "lstm": ({}, {"recurrent_layers": 1}),
+    "vae": (
+        {},
+        {"decoder": "transformer", "schedule": "cyclical", "word_dropout": 0.3},
+        {"latent": 4, "schedule": "linear", "free_bits": 0.1},
+        {"aggressive": True, "kl_weight": 0.2},
+    ),
 }
 CASES = [
     pytest.param(name, fields, id=f"{name}-{i}") for name in OBJECTIVES for i, fields in enumerate(VARIANTS.get(name, ({},)))
