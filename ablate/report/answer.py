@@ -137,7 +137,7 @@ def _claims(evidence: Evidence) -> tuple[Inline, ...]:
 def _size(evidence: Evidence) -> Inline:
     specification, counts = evidence.specification, evidence.counts
     span = rounding.span(len(arm.seeds) for arm in specification.arms)
-    text = f"{rounding.counted(len(specification.arms), 'arm')}, {span} seeds each, "
+    text = f"{rounding.counted(len(specification.arms), 'arm')}, {span} {'seed' if span == '1' else 'seeds'} each, "
     text += f"{int(counts['done'].sum())} of {rounding.counted(int(counts['planned'].sum()), 'run')} done"
     if tokens := specification.budget.get("tokens"):
         text += f", {rounding.amount(tokens, 'tokens')} read by each run"

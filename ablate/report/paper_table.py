@@ -57,12 +57,13 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
         previous = arm.role
         used += signs[arm.name]
         count = counts.loc[arm.name]
-        first = cells[arm.name, metrics[0].key]
+        # A column that an arm cannot be read by is a dash; the others are counted as they are.
+        most = max(int(cells[arm.name, metric.key]["n"]) for metric in metrics)
         row = [
             Cell(row_label(evidence, arm)),
             Cell(_n(count["done"], count["planned"]), mark=signs[arm.name], order=float(count["done"])),
         ]
-        row += [_cell(cells[arm.name, metric.key], metric, int(first["n"])) for metric in metrics]
+        row += [_cell(cells[arm.name, metric.key], metric, most) for metric in metrics]
         row += [Cell(*column.cell(arm.name)) for column in shown]
         rows.append(tuple(row))
     columns = (
