@@ -1,0 +1,200 @@
+"""T5: an encoder and a decoder that know positions only by a learned bias on the distance between two tokens.
+
+    x <- x + Attention(RMSNorm(x)),   x <- x + W2 relu(W1 RMSNorm(x))        and across, in the decoder, between the two
+    score(t, s) = q(t) . k(s) + b_h(bucket(s - t)),      logits = E RMSNorm(x_L) / sqrt(D),      E the one embedding
+
+Nothing has a bias vector, scores are not divided by sqrt(K), and all layers of a side share one table of biases: 32 buckets
+for each head, half of them single distances, the rest growing logarithmically up to distance 128, and one for all beyond.
+The encoder has its buckets half to the left, half to the right. Cross attention has none.
+
+Sources: Raffel et al. 2020, section 2.1 (architecture, relative positions), section 3.1.1 (one embedding); the start and the
+factor 1 / sqrt(D) are those of the released Mesh TensorFlow code, as in Hugging Face's T5 (`feed_forward_proj="relu"`).
+`backbone.layers` counts both sides, so T5-small is 12. Attention weights are not dropped, see `ablate.nn.transformer`.
+
+Shape letters: B batch, T decoder position, S encoder position, D width, H heads, K head width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, relu
+
+from ablate.config import Backbone
+from ablate.nn.attention import attention
+from ablate.nn.decoder import Memory, same_document, split_layers
+from ablate.nn.transformer import Cache
+
+BUCKETS, FARTHEST = 32, 128
+NORM_EPSILON = 1e-6
+
+
+def bucket(offset: Tensor, *, both_sides: bool) -> Tensor:
+    """The bucket, int64 in [0, BUCKETS), of key position minus query position."""
+    buckets, shift = BUCKETS, torch.zeros_like(offset)
+    if both_sides:
+        buckets //= 2
+        shift, distance = (offset > 0) * buckets, offset.abs()
+    else:
+        distance = (-offset).clamp(min=0)
+    single = buckets // 2
+    # Single precision in this order: the border of a bucket is then where the published code has it.
+    share = torch.log(distance.clamp(min=1).float() / single) / math.log(FARTHEST / single)
+    far = (single + (share * (buckets - single)).long()).clamp(max=buckets - 1)
+    return shift + torch.where(distance < single, distance, far)
+
+
+class RelativeBias(nn.Module):
+    """What is added to the scores, [1, H, T, S]."""
+
+    def __init__(self, heads: int, *, both_sides: bool) -> None:
+        super().__init__()
+        self.table = nn.Embedding(BUCKETS, heads)
+        self.both_sides = both_sides
+
+    def forward(self, queries: int, keys: int) -> Tensor:
+        """The last query stands where the last key stands."""
+        place_S = torch.arange(keys, device=self.table.weight.device)
+        offset_TS = place_S - place_S[keys - queries :, None]
+        bias_1HTS: Tensor = self.table(bucket(offset_TS, both_sides=self.both_sides)).permute(2, 0, 1)[None]
+        return bias_1HTS
+
+
+class Attention(nn.Module):
+    """Of a side to itself or to the other: queries from one, keys and values from one."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.heads = backbone.heads
+        self.query = nn.Linear(backbone.width, backbone.width, bias=False)
+        self.key_value = nn.Linear(backbone.width, 2 * backbone.width, bias=False)
+        self.out = nn.Linear(backbone.width, backbone.width, bias=False)
+
+    def read(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, each [B, H, S, K]."""
+        k, v = self.key_value(x_BSD).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return k, v
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        keys_values: tuple[Tensor, Tensor],
+        visible: Tensor | None,
+        *,
+        bias: Tensor | None = None,
+        causal: bool = False,
+    ) -> Tensor:
+        q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        bias = None if bias is None else bias.to(q.dtype)
+        z_BHTK = attention(q, *keys_values, visible=visible, causal=causal, bias=bias, scale=1.0)
+        return self.out(z_BHTK.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """One layer of either side."""
+
+    def __init__(self, backbone: Backbone, layer: int, *, decoder: bool) -> None:
+        super().__init__()
+        self.layer, hidden = layer, backbone.feed_forward * backbone.width
+        self.attention_norm = nn.RMSNorm(backbone.width, eps=NORM_EPSILON)
+        self.attention = Attention(backbone)
+        self.cross_norm = nn.RMSNorm(backbone.width, eps=NORM_EPSILON) if decoder else None
+        self.cross = Attention(backbone) if decoder else None
+        self.feed_forward_norm = nn.RMSNorm(backbone.width, eps=NORM_EPSILON)
+        self.up = nn.Linear(backbone.width, hidden, bias=False)
+        self.down = nn.Linear(hidden, backbone.width, bias=False)
+        self.dropout = nn.Dropout(backbone.dropout)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        visible: Tensor | None,
+        bias: Tensor,
+        *,
+        memory: tuple[Tensor, Tensor] | None = None,
+        across: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        normed_BTD = self.attention_norm(x_BTD)
+        keys_values = self.attention.read(normed_BTD)
+        if cache is not None:
+            keys_values = cache.extend(self.layer, *keys_values)
+        causal = self.cross is not None
+        x_BTD = x_BTD + self.dropout(self.attention(normed_BTD, keys_values, visible, bias=bias, causal=causal))
+        if self.cross is not None and self.cross_norm is not None and memory is not None:
+            x_BTD = x_BTD + self.dropout(self.cross(self.cross_norm(x_BTD), memory, across))
+        hidden_BTF = self.dropout(relu(self.up(self.feed_forward_norm(x_BTD))))
+        return x_BTD + self.dropout(self.down(hidden_BTF))
+
+
+class Side(nn.Module):
+    """The blocks of the encoder or of the decoder, their table of biases and the norm behind them."""
+
+    def __init__(self, backbone: Backbone, *, decoder: bool) -> None:
+        super().__init__()
+        self.bias = RelativeBias(backbone.heads, both_sides=not decoder)
+        self.blocks = nn.ModuleList(Block(backbone, layer, decoder=decoder) for layer in range(backbone.layers))
+        self.norm = nn.RMSNorm(backbone.width, eps=NORM_EPSILON)
+
+
+class T5Network(nn.Module):
+    """The same methods as `ablate.nn.decoder.EncoderDecoder`; no length is too long for it."""
+
+    def __init__(self, vocabulary: int, backbone: Backbone) -> None:
+        super().__init__()
+        reading, writing = split_layers(backbone)
+        self.token = nn.Embedding(vocabulary, backbone.width)
+        self.encoder, self.decoder = Side(reading, decoder=False), Side(writing, decoder=True)
+        self.dropout = nn.Dropout(backbone.dropout)
+        self._initialize(backbone)
+
+    def encode(self, tokens_BS: Tensor, documents_BS: Tensor | None) -> Tensor:
+        """Vectors [B, S, D]."""
+        visible = same_document(documents_BS, documents_BS)
+        visible = None if visible is None else visible[:, None]
+        bias = self.encoder.bias(tokens_BS.shape[1], tokens_BS.shape[1])
+        x_BSD = self.dropout(self.token(tokens_BS))
+        for block in self.encoder.blocks:
+            x_BSD = block(x_BSD, visible, bias)
+        vectors_BSD: Tensor = self.dropout(self.encoder.norm(x_BSD))
+        return vectors_BSD
+
+    def read(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+        """What the decoder needs of the encoder's vectors."""
+        crossing = [module.cross for module in self.decoder.blocks if isinstance(module, Block) and module.cross is not None]
+        return Memory([cross.read(vectors_BSD) for cross in crossing], documents_BS)
+
+    def decode(self, tokens_BT: Tensor, memory: Memory, documents_BT: Tensor | None, cache: Cache | None = None) -> Tensor:
+        """Vectors [B, T, D] that each see the memory, their own token and those before it; `cache` as in `Decoder`."""
+        own = None if cache is not None else same_document(documents_BT, documents_BT)
+        own = None if own is None else own[:, None]
+        across = same_document(documents_BT, memory.documents_BS)
+        across = None if across is None else across[:, None]
+        length = tokens_BT.shape[1]
+        bias = self.decoder.bias(length, length + (0 if cache is None else cache.length))
+        x_BTD = self.dropout(self.token(tokens_BT))
+        for block, keys_values in zip(self.decoder.blocks, memory.layers, strict=True):
+            x_BTD = block(x_BTD, own, bias, memory=keys_values, across=across, cache=cache)
+        vectors_BTD: Tensor = self.dropout(self.decoder.norm(x_BTD))
+        return vectors_BTD
+
+    def logits(self, vectors_MD: Tensor) -> Tensor:
+        """Scores [M, V] of every type."""
+        return linear(vectors_MD * vectors_MD.shape[-1] ** -0.5, self.token.weight)
+
+    def _initialize(self, backbone: Backbone) -> None:
+        """Matrices from N(0, 1 / input width), the queries' 1 / sqrt(K) smaller for the scores; embeddings from N(0, 1)."""
+        width = backbone.width
+        nn.init.normal_(self.token.weight, std=1.0)
+        for module in self.modules():
+            if isinstance(module, Attention):
+                nn.init.normal_(module.query.weight, std=(width * width // module.heads) ** -0.5)
+                nn.init.normal_(module.key_value.weight, std=width**-0.5)
+                nn.init.normal_(module.out.weight, std=width**-0.5)
+            elif isinstance(module, Block):
+                nn.init.normal_(module.up.weight, std=width**-0.5)
+                nn.init.normal_(module.down.weight, std=module.down.in_features**-0.5)
+            elif isinstance(module, RelativeBias):
+                nn.init.normal_(module.table.weight, std=width**-0.5)

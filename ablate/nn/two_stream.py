@@ -1,0 +1,170 @@
+"""Two-stream attention on the shared blocks, as causal attention over tokens that stand in the order of their prediction.
+
+Yang et al. 2019, section 2.3: with z(1), z(2), ... the order of prediction and h, g the two streams of a layer,
+
+    content   h(z(t)) <- Attention(query h(z(t)), keys and values h(z(s)), s <= t)       knows its own token
+    query     g(z(t)) <- Attention(query g(z(t)), keys and values h(z(s)), s <  t)       knows its position alone
+
+The streams share all weights. At the bottom h is the token's vector, g one learned vector w for all positions. The context,
+which nobody predicts, stands at the front of the row; its c places see each other.
+
+Written for tokens in text order this takes a mask of its own for each row. Here the tokens are sorted before they enter and
+their text positions ride along, so the first c content rows see c keys, the rest is causal, and the M query rows are causal
+over all keys but the last: no mask is left that depends on the order. Both streams together are T x T pairs, as many as
+one bidirectional pass.
+
+Memory (section 2.4; Dai et al. 2019, section 3.2): the first R places of a row hold the text before it. They see each
+other, everybody sees them, and no gradient goes through them: they enter each layer detached.
+
+The last layer's content is read by nobody and not computed.
+
+Shape letters: B batch, T place in the row, memory included, D width, M places with a query, H heads, K head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from ablate.config import Backbone
+from ablate.nn import flops
+from ablate.nn.attention import attention
+from ablate.nn.embedding import Embedding
+from ablate.nn.positions import rotate
+from ablate.nn.transformer import Block, Encoder, SelfAttention, initialize
+
+
+class Visible(NamedTuple):
+    """Who sees whom, where it is not the order alone that decides; bool, each broadcastable to the shape it is named after."""
+
+    content_BTT: Tensor
+    query_BMT: Tensor
+
+
+def in_order(places: int, queries: int, memory: int, context_B: Tensor, documents_BT: Tensor | None = None) -> Visible:
+    """The definition as masks, for rows that differ in their context or hold several documents.
+
+    `context_B`: places of context after the memory. `documents_BT`: one document does not see another.
+    """
+    column_T = torch.arange(places, device=context_B.device)
+    front_BT1 = torch.where(column_T < memory, memory, memory + context_B[:, None])[..., None]
+    content_BTT = (column_T < front_BT1) | (column_T <= column_T[:, None])
+    query_BTT = (column_T < front_BT1) | (column_T < column_T[:, None])
+    if documents_BT is not None:
+        same_BTT = documents_BT[:, :, None] == documents_BT[:, None, :]
+        content_BTT, query_BTT = content_BTT & same_BTT, query_BTT & same_BTT
+    return Visible(content_BTT, query_BTT[:, places - queries :])
+
+
+def pairs(places: int, queries: int, memory: int = 0) -> tuple[int, int]:
+    """Queries and keys of one row that see each other: (content, query stream); documents are not told apart."""
+    front = places - queries
+    content = memory * memory + (front - memory) * front + queries * front + queries * (queries + 1) // 2
+    return content, queries * front + queries * (queries - 1) // 2
+
+
+class TwoStream(nn.Module):
+    """Sorted tokens [B, T] -> the query stream's vectors [B, M, D] of the last M places."""
+
+    def __init__(self, vocabulary: int, backbone: Backbone, positions: int) -> None:
+        super().__init__()
+        self.embedding = Embedding(vocabulary, backbone, positions)
+        self.encoder = Encoder(backbone, positions)
+        self.query = nn.Embedding(1, backbone.width)
+        initialize(self, backbone)
+
+    @property
+    def token(self) -> nn.Embedding:
+        return self.embedding.token
+
+    def forward(
+        self, tokens_BT: Tensor, positions_BT: Tensor, queries: int, *, memory: int = 0, visible: Visible | None = None
+    ) -> Tensor:
+        """`positions_BT`: where in the text each token stands. `visible` replaces the order of the row."""
+        h_BTD = self.embedding(tokens_BT, positions_BT=positions_BT)
+        g_BMD = self._start(positions_BT[:, -queries:])
+        _, _, bias, turn, _ = self.encoder.sight(tokens_BT.shape[1], positions_BT=positions_BT)
+        bias = None if bias is None else bias.to(h_BTD.dtype)
+        query_turn = None if turn is None else (turn[0][:, -queries:], turn[1][:, -queries:])
+        query_bias = None if bias is None else bias[:, :, -queries:]
+        for layer, block in enumerate(cast(Iterable[Block], self.encoder.blocks)):
+            if memory:
+                h_BTD = torch.cat([h_BTD[:, :memory].detach(), h_BTD[:, memory:]], dim=1)
+            q, k, v = block.attention.project(_entering(block, h_BTD), turn)
+            g = _queries(block.attention, _entering(block, g_BMD), query_turn)
+            if visible is None:
+                read_g = _before(g, k, v, query_bias)
+            else:
+                read_g = attention(g, k, v, visible=visible.query_BMT[:, None], bias=query_bias)
+            g_BMD = _leaving(block, g_BMD, block.attention.merge(read_g))
+            if layer + 1 == len(self.encoder.blocks):
+                break
+            if visible is None:
+                read_h = _up_to(q, k, v, bias, memory, context=tokens_BT.shape[1] - memory - queries)
+            else:
+                read_h = attention(q, k, v, visible=visible.content_BTT[:, None], bias=bias)
+            h_BTD = _leaving(block, h_BTD, block.attention.merge(read_h))
+        return self.encoder.norm(g_BMD)
+
+    def encode(self, tokens_BT: Tensor, visible: Tensor | None = None) -> Tensor:
+        """The content stream over a text in its own order, everybody seeing everybody, [B, T, D]; `visible` as in `Encoder`."""
+        return self.encoder(self.embedding(tokens_BT), visible)
+
+    def forward_flops(self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0) -> int:
+        """Forward FLOPs by formula, see `ablate.nn.flops`."""
+        width, layers = backbone.width, backbone.layers
+        content_pairs, query_pairs = pairs(places, queries, memory)
+        after = flops.linear(1, width, width) + 2 * flops.linear(1, width, backbone.feed_forward * width)
+        content = places * after + 2 * 2 * content_pairs * width
+        query = queries * (flops.linear(1, width, width) + after) + 2 * 2 * query_pairs * width
+        return rows * (layers * (places * flops.linear(1, width, 3 * width) + query) + (layers - 1) * content)
+
+    def _start(self, positions_BM: Tensor) -> Tensor:
+        """w, embedded as a token is: with its position where positions are learned, normalised, dropped."""
+        w_BMD = self.query.weight.expand(*positions_BM.shape, -1)
+        if self.embedding.position is not None:
+            w_BMD = w_BMD + self.embedding.position(positions_BM)
+        return self.embedding.dropout(self.embedding.norm(w_BMD))
+
+
+def _entering(block: Block, x_BTD: Tensor) -> Tensor:
+    return block.attention_norm(x_BTD) if block.pre_norm else x_BTD
+
+
+def _leaving(block: Block, x_BTD: Tensor, read_BTD: Tensor) -> Tensor:
+    """The rest of a layer, after attention."""
+    x_BTD = x_BTD + block.dropout(read_BTD)
+    if block.pre_norm:
+        return x_BTD + block.dropout(block.feed_forward(block.feed_forward_norm(x_BTD)))
+    x_BTD = block.attention_norm(x_BTD)
+    return block.feed_forward_norm(x_BTD + block.dropout(block.feed_forward(x_BTD)))
+
+
+def _queries(weights: SelfAttention, x_BMD: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Queries [B, H, M, K] by the content stream's weights."""
+    B, M, D = x_BMD.shape
+    q = linear(x_BMD, weights.qkv.weight[:D], weights.qkv.bias[:D]).view(B, M, 1, weights.heads, D // weights.heads)
+    return (q if turn is None else rotate(q, *turn))[:, :, 0].transpose(1, 2)
+
+
+def _before(g: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """The query stream: each place sees those before it, so the last key is nobody's."""
+    return attention(g, k[..., :-1, :], v[..., :-1, :], causal=True, bias=None if bias is None else bias[..., :-1])
+
+
+def _up_to(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, memory: int, context: int) -> Tensor:
+    """The content stream: memory sees memory, context sees both, and every further place sees itself and those before it."""
+    front = memory + context
+    if front == 1:
+        return attention(q, k, v, causal=True, bias=bias)
+    read = []
+    for start, end in ((0, memory), (memory, front), (front, q.shape[-2])):
+        if end > start:
+            here = None if bias is None else bias[..., start:end, :end]
+            chain = start == front
+            read.append(attention(q[..., start:end, :], k[..., :end, :], v[..., :end, :], causal=chain, bias=here))
+    return torch.cat(read, dim=-2)

@@ -1,0 +1,269 @@
+"""XLNet: predict the tokens of a text in a random order, each from those that came before it in that order.
+
+    plm = - 1/M  sum over predicted places m of  log p(x(z(m)) | x(z(1)), ..., x(z(m-1)))      [nats per predicted token]
+    p(. | x(z(<m))) = softmax(E g(z(m)) + b),   g the query stream's vector, E the token embedding (tied)
+
+z is a factorization order of the row's positions (`ablate.collators.permutation`), and g knows the position z(m) but not the
+token there (`ablate.nn.two_stream`). The tokens that are not predicted are context: everybody sees them.
+
+A row is `context` consecutive tokens of the corpus, and the first is always context. SEP, which ends a document, begins the
+next one and is context there: a text by itself is read as [SEP] text, so nobody ever predicts from nothing. Documents
+packed into one row do not see each other. Memory is the text before the row, read without gradient from the same window, so
+that an example stays a function of its index; it is read with both sides visible, not in an earlier order of its own.
+
+Sources: Yang et al. 2019, sections 2.2 (the objective), 2.3 (two streams; the last 1/K of an order is predicted), 2.4 (memory)
+and 3.1 (K = 6, spans); Dai et al. 2019, section 3.2 (memory). Segment pairs (section 2.5) are left out.
+
+Shape letters: B batch, T place in the row, memory included, D width, V vocabulary, M predicted positions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, linear
+
+from ablate.collators import framing, permutation
+from ablate.collators.permutation import FactorizationOrder
+from ablate.config import Backbone, ConfigError, require
+from ablate.data.tokenizer import MASK, SEP, UNK
+from ablate.data.windows import PackedWindows
+from ablate.nn import flops
+from ablate.nn.published.xlnet import XlnetNetwork
+from ablate.nn.two_stream import TwoStream, Visible, in_order
+from ablate.objectives.base import Losses, Noise, Objective
+
+if TYPE_CHECKING:
+    from ablate.data.token_store import TokenStore
+    from ablate.data.tokenizer import Vocabulary
+
+SCORING_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class XlnetConfig:
+    """Shares are of the tokens of the text, special tokens excluded."""
+
+    name: ClassVar[str] = "xlnet"
+
+    factorization_order: FactorizationOrder = "random"
+    """Who is predicted when: `ablate.collators.permutation`. Yang et al. 2019, section 2.2: random. The fixed order belongs to
+    a seed; yardsticks have a seed of their own, so an own loss is then read under an order that was not trained."""
+    left_to_right_share: float = 0.0
+    """Share of the examples whose order is left to right instead."""
+    block_length: int = 8
+    """Tokens in a block, for `factorization_order="block"`."""
+    predict_fraction: float = 1 / 6
+    """Share of the tokens that is predicted, 1/K. Yang et al. 2019, section 3.1: K = 6."""
+    span_targets: bool = False
+    """Predict spans of 1 to 5 tokens instead of the end of the order. Yang et al. 2019, section 3.1."""
+    memory: int = 0
+    """Tokens before the row that are read without gradient; 0: none. Yang et al. 2019, section 2.4."""
+    scoring_orders: int = 0
+    """Random orders under which `score` takes the mean probability; 0: left to right, or the model's own if right to left."""
+
+    def __post_init__(self) -> None:
+        share = self.left_to_right_share
+        require(0 <= share <= 1, "objective.left_to_right_share", share, "in [0, 1]")
+        require(self.block_length >= 1, "objective.block_length", self.block_length, "at least 1 token")
+        require(0 < self.predict_fraction <= 1, "objective.predict_fraction", self.predict_fraction, "in (0, 1]")
+        require(self.memory >= 0, "objective.memory", self.memory, "at least 0 tokens (0: none)")
+        require(self.scoring_orders >= 0, "objective.scoring_orders", self.scoring_orders, "at least 0 (0: left to right)")
+
+
+class XlnetBatch(NamedTuple):
+    """Rows of T places: the memory in text order, the context in text order, the targets in the order of prediction."""
+
+    tokens_BT: Tensor
+    """int64"""
+    positions_BT: Tensor
+    """int64: where in the text, memory included, the token stands."""
+    context_B: Tensor | None
+    """int64: places of context after the memory; None when no row has more than T - memory - queries and all hold one text."""
+    documents_BT: Tensor | None
+    """int32: a SEP belongs to the document that it begins; None when every row holds one."""
+    queries: int
+    """The last places of a row, as many as its longest chain of targets, have a vector in the query stream."""
+    predicted_M: Tensor
+    """int64: those of the B x queries vectors that predict, ascending."""
+    tokens: int
+    targets: int
+
+
+@final
+class Xlnet(Objective):
+    """Yang et al. 2019."""
+
+    name = "xlnet"
+    Config = XlnetConfig
+    Batch = XlnetBatch
+    estimator = "exact"
+
+    def __init__(self, config: XlnetConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
+        super().__init__(config, backbone, vocabulary, context)
+        published = backbone.kind == "published"
+        relative = published or backbone.positions != "learned"
+        wanted = "0 with backbone.positions = 'learned': memory needs rotary or alibi, which tell distances"
+        require(config.memory == 0 or relative, "objective.memory", config.memory, wanted)
+        network = XlnetNetwork if published else TwoStream
+        self.network: XlnetNetwork | TwoStream = network(vocabulary.size, backbone, config.memory + context)
+        self.decoder_bias = nn.Parameter(torch.zeros(vocabulary.size))
+
+    @classmethod
+    def windows(cls, store: TokenStore, config: XlnetConfig, context: int) -> PackedWindows:
+        return PackedWindows(store, context - 1, before=config.memory + 1)
+
+    @staticmethod
+    def collate(
+        windows: Sequence[Any], noise: Noise, progress: float, *, config: XlnetConfig, vocabulary: Vocabulary, context: int
+    ) -> XlnetBatch:
+        memory = config.memory
+        tokens = np.stack([window.tokens_T for window in windows])
+        documents = framing.documents([_beginning_with_sep(window) for window in windows])
+        row = tokens[:, memory:]
+        source = (row > MASK) | (row == UNK)
+        source[:, 0] = False
+
+        uniforms = permutation.draw_noise([noise("permutation", window.index) for window in windows], context)
+        rank = permutation.ranks(
+            config.factorization_order,
+            uniforms,
+            noise("permutation/fixed", 0).random(context),
+            block_length=config.block_length,
+            left_to_right_share=config.left_to_right_share,
+        )
+        number = permutation.number_of_targets(source.sum(axis=1), config.predict_fraction)
+        if config.span_targets:
+            target = permutation.spans(source, uniforms, number)
+        else:
+            target = permutation.last_of_order(source, rank, number)
+        permuted = permutation.permute(rank, target)
+        before = np.broadcast_to(np.arange(memory), (len(row), memory))
+        columns = np.concatenate([before, memory + permuted.columns_BT], axis=1)
+
+        # As many as a row has that is all text, so that all batches have one shape.
+        queries = int(permutation.number_of_targets(np.array([context - 1]), config.predict_fraction)[0])
+        predicted = np.arange(context - queries, context) >= permuted.context_B[:, None]
+        alike = documents is None and bool((number == queries).all())
+        return XlnetBatch(
+            tokens_BT=torch.from_numpy(np.take_along_axis(tokens, columns, axis=1)),
+            positions_BT=torch.from_numpy(columns),
+            context_B=None if alike else torch.from_numpy(permuted.context_B),
+            documents_BT=None if documents is None else torch.from_numpy(np.take_along_axis(documents, columns, axis=1)),
+            queries=queries,
+            predicted_M=torch.from_numpy(np.flatnonzero(predicted)),
+            tokens=int(source.sum()),
+            targets=int(number.sum()),
+        )
+
+    def losses(self, batch: XlnetBatch) -> Losses:
+        truths_M = batch.tokens_BT[:, -batch.queries :].flatten().index_select(0, batch.predicted_M)
+        plm = cross_entropy(self.predictions(batch), truths_M)
+        return Losses(plm, {"plm": plm})
+
+    def predictions(self, batch: XlnetBatch) -> Tensor:
+        hidden_BMD = self.network(
+            batch.tokens_BT,
+            batch.positions_BT,
+            batch.queries,
+            memory=self.config.memory,
+            visible=self._visible(batch),
+        )
+        return self._logits(hidden_BMD.flatten(0, 1).index_select(0, batch.predicted_M))
+
+    def sees(self, batch: XlnetBatch) -> dict[str, Tensor]:
+        """What stands before it in the row, which is sorted by the order of prediction, as far as its document goes."""
+        B, T = batch.tokens_BT.shape
+        row_N, place_N = torch.arange(B).repeat_interleave(T), torch.arange(T).repeat(B)
+        row_M, place_M = batch.predicted_M // batch.queries, T - batch.queries + batch.predicted_M % batch.queries
+        may_MN = (row_M[:, None] == row_N) & (place_N < place_M[:, None])
+        if batch.documents_BT is not None:
+            may_MN = may_MN & (batch.documents_BT[row_M, place_M][:, None] == batch.documents_BT.flatten())
+        return {"tokens_BT": may_MN}
+
+    def _visible(self, batch: XlnetBatch) -> Visible | None:
+        if batch.context_B is None:
+            return None
+        places, memory = batch.tokens_BT.shape[1], self.config.memory
+        return in_order(places, batch.queries, memory, batch.context_B, batch.documents_BT)
+
+    def _logits(self, hidden_MD: Tensor) -> Tensor:
+        return linear(hidden_MD, self.network.token.weight, self.decoder_bias)
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """[SEP] text."""
+        return [SEP, *ids]
+
+    def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The content stream's vectors [B, T, D], the whole text visible."""
+        self._check_length(tokens_BT)
+        hidden_BTD: Tensor = self.network.encode(tokens_BT, None if bool(visible_BT.all()) else visible_BT)
+        return hidden_BTD
+
+    def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:
+        """Logits [M, V] at the (row, column) positions, each from all that is neither MASK nor asked for."""
+        self._check_length(tokens_BT)
+        row_M, column_M = positions_M2.unbind(dim=1)
+        missing_BT = tokens_BT == MASK
+        missing_BT[row_M, column_M] = True
+        columns_BT = (2 * missing_BT.int() + (~visible_BT).int()).argsort(dim=1, stable=True)
+        context_B1T = (visible_BT & ~missing_BT).gather(1, columns_BT)[:, None]
+        queries = int(missing_BT.sum(dim=1).max())
+        hidden_BMD = self.network(
+            tokens_BT.gather(1, columns_BT), columns_BT, queries, visible=Visible(context_B1T, context_B1T)
+        )
+        place_M = columns_BT.argsort(dim=1)[row_M, column_M]
+        return self._logits(hidden_BMD[row_M, place_M - (tokens_BT.shape[1] - queries)])
+
+    @torch.no_grad()
+    def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
+        """Sum over the scored tokens of log p(token | those before it in the order), in nats [B].
+
+        A model that predicts a share of each order has learned to continue long contexts; from a short one it guesses badly.
+        """
+        self._check_length(tokens_BT)
+        if bool(scored_BT[:, 0].any()):
+            raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
+        T = tokens_BT.shape[1]
+        if self.config.scoring_orders:
+            generator = torch.Generator().manual_seed(SCORING_SEED)
+            orders = torch.rand(self.config.scoring_orders, self.context, generator=generator)[:, :T]
+        else:
+            orders = torch.arange(T).float()[None] * (-1 if self.config.factorization_order == "right-to-left" else 1)
+        nats_OB = torch.stack(
+            [self._score_in(rank_T, tokens_BT, visible_BT, scored_BT) for rank_T in orders.to(tokens_BT.device)]
+        )
+        return nats_OB.logsumexp(dim=0) - math.log(len(nats_OB))
+
+    def _score_in(self, rank_T: Tensor, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
+        """Nats [B] under one order: the first token, then the text by rank, then the padding."""
+        rank_BT = rank_T.repeat(len(tokens_BT), 1).masked_fill(~visible_BT, math.inf)
+        rank_BT[:, 0] = -math.inf
+        columns_BT = rank_BT.argsort(dim=1, stable=True)
+        sorted_BT, scored = tokens_BT.gather(1, columns_BT), scored_BT.gather(1, columns_BT)[:, 1:]
+        hidden_BMD = self.network(sorted_BT, columns_BT, sorted_BT.shape[1] - 1)
+        nats_M = -cross_entropy(self._logits(hidden_BMD[scored]), sorted_BT[:, 1:][scored], reduction="none")
+        return nats_M.new_zeros(len(tokens_BT)).index_add_(0, scored.nonzero()[:, 0], nats_M)
+
+    def _check_length(self, tokens_BT: Tensor) -> None:
+        if tokens_BT.shape[1] > self.context:
+            raise ConfigError(f"{tokens_BT.shape[1]} tokens, but the model has data.context = {self.context} positions")
+
+    def flops(self, batch: XlnetBatch) -> float:
+        """Training arithmetic of both streams, by the pairs that see each other, and of the softmax over what is predicted."""
+        rows, places = batch.tokens_BT.shape
+        forward = self.network.forward_flops(self.backbone, rows, places, batch.queries, self.config.memory)
+        forward += flops.linear(batch.targets, self.backbone.width, self.vocabulary.size)
+        return float(flops.TRAINING * forward)
+
+
+def _beginning_with_sep(window: Any) -> np.ndarray:
+    """Document of each position, where a SEP counts to the document that it begins and not to the one it ends."""
+    after_the_last = window.documents_T[-1] + (window.tokens_T[-1] == SEP)
+    return np.append(window.documents_T[1:], after_the_last).astype(window.documents_T.dtype)
