@@ -1,0 +1,190 @@
+"""The decoder of an encoder-decoder: the shared blocks, from left to right, each with a look at what the encoder read.
+
+    x <- x + SelfAttention(Norm(x)),   x <- x + CrossAttention(Norm(x), memory),   x <- x + FeedForward(Norm(x))
+
+Vaswani et al. 2017, sections 3.1 and 3.2.3 (there with the norm after each sum, which `norm="post"` gives). The queries of
+cross attention come from the decoder, keys and values from the encoder's last layer, and neither carries a position, as in
+Raffel et al. 2020, section 2.1. With pre-norm the matrices that write to the residual path start 1 / sqrt(3 L) smaller.
+
+A row may hold several examples. Their running numbers, `documents`, say who sees whom on either side and between the sides:
+each stands as if alone, its positions counted from 0. Padding has the number -1.
+
+Shape letters: B batch, T decoder position, S encoder position, D width, H heads, K head width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, linear
+
+from ablate.config import Backbone
+from ablate.nn import flops
+from ablate.nn.attention import attention
+from ablate.nn.embedding import Embedding
+from ablate.nn.transformer import NORM_EPSILON, PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize
+
+
+class Memory(NamedTuple):
+    """What the encoder read, as the decoder uses it: computed once, however many tokens are written."""
+
+    layers: list[tuple[Tensor, Tensor]]
+    """Keys and values, each [B, H, S, K], for every layer of the decoder."""
+    documents_BS: Tensor | None
+
+
+def same_document(seeing_BT: Tensor | None, seen_BS: Tensor | None) -> Tensor | None:
+    """Who sees whom, bool [B, T, S]; None where every row holds one example and no padding."""
+    if seeing_BT is None or seen_BS is None:
+        return None
+    return seeing_BT[:, :, None] == seen_BS[:, None, :]
+
+
+def positions_within(documents_BT: Tensor) -> Tensor:
+    """Each place counted from the beginning of its document, int64 [B, T]; 0 on padding."""
+    place_T = torch.arange(documents_BT.shape[1], device=documents_BT.device)
+    begins_BT = torch.ones_like(documents_BT, dtype=torch.bool)
+    begins_BT[:, 1:] = documents_BT[:, 1:] != documents_BT[:, :-1]
+    within_BT = place_T - (place_T * begins_BT).cummax(dim=1).values
+    return within_BT.masked_fill(documents_BT < 0, 0)
+
+
+class CrossAttention(nn.Module):
+    """Queries of the decoder, keys and values of the encoder."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.heads = backbone.heads
+        self.query = nn.Linear(backbone.width, backbone.width)
+        self.key_value = nn.Linear(backbone.width, 2 * backbone.width)
+        self.out = nn.Linear(backbone.width, backbone.width)
+
+    def read(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, each [B, H, S, K]."""
+        k, v = self.key_value(memory_BSD).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return k, v
+
+    def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], visible: Tensor | None) -> Tensor:
+        q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        merged_BTD: Tensor = self.out(attention(q, *keys_values, visible=visible).transpose(1, 2).flatten(2))
+        return merged_BTD
+
+
+class Decoder(nn.Module):
+    """Embedded tokens [B, T, D] and a memory -> vectors [B, T, D]; `backbone.layers` of them, up to `context` positions."""
+
+    def __init__(self, backbone: Backbone, context: int) -> None:
+        super().__init__()
+        self.pre_norm = backbone.norm == "pre"
+        self.stack = Encoder(backbone, context)
+        self.cross = nn.ModuleList(CrossAttention(backbone) for _ in range(backbone.layers))
+        self.cross_norm = nn.ModuleList(nn.LayerNorm(backbone.width, eps=NORM_EPSILON) for _ in range(backbone.layers))
+
+    @property
+    def layers(self) -> list[tuple[Block, CrossAttention, nn.LayerNorm]]:
+        """The parts of each layer."""
+        parts = zip(self.stack.blocks, self.cross, self.cross_norm, strict=True)
+        return cast(list[tuple[Block, CrossAttention, nn.LayerNorm]], list(parts))
+
+    def initialize(self, backbone: Backbone) -> None:
+        """As all of the shared transformer, but with three matrices a layer that write to the residual path."""
+        initialize(self, backbone)
+        if self.pre_norm:
+            sd = PUBLISHED_SD * math.sqrt(PUBLISHED_WIDTH / backbone.width)
+            for block, cross, _ in self.layers:
+                for matrix in (block.attention.out, cross.out, block.feed_forward.down):
+                    nn.init.normal_(matrix.weight, std=sd / math.sqrt(3 * backbone.layers))
+
+    def read(self, memory_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+        """Keys and values of the encoder's vectors for every layer."""
+        return Memory([cross.read(memory_BSD) for _, cross, _ in self.layers], documents_BS)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        memory: Memory,
+        documents_BT: Tensor | None,
+        *,
+        positions_BT: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """`cache` holds the keys and values of the tokens before these; with it a row is one example."""
+        visible = None if cache is not None else same_document(documents_BT, documents_BT)
+        sight = self.stack.sight(x_BTD.shape[1], visible, causal=True, positions_BT=positions_BT, cache=cache)
+        if sight.bias is not None:
+            sight = sight._replace(bias=sight.bias.to(x_BTD.dtype))
+        across = same_document(documents_BT, memory.documents_BS)
+        across = None if across is None else across[:, None]
+        for (block, cross, norm), keys_values in zip(self.layers, memory.layers, strict=True):
+            if self.pre_norm:
+                x_BTD = x_BTD + block.dropout(block.attention(block.attention_norm(x_BTD), sight))
+                x_BTD = x_BTD + block.dropout(cross(norm(x_BTD), keys_values, across))
+                x_BTD = x_BTD + block.dropout(block.feed_forward(block.feed_forward_norm(x_BTD)))
+            else:
+                x_BTD = block.attention_norm(x_BTD + block.dropout(block.attention(x_BTD, sight)))
+                x_BTD = norm(x_BTD + block.dropout(cross(x_BTD, keys_values, across)))
+                x_BTD = block.feed_forward_norm(x_BTD + block.dropout(block.feed_forward(x_BTD)))
+        normed_BTD: Tensor = self.stack.norm(x_BTD)
+        return normed_BTD
+
+
+def split_layers(backbone: Backbone) -> tuple[Backbone, Backbone]:
+    """The encoder's and the decoder's half of the layers; an odd one is the encoder's, and one layer is given to both."""
+    decoder = max(1, backbone.layers // 2)
+    return replace(backbone, layers=(backbone.layers + 1) // 2), replace(backbone, layers=decoder)
+
+
+class EncoderDecoder(nn.Module):
+    """The shared transformer in two halves under one embedding, and the head that BERT has on it."""
+
+    def __init__(self, vocabulary: int, backbone: Backbone, context: int, decoder_context: int) -> None:
+        super().__init__()
+        reading, writing = split_layers(backbone)
+        self.embedding = Embedding(vocabulary, backbone, max(context, decoder_context))
+        self.encoder = Encoder(reading, context)
+        self.decoder = Decoder(writing, decoder_context)
+        self.transform = nn.Linear(backbone.width, backbone.width)
+        self.transform_norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
+        self.decoder_bias = nn.Parameter(torch.zeros(vocabulary))
+        self.decoder.initialize(writing)
+        for part in (self.embedding, self.encoder, self.transform):
+            initialize(part, reading)
+
+    def encode(self, tokens_BS: Tensor, documents_BS: Tensor | None) -> Tensor:
+        """Vectors [B, S, D]."""
+        positions_BS = None if documents_BS is None else positions_within(documents_BS)
+        embedded_BSD = self.embedding(tokens_BS, positions_BT=positions_BS)
+        vectors_BSD: Tensor = self.encoder(embedded_BSD, same_document(documents_BS, documents_BS), positions_BT=positions_BS)
+        return vectors_BSD
+
+    def read(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+        """What the decoder needs of the encoder's vectors."""
+        return self.decoder.read(vectors_BSD, documents_BS)
+
+    def decode(self, tokens_BT: Tensor, memory: Memory, documents_BT: Tensor | None, cache: Cache | None = None) -> Tensor:
+        """Vectors [B, T, D] that each see the memory, their own token and those before it."""
+        first = 0 if cache is None else cache.length
+        positions_BT = None if documents_BT is None or cache is not None else positions_within(documents_BT)
+        embedded_BTD = self.embedding(tokens_BT, positions_BT=positions_BT, first=first)
+        vectors_BTD: Tensor = self.decoder(embedded_BTD, memory, documents_BT, positions_BT=positions_BT, cache=cache)
+        return vectors_BTD
+
+    def logits(self, vectors_MD: Tensor) -> Tensor:
+        """Scores [M, V] of every type."""
+        transformed_MD = self.transform_norm(gelu(self.transform(vectors_MD)))
+        return linear(transformed_MD, self.embedding.token.weight, self.decoder_bias)
+
+
+def forward_flops(backbone: Backbone, batch: int, source: int, length: int) -> int:
+    """Of both halves on `batch` rows of `source` tokens read and `length` written, embeddings and head excluded."""
+    reading, writing = split_layers(backbone)
+    width = backbone.width
+    queries_and_output = 2 * flops.linear(batch * length, width, width)
+    keys_and_values = flops.linear(batch * source, width, 2 * width)
+    scores_and_averages = 2 * 2 * batch * length * source * width
+    across = writing.layers * (queries_and_output + keys_and_values + scores_and_averages)
+    return flops.encoder(reading, batch, source) + flops.encoder(writing, batch, length, causal=True) + across
