@@ -1,4 +1,4 @@
-"""The command line: `ablate list | plan | run | report | publish | diff | doctor | bench`.
+"""The command line: `ablate list | plan | run | report | publish | diff | export | doctor | bench`.
 
 Imports happen inside the commands, so that `--help` and `list` answer at once: torch and lightning cost seconds.
 """
@@ -75,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("before", type=Path)
     diff.add_argument("after", type=Path)
     diff.set_defaults(command=_diff)
+
+    export = commands.add_parser("export", help="a finished run's model for other programs; published backbones only")
+    export.add_argument("run", metavar="RUN", help="identity of a run or its beginning, or the run's folder")
+    export.add_argument("--to", required=True, choices=["hf"], help="hf: what Hugging Face transformers loads")
+    export.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
+    export.add_argument("--runs", type=Path, help="folder of the records (default: $ABLATE_RUNS or .runs)")
+    export.set_defaults(command=_export)
 
     doctor = commands.add_parser("doctor", help="what this machine has and lacks")
     doctor.set_defaults(command=_doctor)
@@ -159,6 +166,16 @@ def _diff(options: argparse.Namespace) -> int:
     found = compare_reports(options.before, options.after)
     print(to_markdown(found))
     return 0 if found.identical else 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    from ablate.interop.export import export_run, find_run
+    from ablate.study.store import default_root
+    from ablate.training.fit import WEIGHTS
+
+    folder = find_run(options.run, options.runs or default_root())
+    print(f"exported: {export_run(folder, WEIGHTS, options.folder)}")
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

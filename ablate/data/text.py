@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 
 from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
+from ablate.data import tokenizer_json
 from ablate.data.cache import build_once, cache_root, silent
 from ablate.data.corpora import Builds, Corpus, Document, open_corpus, source_digest
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
@@ -95,6 +96,17 @@ def _fingerprints(corpus: Corpus, data: Data) -> dict[str, str]:
     return {"corpus": of_corpus, "tokenizer": of_tokenizer}
 
 
+def tokenizer_of(data: Data, found: Mapping[str, str]) -> Tokenizer:
+    """The tokenizer of an earlier run, whose fingerprints were `found`; `ConfigError` if it can no longer be had."""
+    kept = _folder(found) / tokenizer_json.FILE
+    if kept.is_file():
+        return Tokenizer.load(kept, data.tokenizer, found["tokenizer"])
+    text = prepare(data)
+    if text.tokenizer.fingerprint != found["tokenizer"]:
+        raise ConfigError(f"data.corpus = {data.corpus!r} or the code has changed since: its tokenizer is no longer the run's")
+    return text.tokenizer
+
+
 def prepare(data: Data, report: Report | None = None) -> Text:
     """Build or open the text that `data` names.
 
@@ -104,9 +116,9 @@ def prepare(data: Data, report: Report | None = None) -> Text:
     report = report or silent
     corpus = open_corpus(data)
     found = _fingerprints(corpus, data)
-    folder = cache_root() / "text" / digest(found, LAYOUT)
+    folder = _folder(found)
     build_once(folder, lambda temporary: _build(temporary, corpus, data, found, report), report)
-    text = Text(corpus, Tokenizer.load(folder / "tokenizer.json", data.tokenizer, found["tokenizer"]), folder)
+    text = Text(corpus, Tokenizer.load(folder / tokenizer_json.FILE, data.tokenizer, found["tokenizer"]), folder)
     for name in SPLITS:
         store = text.split(name)
         if len(store.tokens) < data.context:
@@ -118,14 +130,21 @@ def prepare(data: Data, report: Report | None = None) -> Text:
     return text
 
 
+def _folder(found: Mapping[str, str]) -> Path:
+    return cache_root() / "text" / digest({name: found[name] for name in ("corpus", "tokenizer")}, LAYOUT)
+
+
 def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], report: Report) -> None:
     if isinstance(corpus, Builds):
         corpus.build(report)
     report(phase="training the tokenizer", done=0, total=0)
-    read = (document for document in corpus.documents() if split_of(document) == "train")
-    sentences = (sentence for document in read for sentence in document.sentences)
-    tokenizer = tokenization.train(sentences, data.tokenizer, data.vocabulary, found["tokenizer"])
-    tokenizer.save(folder / "tokenizer.json")
+    if data.tokenizer.startswith(tokenization.GIVEN):
+        tokenizer = tokenization.given(data.tokenizer, found["tokenizer"])
+    else:
+        read = (document for document in corpus.documents() if split_of(document) == "train")
+        sentences = (sentence for document in read for sentence in document.sentences)
+        tokenizer = tokenization.train(sentences, data.tokenizer, data.vocabulary, found["tokenizer"])
+    tokenizer.save(folder / tokenizer_json.FILE)
     size = tokenizer.vocabulary.size
     writers = {name: TokenWriter(folder, name, size) for name in SPLITS}
     words: Counter[str] = Counter()

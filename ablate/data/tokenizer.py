@@ -1,4 +1,4 @@
-"""Six tokenizers behind one interface, trained on the training split, deterministic.
+"""Six tokenizers behind one interface, trained on the training split, deterministic; or one that was trained before.
 
 | kind | a token is | source |
 | --- | --- | --- |
@@ -8,12 +8,14 @@
 | `word` | what stands between spaces, the most frequent ones; the others are `[UNK]` | Mikolov et al. 2010, sec. 4 |
 | `byte` | one byte of UTF-8 | Xue et al. 2022 (ByT5), sec. 3.1 |
 | `char` | one character of the training text | |
+| `folder:PATH` | what `PATH/tokenizer.json` says: `ablate.data.tokenizer_json` | |
 
 Ids 0 to 4 are special and never come out of text, not even out of a text that spells `[MASK]`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ import numpy as np
 import tokenizers
 
 from ablate.config import ConfigError
+from ablate.data import tokenizer_json
+from ablate.data.corpora import source_digest
+from ablate.data.corpora.contents import digest_of
 from ablate.data.subwords import CLS, MASK, PAD, RAREST_CHARACTER, SEP, SPECIAL, TRAINERS, UNK, bytes_by_character, too_small
 from ablate.measure import digest
 
@@ -35,6 +40,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 TRAINING_SENTENCES = 200_000
 """A tokenizer is trained on the first so many sentences of the training split, which bounds memory on large corpora."""
 TRAINING_CODE = ("ablate.data.tokenizer", "ablate.data.subwords", "ablate.data.unigram")
+READING_CODE = ("ablate.data.tokenizer_json",)
+GIVEN = "folder:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +100,21 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path, kind: str, fingerprint: str) -> Tokenizer:
-        """The inverse of `save`."""
+        """The inverse of `save`; of a tokenizer that was given, the kind is found in the file."""
+        if kind.startswith(GIVEN):
+            kind = tokenizer_json.kind_of(tokenizer_json.read(path), path)
         return cls(tokenizers.Tokenizer.from_file(str(path)), kind, fingerprint)
+
+    def content(self) -> tokenizer_json.Content:
+        """The tokenizer as `tokenizer_json.arranged` gives it."""
+        held: tokenizer_json.Content = json.loads(self._model.to_str())
+        return tokenizer_json.arranged(held, Path(tokenizer_json.FILE))[0]
 
 
 def fingerprint(corpus: str, kind: str, vocabulary: int) -> str:
-    """Names a tokenizer and what it is trained on, without training it."""
+    """Names a tokenizer and what it is trained on, without training it; one that was given, by its file alone."""
+    if kind.startswith(GIVEN):
+        return digest("tokenizer", digest_of(_given_file(kind)), source_digest(*READING_CODE), tokenizers.__version__)
     size = 0 if kind in ("byte", "char") else vocabulary
     settings = (TRAINING_SENTENCES, RAREST_CHARACTER)
     return digest("tokenizer", corpus, kind, size, settings, tokenizers.__version__)
@@ -117,6 +133,20 @@ def train(sentences: Iterable[str], kind: str, vocabulary: int, fingerprint: str
     if kind not in ("byte", "char") and model.get_vocab_size() > vocabulary:
         raise too_small(vocabulary, model.get_vocab_size())
     return Tokenizer(model, kind, fingerprint)
+
+
+def given(kind: str, fingerprint: str) -> Tokenizer:
+    """The tokenizer of `folder:PATH`; `ConfigError` when it cannot be used."""
+    path = _given_file(kind)
+    content, _ = tokenizer_json.arranged(tokenizer_json.read(path), path)
+    return Tokenizer(tokenizer_json.loaded(content, path), tokenizer_json.kind_of(content, path), fingerprint)
+
+
+def _given_file(kind: str) -> Path:
+    path = Path(kind.removeprefix(GIVEN)) / tokenizer_json.FILE
+    if not path.is_file():
+        raise ConfigError(f"data.tokenizer = {kind!r}, but there is no file {path}")
+    return path
 
 
 def _continues(kind: str, token: str) -> bool:

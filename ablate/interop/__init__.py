@@ -1,18 +1,187 @@
-"""Checkpoints of the published architectures in the layout of Hugging Face transformers, both directions."""
+"""Checkpoints of the published architectures in the layout of Hugging Face transformers, both directions.
+
+A checkpoint is a folder of `config.json`, `model.safetensors` and `tokenizer.json`. Each architecture has a module here, which
+knows its names; what is the same for all stands in `folder` (reading), `export` (writing) and below. A pickle is never opened.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ablate.config import ConfigError
+import torch
+from torch import Tensor
+
+from ablate import sources
+from ablate.config import ConfigError, Scalar
+from ablate.data import tokenizer_json
+from ablate.data.corpora.contents import digest_of
+from ablate.data.tokenizer import GIVEN, given
+from ablate.interop import folder as checkpoint
+from ablate.measure import digest
+
+if TYPE_CHECKING:
+    from ablate.data.text import Text
+    from ablate.objectives.base import Objective
+
+MODULES = {
+    "bert": "ablate.interop.bert",
+    "gpt": "ablate.interop.gpt2",
+    "xlnet": "ablate.interop.xlnet",
+    "t5": "ablate.interop.t5",
+}
+"""Objective -> the architecture of its paper."""
 
 
-def start_from(model: Any, text: Any, folder: Path) -> None:
+class Architecture(Protocol):
+    """What a module in `MODULES` has.
+
+    It may also have `VOCABULARY`, the weights with a row for each token type, and `INPUTS`, what a tokenizer makes of a text.
+    """
+
+    OBJECTIVE: str
+    ARCHITECTURES: tuple[str, ...]
+    """Accepted in config.json."""
+
+    def config(self, model: Any) -> dict[str, Any]:
+        """Content of config.json."""
+        ...
+
+    def export(self, model: Any) -> dict[str, Tensor]:
+        """Weights under Hugging Face's names, tied ones once."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+        """Our whole state from Hugging Face's names."""
+        ...
+
+    def fields(self, config: Mapping[str, Any]) -> dict[str, Scalar]:
+        """What config.json says of a run: dotted path -> value."""
+        ...
+
+
+def architecture_of(objective: str) -> Architecture:
+    """The architecture of the objective's paper; `ConfigError` for an objective without one."""
+    if objective not in MODULES:
+        raise ConfigError(f"objective {objective!r} has no architecture in transformers; {', '.join(MODULES)} have one")
+    return cast(Architecture, import_module(MODULES[objective]))
+
+
+def start_from(model: Objective, text: Text, folder: Path) -> None:
     """Load the weights in `folder` into `model`; `ConfigError` names what does not fit, and then nothing is loaded."""
-    raise ConfigError(f"initial = {str(folder)!r} cannot be read yet")
+    architecture = architecture_of(model.name)
+    if model.backbone.kind != "published":
+        kind = f"backbone.kind = {model.backbone.kind!r}"
+        raise ConfigError(f"{kind}, but a run that starts from {folder} must have 'published': no other has its weights")
+    checkpoint.check_complete(folder)
+    config = checkpoint.read_config(folder)
+    _check_config(config, architecture, model, folder)
+    order = _check_tokenizer(config, architecture, model, text, folder)
+    state = checkpoint.read_weights(folder)
+    if order != sorted(order):
+        state = _reordered(state, order, architecture, folder)
+    ours = _restored(state, architecture, model, folder)
+    model.load_state_dict(ours)
 
 
 def fingerprint(folder: Path) -> str:
-    """Digest of the files that the start of a run is a function of."""
-    raise ConfigError(f"initial = {str(folder)!r} cannot be read yet")
+    """Digest of the files that the start of a run is a function of, and of the code that reads them."""
+    checkpoint.check_complete(folder)
+    code = [sources.text(path).decode() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return digest([digest_of(folder / name) for name in checkpoint.FILES], code)
+
+
+def _check_config(config: Mapping[str, Any], architecture: Architecture, model: Objective, folder: Path) -> None:
+    place = folder / checkpoint.CONFIG
+    named = config.get("architectures")
+    if not isinstance(named, list) or not set(named) & set(architecture.ARCHITECTURES):
+        right = " or ".join(architecture.ARCHITECTURES)
+        raise ConfigError(f"{place}: architectures = {named!r}, but objective {model.name!r} reads {right}")
+    parts = {"backbone": model.backbone, "objective": model.config}
+    run = {f"{part}.{field}": value for part, held in parts.items() for field, value in dataclasses.asdict(held).items()}
+    run["data.context"] = model.context
+    try:
+        found = architecture.fields(config)
+    except KeyError as error:
+        raise ConfigError(f"{place}: it has no {error.args[0]!r}") from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{folder}: {error}") from None
+    for path, value in found.items():
+        if run[path] != value:
+            raise ConfigError(f"{place} is of {path} = {value!r}, but the run has {run[path]!r}")
+
+
+def _check_tokenizer(
+    config: Mapping[str, Any], architecture: Architecture, model: Objective, text: Text, folder: Path
+) -> list[int]:
+    """Which id of the checkpoint each id of the run was, sentinels included."""
+    place = folder / checkpoint.TOKENIZER
+    _, order = tokenizer_json.arranged(tokenizer_json.read(place), place)
+    size = architecture.config(model)["vocab_size"]
+    extra = size - model.vocabulary.size
+    if config.get("vocab_size") != len(order) + extra:
+        beside = f" and {extra} sentinels" if extra else ""
+        weights = f"{checkpoint.CONFIG} has vocab_size = {config.get('vocab_size')}"
+        raise ConfigError(f"{place}: {len(order)} tokens{beside} do not match the weights: {weights}")
+    theirs = given(f"{GIVEN}{folder}", "").content()
+    if (difference := tokenizer_json.difference(theirs, text.tokenizer.content())) is not None:
+        raise ConfigError(f"{place} is not the run's tokenizer ({difference}); set data.tokenizer = 'folder:{folder}'")
+    return [*order, *range(len(order), size)]
+
+
+def _reordered(state: dict[str, Tensor], order: list[int], architecture: Architecture, folder: Path) -> dict[str, Tensor]:
+    """Rows of the token types in the order that training here gives them."""
+    names = getattr(architecture, "VOCABULARY", ())
+    if not names:
+        wanted = ", ".join(f"{name} {i}" for i, name in enumerate(tokenizer_json.SPECIAL))
+        raise ConfigError(f"{folder / checkpoint.TOKENIZER}: the special tokens must have the ids {wanted}")
+    rows = torch.tensor(order)
+    fitting = {name for name in names if name in state and len(state[name]) == len(order)}
+    return {name: tensor[rows] if name in fitting else tensor for name, tensor in state.items()}
+
+
+def _restored(state: dict[str, Tensor], architecture: Architecture, model: Objective, folder: Path) -> dict[str, Tensor]:
+    place = folder / checkpoint.WEIGHTS
+    for name, tensor in architecture.export(model).items():
+        if name in state and state[name].shape != tensor.shape:
+            raise ConfigError(f"{place}: {name} is {list(state[name].shape)}, but the run's network has {list(tensor.shape)}")
+    watched = _Watched(state)
+    try:
+        ours = architecture.restore(watched, model)
+    except KeyError as error:
+        raise ConfigError(f"{place}: it has no weight {error.args[0]!r}") from None
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ConfigError(f"{place}: {error}") from None
+    if unused := sorted(state.keys() - watched.read):
+        raise ConfigError(f"{place}: {model.name} has no weight {unused[0]!r}")
+    wanted = model.state_dict()
+    if lacking := sorted(wanted.keys() - ours.keys()):
+        raise ConfigError(f"{place}: nothing in it gives {lacking[0]!r}")
+    for name, tensor in ours.items():
+        if tensor.shape != wanted[name].shape:
+            shapes = f"{list(tensor.shape)}, but the run's network has {list(wanted[name].shape)}"
+            raise ConfigError(f"{place}: {name} would be {shapes}")
+    return {name: tensor.to(wanted[name].dtype) for name, tensor in ours.items()}
+
+
+class _Watched(Mapping[str, Tensor]):
+    """Remembers which names were read; whoever walks over all of them judges them all."""
+
+    def __init__(self, state: dict[str, Tensor]) -> None:
+        self._state = state
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor = self._state[name]
+        self.read.add(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        self.read |= self._state.keys()
+        return iter(self._state)
+
+    def __len__(self) -> int:
+        return len(self._state)

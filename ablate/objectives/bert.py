@@ -10,7 +10,9 @@
 Sources: Devlin et al. 2019, section 3.1 and appendix A.1-A.2 (the two tasks, 80/10/10 corruption, their sum); Liu et al. 2019,
 sections 4.1-4.2 (static or dynamic masks, no next-sentence task); Lan et al. 2020, section 3.1 (sentence order); Wettig et al.
 2023, sections 3-5 (mask rate; corruption and prediction rate; MASK alone); Joshi et al. 2020, section 3.1 (spans);
-Ankner et al. 2024 (a mask rate that falls); Salazar et al. 2020, section 2 (pseudo-log-likelihood).
+Ankner et al. 2024 (a mask rate that falls); Salazar et al. 2020, section 2 (pseudo-log-likelihood). The published backbone
+has learned positions, the norm after each sublayer and, whatever the task, two segments (Devlin et al. 2019, figure 2 and
+section 3); its matrices start from N(0, 0.02^2) cut at two standard deviations, as in the released code.
 
 Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
 """
@@ -18,7 +20,7 @@ Shape letters: B batch, T position, D width, V vocabulary, M predicted positions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
 
 import numpy as np
@@ -27,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, linear
 
 from ablate.collators import framing, masking, next_sentence
-from ablate.config import Backbone, require
+from ablate.config import Backbone, ConfigError, require
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK
 from ablate.data.windows import PackedWindows, SegmentPairs
 from ablate.nn import flops
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 SCORED_AT_ONCE = 256
 """Masked copies in one forward pass of `score`; bounds its memory."""
+PUBLISHED_SD = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +122,20 @@ class Bert(Objective):
 
     def __init__(self, config: BertConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
-        pairs, width = config.next_sentence != "off", backbone.width
-        self.embedding = Embedding(vocabulary.size, backbone, context, segments=2 if pairs else 0)
-        self.encoder = Encoder(backbone, context)
+        pairs, width, published = config.next_sentence != "off", backbone.width, backbone.kind == "published"
+        blocks = replace(backbone, positions="learned", norm="post") if published else backbone
+        self.embedding = Embedding(vocabulary.size, blocks, context, segments=2 if pairs or published else 0)
+        self.encoder = Encoder(blocks, context)
         self.transform = nn.Linear(width, width)
         self.transform_norm = nn.LayerNorm(width, eps=NORM_EPSILON)
         self.decoder_bias = nn.Parameter(torch.zeros(vocabulary.size))
         self.pooler = nn.Linear(width, width) if pairs else None
         self.follows = nn.Linear(width, 2) if pairs else None
-        initialize(self, backbone)
+        initialize(self, blocks)
+        if published:
+            for module in self.modules():
+                if isinstance(module, nn.Linear | nn.Embedding):
+                    nn.init.trunc_normal_(module.weight, std=PUBLISHED_SD, a=-2 * PUBLISHED_SD, b=2 * PUBLISHED_SD)
 
     @classmethod
     def windows(cls, store: TokenStore, config: BertConfig, context: int) -> PackedWindows | SegmentPairs:
@@ -207,6 +215,8 @@ class Bert(Objective):
         return {"inputs_BT": may_MN}
 
     def _hidden(self, tokens_BT: Tensor, segments_BT: Tensor | None, visible: Tensor | None) -> Tensor:
+        if tokens_BT.shape[1] > self.context:
+            raise ConfigError(f"a sequence of {tokens_BT.shape[1]} tokens does not fit the model's {self.context} positions")
         return self.encoder(self.embedding(tokens_BT, segments_BT), visible)
 
     def _logits(self, hidden_BTD: Tensor, positions_M: Tensor) -> Tensor:

@@ -1,87 +1,38 @@
-"""The published architecture (learned positions, post-norm, segments) against Hugging Face's BertForPreTraining."""
+"""The published backbone against Hugging Face's BERT, through the names of `ablate.interop.bert` in both directions."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from ablate.config import Backbone
-from ablate.data.tokenizer import Vocabulary
-from ablate.data.windows import Pair
-from ablate.nn.transformer import NORM_EPSILON
+from ablate.config import Backbone, ConfigError
+from ablate.data.tokenizer import PAD, Vocabulary
+from ablate.data.windows import Pair, Window
+from ablate.interop import bert as names
 from ablate.objectives.bert import Bert, BertBatch
 from ablate.seeds import generator
 
 transformers = pytest.importorskip("transformers")
 
-V, CONTEXT = 120, 32
-BACKBONE = Backbone(width=48, layers=3, heads=4, positions="learned", norm="post")
+V = 120
+SMALL = Backbone(width=48, layers=3, heads=4, kind="published")
+SHAPES = [
+    pytest.param(SMALL, 32, "nsp", id="pairs"),
+    pytest.param(Backbone(width=32, layers=1, heads=1, feed_forward=2, kind="published"), 23, "sop", id="odd-length"),
+    pytest.param(Backbone(width=60, layers=2, heads=5, feed_forward=3, kind="published"), 17, "off", id="masked-lm"),
+    pytest.param(Backbone(width=33, layers=4, heads=3, feed_forward=1, kind="published"), 41, "nsp", id="odd-width"),
+]
 
 
-def published(ours: Bert) -> torch.nn.Module:
-    """Hugging Face's model with our weights."""
-    theirs = transformers.BertForPreTraining(
-        transformers.BertConfig(
-            vocab_size=V,
-            hidden_size=BACKBONE.width,
-            num_hidden_layers=BACKBONE.layers,
-            num_attention_heads=BACKBONE.heads,
-            intermediate_size=BACKBONE.feed_forward * BACKBONE.width,
-            max_position_embeddings=CONTEXT,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            layer_norm_eps=NORM_EPSILON,
-        )
-    )
-    state = {}
-    for path, value in ours.state_dict().items():
-        head, _, kind = path.rpartition(".")
-        if head.endswith("attention.qkv"):
-            for part, name in zip(value.chunk(3), ("query", "key", "value"), strict=True):
-                state[f"bert.{head[:-3].replace('blocks', 'layer')}self.{name}.{kind}"] = part
-        elif path == "decoder_bias":
-            state["cls.predictions.bias"] = state["cls.predictions.decoder.bias"] = value
-        else:
-            state[f"{NAMES.get(head) or 'bert.' + in_block(head)}.{kind}"] = value
-    state["cls.predictions.decoder.weight"] = state["bert.embeddings.word_embeddings.weight"]
-    missing, unexpected = theirs.load_state_dict(state, strict=False)
-    assert not unexpected
-    assert all("position_ids" in name for name in missing)
-    return theirs.train()
-
-
-NAMES = {
-    "embedding.token": "bert.embeddings.word_embeddings",
-    "embedding.position": "bert.embeddings.position_embeddings",
-    "embedding.segment": "bert.embeddings.token_type_embeddings",
-    "embedding.norm": "bert.embeddings.LayerNorm",
-    "transform": "cls.predictions.transform.dense",
-    "transform_norm": "cls.predictions.transform.LayerNorm",
-    "pooler": "bert.pooler.dense",
-    "follows": "cls.seq_relationship",
-}
-
-
-def in_block(path: str) -> str:
-    _, _, layer, *rest = path.split(".")
-    names = {
-        "attention.out": "attention.output.dense",
-        "attention_norm": "attention.output.LayerNorm",
-        "feed_forward.up": "intermediate.dense",
-        "feed_forward.down": "output.dense",
-        "feed_forward_norm": "output.LayerNorm",
-    }
-    return f"encoder.layer.{layer}.{names['.'.join(rest)]}"
-
-
-@pytest.fixture(scope="module")
-def ours() -> Bert:
-    torch.manual_seed(0)
+def build(backbone: Backbone, context: int, task: str, seed: int = 0) -> Bert:
+    torch.manual_seed(seed)
     vocabulary = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
-    model = Bert(Bert.Config(), BACKBONE, vocabulary, CONTEXT)
+    model = Bert(Bert.Config(next_sentence=task), backbone, vocabulary, context)
     with torch.no_grad():
         # Far from the start, where everything is nearly linear and a wrong order of operations could hide.
         for parameter in model.parameters():
@@ -89,39 +40,154 @@ def ours() -> Bert:
     return model
 
 
-@pytest.fixture(scope="module")
-def batch(ours: Bert) -> BertBatch:
-    rng = np.random.default_rng(0)
-    pairs = [Pair(i, *(rng.integers(5, V, int(rng.integers(4, 14))) for _ in range(3))) for i in range(6)]
-    return ours.collator()(pairs, functools.partial(generator, 0), 0.0)
+def published(ours: Bert) -> torch.nn.Module:
+    """Hugging Face's model with our weights, built from our config.json."""
+    config = names.config(ours)
+    theirs = getattr(transformers, config["architectures"][0])(transformers.BertConfig(**config))
+    missing, unexpected = theirs.load_state_dict(names.export(ours), strict=False)
+    assert not unexpected
+    assert set(missing) == {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
+    theirs.tie_weights()
+    return theirs.train()
 
 
-def test_logits_losses_and_gradients_are_those_of_the_published_model(ours: Bert, batch: BertBatch) -> None:
-    theirs = published(ours)
+def batch_of(ours: Bert, task: str) -> BertBatch:
+    rng, room = np.random.default_rng(0), ours.context - 3
+    noise = functools.partial(generator, 0)
+    if task == "off":
+        length, none = ours.context - 2, np.zeros(ours.context - 2, np.int32)
+        return ours.collator()([Window(i, rng.integers(5, V, length), none) for i in range(5)], noise, 0.0)
+    pairs = [Pair(i, *(rng.integers(5, V, int(rng.integers(2, room // 2))) for _ in range(3))) for i in range(7)]
+    return ours.collator()(pairs, noise, 0.0)
+
+
+def run(theirs: Any, batch: BertBatch) -> Any:
     labels = torch.full_like(batch.inputs_BT, -100).flatten().index_copy(0, batch.predicted_M, batch.truths_M)
-    result = theirs(
-        input_ids=batch.inputs_BT,
-        attention_mask=batch.visible_BT.long(),
-        token_type_ids=batch.segments_BT,
-        labels=labels.view_as(batch.inputs_BT),
-        next_sentence_label=batch.labels_B,
-    )
-    losses = ours.losses(batch)
-    assert float(losses.loss.detach()) == pytest.approx(float(result.loss.detach()), abs=3e-6)
+    given: dict[str, Any] = {"input_ids": batch.inputs_BT, "labels": labels.view_as(batch.inputs_BT)}
+    if batch.labels_B is not None and batch.visible_BT is not None:
+        given |= {"attention_mask": batch.visible_BT.long(), "token_type_ids": batch.segments_BT}
+        given["next_sentence_label"] = batch.labels_B
+    return theirs(**given)
 
-    hidden = ours.encoder(ours.embedding(batch.inputs_BT, batch.segments_BT), batch.visible_BT)
-    every = torch.arange(batch.inputs_BT.numel())[batch.visible_BT.flatten()]
-    their_logits = result.prediction_logits.flatten(0, 1)[every]
-    assert (ours._logits(hidden, every) - their_logits).abs().max() <= 1e-5
 
-    losses.loss.backward()
-    result.loss.backward()
-    pairs = {
-        "bert.embeddings.word_embeddings.weight": ours.embedding.token.weight,
-        "bert.encoder.layer.0.intermediate.dense.weight": ours.encoder.blocks[0].feed_forward.up.weight,
-        "cls.predictions.bias": ours.decoder_bias,
-        "bert.pooler.dense.weight": ours.pooler.weight,
+@pytest.mark.parametrize(("backbone", "context", "task"), SHAPES)
+class TestAgainstTransformers:
+    def test_logits_losses_and_every_gradient(self, backbone: Backbone, context: int, task: str) -> None:
+        ours = build(backbone, context, task)
+        theirs, batch = published(ours), batch_of(ours, task)
+        if task != "off":
+            assert batch.visible_BT is not None
+            assert not batch.visible_BT.all(), "no row has padding"
+        result, losses = run(theirs, batch), ours.losses(batch)
+        assert float(losses.loss.detach()) == pytest.approx(float(result.loss.detach()), abs=3e-6)
+
+        hidden = ours._hidden(batch.inputs_BT, batch.segments_BT, batch.visible_BT)
+        seen = torch.ones_like(batch.inputs_BT, dtype=torch.bool) if batch.visible_BT is None else batch.visible_BT
+        every = seen.flatten().nonzero().flatten()
+        logits = result.logits if task == "off" else result.prediction_logits
+        assert (ours._logits(hidden, every) - logits.flatten(0, 1)[every]).abs().max() <= 1e-5
+        if ours.pooler is not None and ours.follows is not None:
+            follows = ours.follows(torch.tanh(ours.pooler(hidden[:, 0])))
+            assert (follows - result.seq_relationship_logits).abs().max() <= 1e-5
+
+        losses.loss.backward()
+        result.loss.backward()
+        gradients = {name: p.grad for name, p in theirs.named_parameters() if p.grad is not None}
+        with torch.no_grad():
+            for parameter in ours.parameters():
+                assert parameter.grad is not None
+                parameter.copy_(parameter.grad)
+        mapped = names.export(ours)
+        assert gradients.keys() == mapped.keys()
+        for name, gradient in gradients.items():
+            # The gradient of a key's bias is exactly zero, and what rounding leaves of it is below the floor.
+            assert torch.allclose(mapped[name], gradient, rtol=1e-4, atol=1e-6), name
+
+    def test_weights_come_back_as_they_were(self, backbone: Backbone, context: int, task: str) -> None:
+        ours, other = build(backbone, context, task), build(backbone, context, task, seed=1)
+        theirs, batch = published(ours), batch_of(ours, task)
+        other.load_state_dict(names.restore(theirs.state_dict(), other))
+        assert torch.equal(ours.predictions(batch), other.predictions(batch))
+        assert names.fields(theirs.config.to_dict()) == {
+            "backbone.width": backbone.width,
+            "backbone.layers": backbone.layers,
+            "backbone.heads": backbone.heads,
+            "backbone.feed_forward": backbone.feed_forward,
+            "data.context": context,
+        }
+
+
+def test_text_alone_is_the_first_segment_and_padding_is_not_seen() -> None:
+    ours = build(SMALL, 32, "nsp").eval()
+    theirs = published(ours).eval()
+    tokens = torch.from_numpy(np.random.default_rng(1).integers(5, V, (3, 19)))
+    visible = torch.arange(19) < torch.tensor([[19], [7], [2]])
+    tokens = torch.where(visible, tokens, PAD)
+    with torch.no_grad():
+        expected = theirs.bert(input_ids=tokens, attention_mask=visible.long()).last_hidden_state
+        assert (ours.encode(tokens, visible) - expected)[visible].abs().max() <= 1e-5
+
+
+def test_it_starts_as_published() -> None:
+    """N(0, 0.02^2) cut at two standard deviations has a standard deviation of 0.0176."""
+    torch.manual_seed(0)
+    wide = dataclasses.replace(SMALL, width=96)
+    model = Bert(Bert.Config(), wide, Vocabulary(V, np.zeros(V, bool)), 32)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 2 and parameter.numel() > 5000:
+            assert float(parameter.std().detach()) == pytest.approx(0.0176, rel=0.05), name
+            assert float(parameter.abs().max().detach()) <= 0.04, name
+
+
+def test_the_names_of_the_first_releases_are_read() -> None:
+    ours, other = build(SMALL, 32, "nsp"), build(SMALL, 32, "nsp", seed=1)
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value
+        for name, value in names.export(ours).items()
     }
-    their_parameters = dict(theirs.named_parameters())
-    for name, parameter in pairs.items():
-        assert torch.allclose(parameter.grad, their_parameters[name].grad, atol=1e-5, rtol=1e-4), name
+    old["bert.embeddings.position_ids"] = torch.arange(32)[None]
+    other.load_state_dict(names.restore(old, other))
+    assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_a_run_without_pairs_leaves_out_their_head_and_not_the_other_way_round() -> None:
+    pairs, alone = build(SMALL, 32, "nsp"), build(SMALL, 32, "off", seed=1)
+    alone.load_state_dict(names.restore(names.export(pairs), alone))
+    assert torch.equal(alone.embedding.token.weight, pairs.embedding.token.weight)
+    with pytest.raises(KeyError, match=r"bert\.pooler\.dense\.weight"):
+        names.restore(names.export(alone), pairs)
+
+
+def test_an_untied_output_matrix_and_unknown_weights_are_refused() -> None:
+    ours = build(SMALL, 32, "nsp")
+    state = names.export(ours)
+    with pytest.raises(ConfigError, match=r"cls\.predictions\.decoder\.weight differs from"):
+        names.restore({**state, "cls.predictions.decoder.weight": state[names.WORDS] + 1}, ours)
+    with pytest.raises(
+        ConfigError, match=r"BERT of 3 layers has no weights named bert\.encoder\.layer\.3\.output\.dense\.bias"
+    ):
+        names.restore({**state, "bert.encoder.layer.3.output.dense.bias": torch.zeros(48)}, ours)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_act": "relu"}, "hidden_act = 'relu', but BERT has 'gelu'"),
+        ({"layer_norm_eps": 1e-5}, "layer_norm_eps = 1e-05, but BERT has 1e-12"),
+        ({"intermediate_size": 100}, "intermediate_size = 100, but must be a multiple of hidden_size = 48"),
+    ],
+)
+def test_variants_of_bert_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        names.fields({**names.config(build(SMALL, 32, "nsp")), **change})
+
+
+@pytest.mark.parametrize("backbone", [SMALL, Backbone(width=32, positions="learned"), Backbone(width=32)])
+def test_more_tokens_than_positions_are_refused_with_both_numbers(backbone: Backbone) -> None:
+    model = build(backbone, 16, "off")
+    tokens = torch.full((1, 17), 7)
+    seen = torch.ones_like(tokens, dtype=torch.bool)
+    with pytest.raises(ConfigError, match="a sequence of 17 tokens does not fit the model's 16 positions"):
+        model.encode(tokens, seen)
+    with pytest.raises(ConfigError, match="a sequence of 17 tokens does not fit the model's 16 positions"):
+        model.score(tokens, seen, seen)

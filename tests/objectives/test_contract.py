@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -25,11 +26,29 @@ BACKBONE = Backbone(width=32, layers=2, heads=2)
 NOISE = functools.partial(generator, 0)
 
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
+    "t5": (
+        {},
+        {"corruption": "iid", "corruption_rate": 0.5},
+        {"corruption": "bert"},
+        {"corruption": "mass"},
+        {"corruption": "prefix"},
+        {"corruption": "deshuffling"},
+    ),
     "bert": (
         {},
         {"next_sentence": "sop", "selection": "span"},
         {"next_sentence": "off", "selection": "whole_word", "static_masks": 2},
         {"next_sentence": "off", "mask_rate": 0.1, "prediction_rate": 0.4, "final_mask_rate": 0.2},
+    ),
+    "gan": ({"representations": 2, "recurrent_layers": 2}, {"training": "policy-gradient"}),
+    "ngram": ({}, {"order": 8}),
+    "xlnet": (
+        {},
+        {"factorization_order": "left-to-right", "predict_fraction": 1.0},
+        {"factorization_order": "right-to-left", "predict_fraction": 0.5, "memory": 8},
+        {"factorization_order": "fixed", "predict_fraction": 1.0, "memory": 1},
+        {"factorization_order": "block", "block_length": 3, "left_to_right_share": 0.3, "predict_fraction": 0.5},
+        {"left_to_right_share": 0.5, "predict_fraction": 0.3, "span_targets": True, "scoring_orders": 3},
     ),
     "lstm": ({}, {"recurrent_layers": 1}),
     "vae": (
@@ -39,9 +58,11 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"aggressive": True, "kl_weight": 0.2},
     ),
 }
+PUBLISHED = ("bert", "gpt", "xlnet", "t5")
+"""Objectives whose paper has an architecture of its own; the contract holds for it too."""
 CASES = [
     pytest.param(name, fields, id=f"{name}-{i}") for name in OBJECTIVES for i, fields in enumerate(VARIANTS.get(name, ({},)))
-]
+] + [pytest.param(name, {"backbone": "published"}, id=f"{name}-published") for name in PUBLISHED if name in OBJECTIVES]
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +81,28 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
 def build(name: str, fields: dict[str, Any], backbone: Backbone = BACKBONE, seed: int = 0) -> Objective:
     found = objective(name)
     torch.manual_seed(seed)
-    return found(found.Config(**fields), backbone, VOCABULARY, CONTEXT)
+    return found(config_of(name, fields), backbone_of(fields, backbone), VOCABULARY, CONTEXT)
+
+
+def config_of(name: str, fields: dict[str, Any]) -> Any:
+    return objective(name).Config(**{key: value for key, value in fields.items() if key != "backbone"})
+
+
+def backbone_of(fields: dict[str, Any], backbone: Backbone) -> Backbone:
+    return dataclasses.replace(backbone, kind=fields.get("backbone", "controlled"))
 
 
 def batch_of(model: Objective, store: TokenStore, indices: Iterator[int] | range, progress: float = 0.0) -> Any:
     windows = model.windows(store, model.config, CONTEXT)
     return model.collator()([windows.draw(0, i) for i in indices], NOISE, progress)
+
+
+def started(name: str, fields: dict[str, Any], store: TokenStore, seed: int = 0) -> Objective:
+    """A model that tells tokens apart: as its seed initialises it, or, if it only counts, after a batch of its seed's own."""
+    model = build(name, fields, seed=seed)
+    if not list(model.parameters()):
+        learn(model, batch_of(model, store, range(seed * BATCH, (seed + 1) * BATCH)), steps=1)
+    return model
 
 
 def learn(model: Objective, batch: Any, steps: int) -> None:
@@ -87,20 +124,30 @@ def tensors(batch: Any) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("name", "fields"), CASES)
 class TestContract:
     def test_loss_starts_near_the_uniform_guess(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
-        model = build(name, fields)
-        losses = model.losses(batch_of(model, store, range(32)))
-        assert losses.loss.isfinite()
-        total = sum(float(part.detach()) for part in losses.parts.values())
-        assert float(losses.loss.detach()) == pytest.approx(total, rel=1e-5)
-        first = next(iter(losses.parts.values()))
+        if fields.get("backbone") == "published":
+            pytest.skip("a published start is its paper's: T5's unscaled softmax begins half a nat above the uniform guess")
+        firsts = []
+        for seed in range(3):
+            model = build(name, fields, seed=seed)
+            losses = model.losses(batch_of(model, store, range(32)))
+            assert losses.loss.isfinite()
+            total = sum(float(part.detach()) for part in losses.parts.values())
+            assert float(losses.loss.detach()) == pytest.approx(total, rel=1e-5)
+            firsts.append(float(next(iter(losses.parts.values())).detach()))
         types = model.predictions(batch_of(model, store, range(1))).shape[-1]
         assert types >= V
-        assert float(first.detach()) == pytest.approx(math.log(types), abs=0.3)
+        assert np.mean(firsts) == pytest.approx(math.log(types), abs=0.3)
 
     def test_every_parameter_gets_a_gradient(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         model = build(name, fields)
+        if not list(model.parameters()):
+            pytest.skip(f"{name} has no parameters")
         model.losses(batch_of(model, store, range(BATCH))).loss.backward()
         without = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+        # A row of published XLNet holds one segment, which adds the same to all of a query's scores and so nothing; the
+        # parity tests, whose rows hold two, take these gradients against Hugging Face's.
+        if (name, fields) == ("xlnet", {"backbone": "published"}):
+            without = [path for path in without if "segment" not in path]
         assert without == []
 
     def test_one_batch_can_be_learned_by_heart(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
@@ -129,7 +176,7 @@ class TestContract:
         assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
 
     def test_state_survives_a_round_trip(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
-        model, other = build(name, fields), build(name, fields, seed=1)
+        model, other = started(name, fields, store), started(name, fields, store, seed=1)
         batch = batch_of(model, store, range(BATCH))
         assert not torch.equal(model.losses(batch).loss, other.losses(batch).loss)
         other.load_state_dict(model.state_dict())
@@ -149,7 +196,7 @@ class TestContract:
     def test_what_may_not_be_seen_leaves_every_bit_of_the_logits(
         self, name: str, fields: dict[str, Any], store: TokenStore
     ) -> None:
-        model = build(name, fields).eval()
+        model = started(name, fields, store).eval()
         batch = batch_of(model, store, range(BATCH), 0.5)
         rng, noticed = np.random.default_rng(0), 0
         with torch.no_grad():
@@ -213,7 +260,7 @@ class TestContract:
     def test_it_is_built_from_a_run(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         found = objective(name)
         chosen = Optimization(learning_rate=3e-4, weight_decay=0.2, beta2=0.9)
-        run = RunConfig(objective=found.Config(**fields), backbone=BACKBONE, optimization=chosen)
+        run = RunConfig(objective=config_of(name, fields), backbone=backbone_of(fields, BACKBONE), optimization=chosen)
         model = found.from_run(run, VOCABULARY)
         assert model.context == run.data.context
         optimizers = model.configure_optimizers()

@@ -5,6 +5,7 @@
 | `pydocs` | English prose from the documentation already on this machine; the default, needs no network |
 | `grammar` | sentences of a probabilistic grammar whose entropy is known exactly |
 | `files:PATH` | the user's own .txt, .jsonl, .csv or .tsv (also .gz), or a folder of them |
+| `oracle:LENGTH` | sentences by a random LSTM that can score what a model writes: the protocol of text GANs |
 | `hub:NAME` | a Hugging Face data set (extra `hub`), or a local data set folder |
 """
 
@@ -39,7 +40,7 @@ class MinimalPair(NamedTuple):
 
 
 class Corpus(Protocol):
-    """A source of documents. A synthetic one may also offer `minimal_pairs(count, seed)` and `entropy` [nats per token]."""
+    """A source of documents. A synthetic one may also offer `minimal_pairs(count, seed)`, `nll(sentences)`, `entropy` [nats]."""
 
     name: str
 
@@ -85,9 +86,25 @@ def _hub(argument: str, data: Data) -> Corpus:
     return Hub(argument, data.column)
 
 
-CORPORA: dict[str, Callable[[str, Data], Corpus]] = {"pydocs": _pydocs, "grammar": _grammar, "files": _files, "hub": _hub}
+def _oracle(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.oracle import Oracle
+
+    numbers = argument.split(":") if ":" in data.corpus else []
+    if len(numbers) > 3 or not all(number.isascii() and number.isdigit() for number in numbers):
+        raise ConfigError(f"data.corpus = {data.corpus!r}, but must be {TAKES_ARGUMENT['oracle']}")
+    return Oracle(*map(int, numbers))
+
+
+CORPORA: dict[str, Callable[[str, Data], Corpus]] = {
+    "pydocs": _pydocs,
+    "grammar": _grammar,
+    "oracle": _oracle,
+    "files": _files,
+    "hub": _hub,
+}
 """Kind -> constructor from what follows the colon in `data.corpus`, and the data settings."""
 
+TAKES_ARGUMENT = {"oracle": "oracle:LENGTH or oracle:LENGTH:WORDS:NUMBER, whole numbers, e.g. oracle:20:5000:0"}
 WANTS_ARGUMENT = {"files": "files:PATH, e.g. files:texts/novels.txt", "hub": "hub:NAME, e.g. hub:wikitext:wikitext-2-raw-v1"}
 
 
@@ -97,7 +114,7 @@ def open_corpus(data: Data) -> Corpus:
     choose(kind, CORPORA, "corpus")
     if kind in WANTS_ARGUMENT and not argument:
         raise ConfigError(f"data.corpus = {data.corpus!r}, but must say which: {WANTS_ARGUMENT[kind]}")
-    if kind not in WANTS_ARGUMENT and colon:
+    if kind not in {*WANTS_ARGUMENT, *TAKES_ARGUMENT} and colon:
         raise ConfigError(f"data.corpus = {data.corpus!r}, but {kind} takes nothing after a colon: write {kind!r}")
     return CORPORA[kind](argument, data)
 

@@ -1,0 +1,162 @@
+"""A tokenizer as one JSON file, `tokenizer.json`: as other programs write and read it, and as it is used here.
+
+Here ids 0 to 4 are the special tokens and no text can spell them. Elsewhere they may stand anywhere (BERT's release: 0, 100
+to 103), and a text that spells `[MASK]` means the mask. So a file that is read is rearranged, special tokens first and the
+others in their order; and a file that is written names them as special tokens, framed as the objective frames a text.
+
+Read are the models of Hugging Face `tokenizers`: WordPiece, byte-level BPE, Unigram and WordLevel.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from ablate.config import ConfigError
+from ablate.data.subwords import SPECIAL, UNK
+
+FILE = "tokenizer.json"
+SENTINEL = re.compile(r"<extra_id_\d+>")
+"""Tokens that stand after the vocabulary and come out of no text: what T5 marks a missing span with."""
+
+Content = dict[str, Any]
+
+
+def read(path: Path) -> Content:
+    """The file as it stands. Raises `ConfigError` when it is missing or no tokenizer."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a JSON file ({error})") from None
+    model = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict | list):
+        raise ConfigError(f"{path}: not a tokenizer: it has no vocabulary")
+    return content
+
+
+def arranged(content: Content, path: Path) -> tuple[Content, list[int]]:
+    """The tokenizer with its special tokens at ids 0 to 4, and which id of the file each id was.
+
+    Raises `ConfigError` for a tokenizer that lacks one of the special tokens, or of a kind that is not known here.
+    """
+    model = dict(content["model"])
+    kind = kind_of(content, path)
+    listed = isinstance(model["vocab"], list)
+    ids = {entry[0]: i for i, entry in enumerate(model["vocab"])} if listed else dict(model["vocab"])
+    added = {token["content"]: int(token["id"]) for token in content.get("added_tokens") or []}
+    if strange := [name for name in added if name not in ids and name not in SPECIAL and not SENTINEL.fullmatch(name)]:
+        raise ConfigError(f"{path}: its added token {strange[0]!r} is not one of {', '.join(SPECIAL)}")
+    ids |= {name: number for name, number in added.items() if not SENTINEL.fullmatch(name)}
+    # A name ends with a space where the model must not find it in a text.
+    special = [next((ids[spelled] for spelled in (name, f"{name} ") if spelled in ids), None) for name in SPECIAL]
+    if None in special:
+        lacking = ", ".join(name for name, number in zip(SPECIAL, special, strict=True) if number is None)
+        raise ConfigError(f"{path}: it has no token {lacking}, which training here needs")
+    names = {number: name for name, number in ids.items()}
+    if sorted(names) != list(range(len(ids))):
+        raise ConfigError(f"{path}: its {len(ids)} tokens do not have the ids 0 to {len(ids) - 1}")
+    first = [number for number in special if number is not None]
+    order = [*first, *(number for number in range(len(ids)) if number not in set(first))]
+    hidden = "" if kind in ("bpe", "byte") else " "
+    spelled = [*(f"{name}{hidden}" for name in SPECIAL), *(names[number] for number in order[len(SPECIAL) :])]
+    if listed:
+        scores = dict(model["vocab"])
+        model["vocab"] = [[name, 0.0 if i < len(SPECIAL) else scores[name]] for i, name in enumerate(spelled)]
+        model["unk_id"] = UNK
+    else:
+        model["vocab"] = {name: i for i, name in enumerate(spelled)}
+    if model.get("unk_token") is not None:
+        model["unk_token"] = spelled[UNK]
+    kept = {"normalizer": content.get("normalizer"), "pre_tokenizer": content.get("pre_tokenizer")}
+    mentioned = [_added(name, i) for i, name in enumerate(SPECIAL)] if not hidden else []
+    ours = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": mentioned, **kept}
+    return ours | {"post_processor": None, "decoder": content.get("decoder"), "model": model}, order
+
+
+def loaded(content: Content, path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer that the JSON describes."""
+    try:
+        return tokenizers.Tokenizer.from_str(json.dumps(content))
+    except Exception as error:  # The library raises plain exceptions.
+        raise ConfigError(f"{path}: not a tokenizer that can be read ({error})") from None
+
+
+def kind_of(content: Content, path: Path) -> str:
+    """Which of the kinds in `ablate.data.tokenizer` it is."""
+    model, splitter = content["model"], json.dumps(content.get("pre_tokenizer"))
+    if model.get("type") == "BPE" and "ByteLevel" in splitter:
+        return "bpe" if model.get("merges") else "byte"
+    if model.get("type") == "WordLevel":
+        return "char" if '"Split"' in splitter else "word"
+    if model.get("type") in ("WordPiece", "Unigram"):
+        return str(model["type"]).lower()
+    raise ConfigError(
+        f"{path}: its model is {model.get('type')!r}, but must be WordPiece, byte-level BPE, Unigram or WordLevel"
+    )
+
+
+def portable(content: Content, before: Sequence[int], after: Sequence[int], sentinels: Sequence[str]) -> Content:
+    """A tokenizer that is `arranged`, for other programs: special tokens by their names, a text framed by `before` and `after`.
+
+    A pair of texts is  before A after B after,  B and what follows it being the second segment.
+    """
+    model = dict(content["model"])
+    spelled = {f"{name} ": name for name in SPECIAL}
+    if isinstance(model["vocab"], list):
+        model["vocab"] = [[spelled.get(name, name), score] for name, score in model["vocab"]]
+    else:
+        model["vocab"] = {spelled.get(name, name): number for name, number in model["vocab"].items()}
+    if model.get("unk_token") is not None:
+        model["unk_token"] = spelled.get(model["unk_token"], model["unk_token"])
+    size = len(model["vocab"])
+    tokens = [*enumerate(SPECIAL), *enumerate(sentinels, start=size)]
+    first = [*(_named(i, 0) for i in before), _sequence("A", 0), *(_named(i, 0) for i in after)]
+    frame = {
+        "type": "TemplateProcessing",
+        "single": first,
+        "pair": [*first, _sequence("B", 1), *(_named(i, 1) for i in after)],
+        "special_tokens": {
+            SPECIAL[i]: {"id": SPECIAL[i], "ids": [i], "tokens": [SPECIAL[i]]} for i in sorted({*before, *after})
+        },
+    }
+    return {**content, "added_tokens": [_added(name, i) for i, name in tokens], "post_processor": frame, "model": model}
+
+
+def difference(one: Content, other: Content) -> str | None:
+    """What two `arranged` tokenizers first differ in; None if they make the same ids of every text."""
+    pieces = [c["model"]["vocab"] for c in (one, other)]
+    names = [[piece[0] for piece in p] if isinstance(p, list) else list(p) for p in pieces]
+    for number, (a, b) in enumerate(zip(*names, strict=False)):
+        if a != b:
+            return f"id {number} is {a!r} there and {b!r} in the run"
+    if len(names[0]) != len(names[1]):
+        return f"{len(names[0])} tokens there and {len(names[1])} in the run"
+    for part in ("normalizer", "pre_tokenizer", "model"):
+        if _rounded(one[part]) != _rounded(other[part]):
+            return f"its {part} is another"
+    return None
+
+
+def _rounded(part: Any) -> Any:
+    """Scores lose their last digit when they are written and read again."""
+    return json.loads(json.dumps(part), parse_float=lambda digits: f"{float(digits):.9g}")
+
+
+def _added(name: str, number: int) -> Content:
+    how = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {"id": number, "content": name, **how}
+
+
+def _named(number: int, segment: int) -> Content:
+    return {"SpecialToken": {"id": SPECIAL[number], "type_id": segment}}
+
+
+def _sequence(name: str, segment: int) -> Content:
+    return {"Sequence": {"id": name, "type_id": segment}}

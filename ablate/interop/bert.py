@@ -1,0 +1,143 @@
+"""BERT as Hugging Face transformers keeps it, both ways: `BertForPreTraining`, or `BertForMaskedLM` without sentence pairs.
+
+Queries, keys and values are three matrices there and one here. The output matrix is the token embedding and is written
+once, as `from_pretrained` wants it. Read are also the names of the first releases, `gamma` and `beta` for a norm's weight
+and bias, and numbers of positions kept as a buffer, which are left out. A run without a next-sentence task starts from a
+checkpoint with one and leaves out its head; the other way round is refused, since that head would start untrained.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ablate.config import ConfigError, Scalar
+from ablate.data.tokenizer import PAD
+from ablate.nn.transformer import NORM_EPSILON
+from ablate.objectives.bert import PUBLISHED_SD, Bert
+
+OBJECTIVE = "bert"
+ARCHITECTURES = ("BertForPreTraining", "BertForMaskedLM")
+
+WORDS, BIAS, DECODER = "bert.embeddings.word_embeddings.weight", "cls.predictions.bias", "cls.predictions.decoder"
+VOCABULARY = (WORDS, BIAS, f"{DECODER}.weight", f"{DECODER}.bias")
+"""Weights with a row for each token type."""
+INPUTS = ("input_ids", "token_type_ids", "attention_mask")
+"""What the tokenizer is to make of a text."""
+OUTSIDE = {
+    "embedding.token": "bert.embeddings.word_embeddings",
+    "embedding.position": "bert.embeddings.position_embeddings",
+    "embedding.segment": "bert.embeddings.token_type_embeddings",
+    "embedding.norm": "bert.embeddings.LayerNorm",
+    "transform": "cls.predictions.transform.dense",
+    "transform_norm": "cls.predictions.transform.LayerNorm",
+    "pooler": "bert.pooler.dense",
+    "follows": "cls.seq_relationship",
+}
+IN_BLOCK = {
+    "attention.out": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "feed_forward.up": "intermediate.dense",
+    "feed_forward.down": "output.dense",
+    "feed_forward_norm": "output.LayerNorm",
+}
+QKV = "attention.qkv"
+SEPARATE = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
+THE_PAPERS = {
+    "hidden_act": "gelu",
+    "layer_norm_eps": NORM_EPSILON,
+    "type_vocab_size": 2,
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+    "tie_word_embeddings": True,
+}
+"""Fields of config.json that would change the network; where one is missing, this is what transformers assumes."""
+NEXT_SENTENCE_HEAD = re.compile(r"(bert\.pooler\.dense|cls\.seq_relationship)\.(weight|bias)")
+BUFFERS = re.compile(r"bert\.embeddings\.(position_ids|token_type_ids)")
+
+
+def config(model: Bert) -> dict[str, Any]:
+    """What config.json says of the model."""
+    backbone = model.backbone
+    return {
+        "architectures": [ARCHITECTURES[0] if model.pooler is not None else ARCHITECTURES[1]],
+        "model_type": "bert",
+        "vocab_size": model.vocabulary.size,
+        "max_position_embeddings": model.context,
+        "hidden_size": backbone.width,
+        "num_hidden_layers": backbone.layers,
+        "num_attention_heads": backbone.heads,
+        "intermediate_size": backbone.feed_forward * backbone.width,
+        "hidden_dropout_prob": backbone.dropout,
+        "attention_probs_dropout_prob": 0.0,
+        "initializer_range": PUBLISHED_SD,
+        "pad_token_id": PAD,
+        **THE_PAPERS,
+    }
+
+
+def export(model: Bert) -> dict[str, Tensor]:
+    """Hugging Face's names and shapes."""
+    state: dict[str, Tensor] = {}
+    for ours, value in model.state_dict().items():
+        theirs = _names(model)[ours]
+        parts = value.chunk(3) if len(theirs) == 3 else (value,)
+        state |= {name: part.clone() for name, part in zip(theirs, parts, strict=True)}
+    return state
+
+
+def restore(state: Mapping[str, Tensor], model: Bert) -> dict[str, Tensor]:
+    """Our names and shapes; `KeyError` for a name that is missing, `ConfigError` for one that BERT does not have."""
+    given = {_modern(name): tensor for name, tensor in state.items() if not BUFFERS.fullmatch(name)}
+    for tied, source in ((f"{DECODER}.weight", WORDS), (f"{DECODER}.bias", BIAS)):
+        copy = given.pop(tied, None)
+        if copy is not None and not torch.equal(copy, given[source]):
+            raise ConfigError(f"{tied} differs from {source}, but BERT has one for both")
+    names = _names(model)
+    known = {name for theirs in names.values() for name in theirs}
+    unknown = sorted(given.keys() - known)
+    if model.pooler is None:
+        unknown = [name for name in unknown if not NEXT_SENTENCE_HEAD.fullmatch(name)]
+    if unknown:
+        raise ConfigError(f"BERT of {model.backbone.layers} layers has no weights named {', '.join(unknown)}")
+    return {ours: torch.cat([given[name] for name in theirs]) for ours, theirs in names.items()}
+
+
+def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
+    """What config.json decides of a run; `ConfigError` for a variant of BERT that is not the paper's."""
+    for name, papers in THE_PAPERS.items():
+        if config.get(name, papers) != papers:
+            raise ConfigError(f"config.json: {name} = {config[name]!r}, but BERT has {papers!r}")
+    width, inner = int(config["hidden_size"]), int(config["intermediate_size"])
+    if inner % width:
+        raise ConfigError(f"config.json: intermediate_size = {inner}, but must be a multiple of hidden_size = {width}")
+    return {
+        "backbone.width": width,
+        "backbone.layers": int(config["num_hidden_layers"]),
+        "backbone.heads": int(config["num_attention_heads"]),
+        "backbone.feed_forward": inner // width,
+        "data.context": int(config["max_position_embeddings"]),
+    }
+
+
+def _names(model: Bert) -> dict[str, tuple[str, ...]]:
+    """Our name -> Hugging Face's: one, or three whose rows follow each other here."""
+    names: dict[str, tuple[str, ...]] = {"decoder_bias": (BIAS,)}
+    for path in model.state_dict():
+        head, _, kind = path.rpartition(".")
+        if head in OUTSIDE:
+            names[path] = (f"{OUTSIDE[head]}.{kind}",)
+        elif head.startswith("encoder.blocks."):
+            _, _, layer, inside = head.split(".", 3)
+            theirs = SEPARATE if inside == QKV else (IN_BLOCK[inside],)
+            names[path] = tuple(f"bert.encoder.layer.{layer}.{name}.{kind}" for name in theirs)
+    return names
+
+
+def _modern(name: str) -> str:
+    return re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name))

@@ -1,0 +1,127 @@
+"""A finished run as a folder that transformers loads with `from_pretrained` and no code of ours.
+
+config.json             the architecture and its sizes
+model.safetensors       the weights, tied ones once
+tokenizer.json          the tokenizer, which frames a text as the objective does
+tokenizer_config.json   which of its tokens are special, and how many tokens fit
+special_tokens_map.json the same for older readers
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from ablate.config import ConfigError, RunConfig, override
+from ablate.data import tokenizer_json
+from ablate.data.text import tokenizer_of
+from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK, Tokenizer
+from ablate.interop import architecture_of
+from ablate.interop.folder import CONFIG, TOKENIZER, WEIGHTS
+from ablate.objectives import objective
+from ablate.objectives.base import Objective
+from ablate.records import DONE, Record, from_json, write_atomically
+
+SPECIAL_ROLES = {
+    "pad_token": PAD,
+    "unk_token": UNK,
+    "cls_token": CLS,
+    "sep_token": SEP,
+    "mask_token": MASK,
+    "bos_token": SEP,
+    "eos_token": SEP,
+}
+ORDINARY = MASK + 1
+RECORD = "record.json"
+
+
+def find_run(named: str, root: Path) -> Path:
+    """The folder of a finished run: `named` is its path, its identity, or a beginning of it that no other run shares."""
+    if (Path(named) / RECORD).is_file():
+        return Path(named)
+    known = sorted(path.parent for path in root.glob(f"*/{RECORD}"))
+    found = [folder for folder in known if folder.name == named] or [f for f in known if named and f.name.startswith(named)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(f"run {named!r} could be {' or '.join(folder.name for folder in found[:3])}; name more of it")
+    raise ConfigError(f"no finished run {named!r} among the {len(known)} in {root}, and no folder of that name holds one")
+
+
+def export_run(folder: Path, weights_name: str, target: Path) -> Path:
+    """Write the run's model into the new folder `target`; `ConfigError` when it has no counterpart, and nothing is written."""
+    record, weights = _record(folder / RECORD), folder / weights_name
+    name = f"run {record.identity}"
+    if record.status != DONE:
+        raise ConfigError(f"{name} ended as {record.status!r}: {record.error or 'it left no model'}")
+    run = run_config(record)
+    kind = objective(run.objective.name)
+    architecture_of(kind.name)
+    if run.backbone.kind != "published":
+        raise ConfigError(
+            f"{name} has the {run.backbone.kind} backbone, which no class of transformers implements; "
+            f"only a run of backbone.kind = 'published' can be exported"
+        )
+    if not weights.is_file():
+        raise ConfigError(f"{name} kept no weights: {weights} is missing")
+    tokenizer = tokenizer_of(run.data, record.ingredients)
+    model = kind.from_run(run, tokenizer.vocabulary)
+    try:
+        model.load_state_dict(safetensors.torch.load_file(weights))
+    except (safetensors.SafetensorError, RuntimeError) as error:
+        raise ConfigError(f"{weights}: not the weights of this run under today's code ({str(error).splitlines()[0]})") from None
+    return write(model, tokenizer, target)
+
+
+def _record(path: Path) -> Record:
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a record ({error})") from None
+
+
+def run_config(record: Record) -> RunConfig:
+    """The configuration that a record holds flattened, without yardsticks and without what it started from."""
+    values = {path: value for path, value in record.config.items() if not path.startswith("evaluations")}
+    name = values.pop("objective.name", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"run {record.identity} names no objective")
+    return override(RunConfig(objective=objective(name).Config()), {**values, "initial": ""})
+
+
+def write(model: Objective, tokenizer: Tokenizer, target: Path) -> Path:
+    """Write the five files; `ConfigError` when `target` holds something already."""
+    architecture = architecture_of(model.name)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(f"{target} exists already; name a new folder")
+    config = architecture.config(model)
+    sentinels = [f"<extra_id_{i}>" for i in range(config["vocab_size"] - tokenizer.vocabulary.size)]
+    before, after = _frame(model)
+    content = tokenizer_json.portable(tokenizer.content(), before, after, sentinels)
+    roles = {role: tokenizer_json.SPECIAL[number] for role, number in SPECIAL_ROLES.items()}
+    how = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": model.context,
+        "model_input_names": list(getattr(architecture, "INPUTS", ("input_ids", "attention_mask"))),
+        "clean_up_tokenization_spaces": False,
+        **roles,
+        **({"additional_special_tokens": sentinels} if sentinels else {}),
+    }
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in architecture.export(model).items()}
+    files: dict[str, Any] = {CONFIG: config, TOKENIZER: content, "tokenizer_config.json": how, "special_tokens_map.json": roles}
+    for name, held in files.items():
+        write_atomically(target / name, json.dumps(held, ensure_ascii=False, indent=1) + "\n")
+    write_atomically(target / WEIGHTS, safetensors.torch.save(state, metadata={"format": "pt"}))
+    return target
+
+
+def _frame(model: Any) -> tuple[list[int], list[int]]:
+    """Special tokens before and after a text; an objective that does not read texts alone has none."""
+    if not hasattr(model, "frame"):
+        return [], []
+    framed = model.frame([ORDINARY])
+    place = framed.index(ORDINARY)
+    return framed[:place], framed[place + 1 :]

@@ -1,0 +1,158 @@
+"""tokenizer.json: rearranged when read, spelled as others spell it when written, refused when it is not one."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablate.config import ConfigError, Data
+from ablate.data import tokenizer_json
+from ablate.data.text import fingerprints, prepare
+from ablate.data.tokenizer import SPECIAL, Tokenizer, train
+
+KINDS = ("wordpiece", "bpe", "unigram", "word", "byte", "char")
+HERE = Path("tokenizer.json")
+SENTENCES = [
+    f"The {a} walks by the {b}'s (river) no. {i}" for i, (a, b) in enumerate([("fox", "dog"), ("Hen", "naïve cat")] * 60)
+]
+
+
+@cache
+def trained(kind: str) -> Tokenizer:
+    return train(SENTENCES, kind, 300, "f")
+
+
+def rotated(content: dict[str, Any], by: int) -> dict[str, Any]:
+    """The same tokenizer with every id shifted around."""
+    model, size = dict(content["model"]), len(content["model"]["vocab"])
+    if isinstance(model["vocab"], list):
+        model["vocab"] = [model["vocab"][(i - by) % size] for i in range(size)]
+        model["unk_id"] = (model["unk_id"] + by) % size
+    else:
+        model["vocab"] = {name: (number + by) % size for name, number in model["vocab"].items()}
+    added = [{**token, "id": (token["id"] + by) % size} for token in content["added_tokens"]]
+    return {**content, "model": model, "added_tokens": added}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_special_tokens_come_first_wherever_they_stood(kind: str) -> None:
+    ours = trained(kind)
+    content = tokenizer_json.portable(ours.content(), [2], [3], [])
+    found, order = tokenizer_json.arranged(rotated(content, 7), HERE)
+    size = ours.vocabulary.size
+    assert sorted(order) == list(range(size))
+    assert order[:5] == [7, 8, 9, 10, 11]
+    again = Tokenizer(tokenizer_json.loaded(found, HERE), kind, "f")
+    assert again.tokens(range(5)) == list(SPECIAL)
+    names = tokenizers.Tokenizer.from_str(json.dumps(rotated(content, 7)))
+    for sentence in [*SENTENCES[:3], "[MASK] or [UNK]"]:
+        ids = again.encode(sentence)
+        assert all(i == 1 or i >= 5 for i in ids)
+        if "[" not in sentence:
+            assert [order[i] for i in ids] == names.encode(sentence, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None, max_examples=40)
+@given(st.text("abcdefghinorstvwxy T(.)'é1[]\n", max_size=25))
+def test_what_is_written_makes_the_same_ids(kind: str, text: str) -> None:
+    ours = trained(kind)
+    content = tokenizer_json.portable(ours.content(), [2], [3, 3], ["<extra_id_0>", "<extra_id_1>"])
+    written = tokenizer_json.loaded(content, HERE)
+    assert written.encode(text).ids == [2, *ours.encode(text), 3, 3]
+    assert written.get_vocab_size() == ours.vocabulary.size + 2
+    assert written.token_to_id("<extra_id_1>") == ours.vocabulary.size + 1
+    read, order = tokenizer_json.arranged(content, HERE)
+    assert read == ours.content()
+    assert order == list(range(ours.vocabulary.size))
+
+
+def test_differences_are_named() -> None:
+    one, other = trained("wordpiece").content(), trained("wordpiece").content()
+    assert tokenizer_json.difference(one, other) is None
+    shorter = {**one, "model": {**one["model"], "vocab": dict(list(one["model"]["vocab"].items())[:-1])}}
+    size = trained("wordpiece").vocabulary.size
+    assert tokenizer_json.difference(shorter, other) == f"{size - 1} tokens there and {size} in the run"
+    swapped = [*list(one["model"]["vocab"])[:5], "b", "a"]
+    renamed = {**one, "model": {**one["model"], "vocab": {name: i for i, name in enumerate(swapped)}}}
+    third = list(other["model"]["vocab"])[5]
+    assert tokenizer_json.difference(renamed, other) == f"id 5 is 'b' there and {third!r} in the run"
+    cased = {**one, "normalizer": {**one["normalizer"], "lowercase": False}}
+    assert tokenizer_json.difference(cased, other) == "its normalizer is another"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"type": "BPE", "vocab": {}, "merges": []}}, "its model is 'BPE', but must be WordPiece, byte-level BPE"),
+        ({"added_tokens": [{"id": 300, "content": "<user>"}]}, "its added token '<user>' is not one of"),
+        ({"model": {"type": "WordPiece", "vocab": {"[PAD]": 0}}}, r"it has no token \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),
+        (
+            {"model": {"type": "WordPiece", "vocab": {**{name: i for i, name in enumerate(SPECIAL)}, "a": 9}}},
+            "its 6 tokens do not have the ids 0 to 5",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        tokenizer_json.arranged({**trained("wordpiece").content(), **change}, HERE)
+
+
+def test_what_the_library_cannot_read_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not a tokenizer that can be read"):
+        tokenizer_json.loaded({**trained("wordpiece").content(), "normalizer": {"type": "Nothing"}}, HERE)
+
+
+class TestAsARunsTokenizer:
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Data:
+        corpus = tmp_path / "lines.txt"
+        corpus.write_text("\n".join(f"{sentence} {i}" for i, sentence in enumerate(SENTENCES * 5)), encoding="utf-8")
+        self.write(tmp_path / "given", "wordpiece")
+        return Data(corpus=f"files:{corpus}", unit="line", tokenizer=f"folder:{tmp_path / 'given'}", context=16)
+
+    @staticmethod
+    def write(folder: Path, kind: str) -> None:
+        folder.mkdir(exist_ok=True)
+        content = tokenizer_json.portable(trained(kind).content(), [2], [3], [])
+        (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+
+    def test_it_is_used_and_not_trained(self, data: Data) -> None:
+        text = prepare(data)
+        assert text.tokenizer.kind == "wordpiece"
+        assert text.vocabulary.size == trained("wordpiece").vocabulary.size
+        assert (text.vocabulary.continues == trained("wordpiece").vocabulary.continues).all()
+        assert text.split("train").sentence(0).tolist() in [
+            trained("wordpiece").encode(f"{s} {i}") for i, s in enumerate(SENTENCES)
+        ]
+        # Opened again, from the cache.
+        assert prepare(data).tokenizer.encode(SENTENCES[0]) == text.tokenizer.encode(SENTENCES[0])
+
+    def test_it_is_known_by_its_content(self, data: Data, tmp_path: Path) -> None:
+        before = fingerprints(data)
+        self.write(tmp_path / "copy", "wordpiece")
+        copied = Data(corpus=data.corpus, unit="line", tokenizer=f"folder:{tmp_path / 'copy'}", vocabulary=99, context=16)
+        assert fingerprints(copied) == before
+        self.write(tmp_path / "given", "bpe")
+        assert fingerprints(data)["tokenizer"] != before["tokenizer"]
+        assert prepare(data).tokenizer.kind == "bpe"
+
+    def test_a_folder_without_one_is_refused(self, data: Data, tmp_path: Path) -> None:
+        missing = Data(corpus=data.corpus, tokenizer=f"folder:{tmp_path / 'nowhere'}")
+        for use in (fingerprints, prepare):
+            with pytest.raises(
+                ConfigError, match=r"data\.tokenizer = 'folder:.*nowhere', but there is no file .*tokenizer\.json"
+            ):
+                use(missing)
+
+    def test_a_damaged_one_is_refused(self, data: Data, tmp_path: Path) -> None:
+        (tmp_path / "given" / "tokenizer.json").write_text("{")
+        with pytest.raises(ConfigError, match=r"tokenizer\.json: not a JSON file"):
+            prepare(data)
