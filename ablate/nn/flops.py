@@ -1,9 +1,12 @@
-"""Arithmetic of the shared encoder by formula: floating-point operations of the matrix products, multiply-add = 2.
+"""Arithmetic of the shared networks by formula: floating-point operations of the matrix products, multiply-add = 2.
 
 Forward, for N = B x T positions of width D, L layers and a feed-forward layer of width F:
 
     per layer   2 N (3 D D)  queries, keys, values    2 N (D D)  output
                 2 (2 N T D)  scores and averages      2 (2 N D F)  feed-forward
+
+Causal attention is counted by the pairs that see each other, B T (T + 1) / 2 instead of N T; documents packed into one
+row are not told apart. An LSTM layer of H units that reads vectors of width I takes 2 N (4 H (I + H)).
 
 Norms, activations, softmax and additions are left out (they are below one per cent of the arithmetic), padding is
 counted because it is computed. Backward is twice the forward (Kaplan et al. 2020, section 2.1), training thus three
@@ -23,10 +26,17 @@ def linear(positions: int, width_in: int, width_out: int) -> int:
     return 2 * positions * width_in * width_out
 
 
-def encoder(backbone: Backbone, batch: int, length: int) -> int:
+def encoder(backbone: Backbone, batch: int, length: int, causal: bool = False) -> int:
     """Forward FLOPs of the encoder on `batch` windows of `length` tokens, embeddings and heads excluded."""
     positions, width = batch * length, backbone.width
     projections = linear(positions, width, 3 * width) + linear(positions, width, width)
-    scores_and_averages = 2 * 2 * positions * length * width
+    pairs = batch * (length * (length + 1) // 2 if causal else length * length)
+    scores_and_averages = 2 * 2 * pairs * width
     feed_forward = 2 * linear(positions, width, backbone.feed_forward * width)
     return backbone.layers * (projections + scores_and_averages + feed_forward)
+
+
+def lstm(positions: int, width_in: int, hidden: int, layers: int) -> int:
+    """Forward FLOPs of stacked LSTM layers of `hidden` units, the first of which reads vectors of `width_in`."""
+    first = linear(positions, width_in + hidden, 4 * hidden)
+    return first + (layers - 1) * linear(positions, 2 * hidden, 4 * hidden)

@@ -22,6 +22,13 @@ GROUP = "ablate.objectives"
 
 OBJECTIVES: dict[str, str] = {
     "bert": "ablate.objectives.bert:Bert",
+    "gpt": "ablate.objectives.gpt:Gpt",
+    "xlnet": "ablate.objectives.xlnet:Xlnet",
+    "t5": "ablate.objectives.t5:T5",
+    "vae": "ablate.objectives.vae:Vae",
+    "gan": "ablate.objectives.gan:Gan",
+    "lstm": "ablate.objectives.lstm:Lstm",
+    "ngram": "ablate.objectives.ngram:Ngram",
 }
 
 

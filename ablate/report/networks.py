@@ -30,9 +30,10 @@ def networks(evidence: Evidence) -> Table | None:
         return None
     first = evidence.runs.sort_values("pair", kind="stable").drop_duplicates("arm").set_index("arm")
     found = [arm for arm in evidence.arms if arm.name in first.index]
-    frame = pd.DataFrame([{"arm": arm.name, **{fact: _number(first.at[arm.name, fact]) for fact in known}} for arm in found])
+    frame = pd.DataFrame([{"arm": a.name, **{fact: _number(first.at[a.name, fact]) for fact in known}} for a in found])
     columns = (Column("Arm", "left"), *(Column(FACTS[fact][0], group=FACTS[fact][1]) for fact in known))
-    rows = tuple((Cell(evidence.labels[row["arm"]]), *(_cell(fact, row[fact]) for fact in known)) for _, row in frame.iterrows())
+    labels = evidence.labels
+    rows = tuple((Cell(labels[row["arm"]]), *(_cell(fact, row[fact]) for fact in known)) for _, row in frame.iterrows())
     return Table(
         name="networks",
         caption="What each arm is made of.",

@@ -1,0 +1,66 @@
+"""Which token comes next, given a model's logits: the most probable one, or a draw from a reshaped distribution.
+
+    p(v) = exp(l(v) / temperature) / Z,   over the v that truncation keeps
+
+    top-k      the k most probable types                                                     Fan et al. 2018, section 5.4
+    nucleus    the smallest set of most probable types whose probabilities sum to p or more  Holtzman et al. 2020, section 3.1
+
+Truncation comes after the temperature, top-k before the nucleus, and what is kept is renormalised (Holtzman et al. 2020,
+equation 3). Types of one probability are ordered by their id, so that k keeps exactly k of them.
+
+Shape letters: B batch, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ablate.config import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """The defaults draw from the model's own distribution."""
+
+    temperature: float = 1.0
+    """What logits are divided by; below 1 the distribution sharpens."""
+    top_k: int = 0
+    """Types that may be drawn; 0: all."""
+    top_p: float = 1.0
+    """Probability that the types which may be drawn hold together, at least; 1: all."""
+    greedy: bool = False
+    """The most probable type, whatever the other fields say."""
+
+    def __post_init__(self) -> None:
+        require(self.temperature > 0, "decoding.temperature", self.temperature, "positive (greedy needs none)")
+        require(self.top_k >= 0, "decoding.top_k", self.top_k, "at least 0 (0: all types)")
+        require(0 < self.top_p <= 1, "decoding.top_p", self.top_p, "in (0, 1]")
+
+    def probabilities(self, logits_BV: Tensor) -> Tensor:
+        """What `pick` draws from, [B, V], rows that sum to 1; a type that may not be drawn has exactly 0."""
+        if self.greedy:
+            best_B1 = logits_BV.argmax(dim=-1, keepdim=True)
+            return torch.zeros_like(logits_BV).scatter_(-1, best_B1, 1.0)
+        p_BV = (logits_BV / self.temperature).softmax(dim=-1)
+        if self.top_k == 0 and self.top_p == 1:
+            return p_BV
+        sorted_BV, order_BV = p_BV.sort(dim=-1, descending=True, stable=True)
+        if self.top_k > 0:
+            sorted_BV[:, self.top_k :] = 0
+            sorted_BV = sorted_BV / sorted_BV.sum(dim=-1, keepdim=True)
+        if self.top_p < 1:
+            # A type stays while those before it fall short of p, which keeps the one that reaches it.
+            before_BV = pad(sorted_BV[:, :-1].cumsum(dim=-1), (1, 0))
+            sorted_BV = sorted_BV.masked_fill(before_BV >= self.top_p, 0.0)
+            sorted_BV = sorted_BV / sorted_BV.sum(dim=-1, keepdim=True)
+        return torch.zeros_like(p_BV).scatter_(-1, order_BV, sorted_BV)
+
+    def pick(self, logits_BV: Tensor, generator: torch.Generator) -> Tensor:
+        """One token a row, int64 [B]."""
+        if self.greedy:
+            return logits_BV.argmax(dim=-1)
+        return torch.multinomial(self.probabilities(logits_BV), 1, generator=generator).squeeze(-1)

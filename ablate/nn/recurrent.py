@@ -1,0 +1,71 @@
+"""A stack of LSTM layers with vectors of the model's width on both sides.
+
+    i, f, o = sigmoid(W x(t) + U h(t-1) + b),   g = tanh(W' x(t) + U' h(t-1) + b')
+    c(t) = f c(t-1) + i g,   h(t) = o tanh(c(t)),   out(t) = W" h(t) + b"
+
+Sources: Hochreiter and Schmidhuber 1997, section 4, with the forget gate of Gers et al. 2000, which starts open (bias 1:
+Jozefowicz et al. 2015, section 3.2); dropout on what goes up and never on what goes on in time (Zaremba et al. 2014, section
+3.1). The hidden width H is free, because a last matrix leads back to the model's width.
+
+Shape letters: B batch, T position, D width, S stretch (what one row holds of one document), N = B x T.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+State = tuple[Tensor, Tensor]
+"""h and c after the last position, each [layers, B, H]."""
+
+
+class Recurrent(nn.Module):
+    """[B, T, D] -> [B, T, D]; position t depends on the positions up to t."""
+
+    def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.out = nn.Linear(hidden, width)
+        self.dropout = nn.Dropout(dropout)
+        with torch.no_grad():
+            for layer in range(layers):
+                # The two biases are added; PyTorch orders the gates i, f, g, o.
+                self.lstm.get_parameter(f"bias_hh_l{layer}").zero_()
+                self.lstm.get_parameter(f"bias_ih_l{layer}").zero_()[hidden : 2 * hidden] = 1.0
+
+    def forward(self, x_BTD: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """The vectors and the state to go on from; without `state` a row begins at zero."""
+        hidden, state = self.lstm(x_BTD, state)
+        return self.out(self.dropout(hidden)), state
+
+    def within_documents(self, x_BTD: Tensor, documents_BT: Tensor) -> Tensor:
+        """The vectors where every document of a row begins at zero; a document's positions stand together."""
+        order_N, sizes_T = together(documents_BT)
+        hidden, _ = self.lstm(PackedSequence(x_BTD.flatten(0, 1).index_select(0, order_N), sizes_T))
+        hidden_ND = hidden.data.index_select(0, order_N.argsort())
+        return self.out(self.dropout(hidden_ND)).view_as(x_BTD)
+
+
+def together(documents_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """How to read every stretch of a row that belongs to one document as a sequence of its own.
+
+    int64 [N]: the flat positions in the order of reading, the first of every stretch before the second of any, longer stretches
+    first; and int64 [T'] on the CPU: how many stretches have a first, a second, ... position.
+    """
+    begins_BT = torch.ones_like(documents_BT, dtype=torch.bool)
+    begins_BT[:, 1:] = documents_BT[:, 1:] != documents_BT[:, :-1]
+    begins_N = begins_BT.flatten()
+    stretch_N = begins_N.cumsum(0) - 1
+    place_N = torch.arange(len(begins_N), device=begins_N.device)
+    place_N = place_N - place_N[begins_N][stretch_N]
+    rank_S = stretch_N.bincount().argsort(descending=True, stable=True).argsort()
+    return (place_N * len(rank_S) + rank_S[stretch_N]).argsort(), place_N.bincount().cpu()
+
+
+def matching_hidden(target: int, width: int, layers: int) -> int:
+    """The hidden width with which a `Recurrent` comes nearest to `target` parameters."""
+    quadratic, linear, constant = 8 * layers - 4, 5 * width + 8 * layers, width
+    root = ((linear**2 + 4 * quadratic * max(0, target - constant)) ** 0.5 - linear) / (2 * quadratic)
+    nearest = (max(1, int(root)), int(root) + 1)
+    return min(nearest, key=lambda hidden: abs(quadratic * hidden**2 + linear * hidden + constant - target))
