@@ -50,7 +50,7 @@ class Data:
     """The text a run reads and the tokens it becomes."""
 
     corpus: str = "pydocs"
-    """`pydocs`, `grammar`, `files:PATH` or `hub:NAME`."""
+    """`pydocs`, `grammar`, `oracle:LENGTH`, `files:PATH` or `hub:NAME`."""
     column: str = "text"
     """Field that holds the text in .tsv, .csv, .jsonl and hub data sets."""
     unit: Literal["paragraph", "line", "file"] = "paragraph"
@@ -80,9 +80,11 @@ class Backbone:
     norm: Literal["pre", "post"] = "pre"
     feed_forward: int = 4
     """Hidden width of the feed-forward layer, in multiples of `width`."""
+    bias: bool = True
+    """Bias vectors in the blocks' matrices and norms. Chowdhery et al. 2022, section 2: none, for the same quality."""
     dropout: float = 0.0
     kind: Literal["controlled", "published"] = "controlled"
-    """`published`: the architecture of the objective's paper at this size; `positions` and `norm` are then the paper's."""
+    """`published`: the architecture of the objective's paper at this size; `positions`, `norm`, `bias` are then the paper's."""
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "feed_forward"):

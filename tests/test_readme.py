@@ -25,7 +25,7 @@ def test_commands_exist() -> None:
     actions = next(action for action in _parser()._actions if action.choices and "list" in action.choices)
     assert set(re.findall(r"^\| `ablate (\w+)", text, flags=re.M)) == set(actions.choices)  # type: ignore[arg-type]
     sessions = set(re.findall(r"^(?:python -m )?nox -s ([\w-]+)", text, flags=re.M))
-    known = {f"study-{study.name}" for study in listing(ROOT / "studies")} | {"tests", "smoke", "lint"}
+    known = {f"study-{study.name}" for study in listing(ROOT / "studies")} | {"tests", "smoke", "lint", "published"}
     assert sessions <= known
 
 

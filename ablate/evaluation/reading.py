@@ -22,11 +22,11 @@ import torch
 from ablate.config import ConfigError
 from ablate.data.text import Text
 from ablate.measure import digest
-from ablate.objectives.base import Encodes, FillsMasks, Samples, Scores
+from ablate.objectives.base import Encodes, FillsMasks, Latent, Samples, Scores
 from ablate.records import Row
 from ablate.seeds import generator
 
-CAPABILITIES = (Encodes, FillsMasks, Scores, Samples)
+CAPABILITIES = (Encodes, FillsMasks, Scores, Samples, Latent)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from ablate.config import Backbone
 from ablate.nn import flops
 from ablate.nn.attention import attention
 from ablate.nn.embedding import Embedding
-from ablate.nn.transformer import NORM_EPSILON, PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize
+from ablate.nn.transformer import NORM_EPSILON, PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize, norm
 
 
 class Memory(NamedTuple):
@@ -59,9 +59,9 @@ class CrossAttention(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.heads = backbone.heads
-        self.query = nn.Linear(backbone.width, backbone.width)
-        self.key_value = nn.Linear(backbone.width, 2 * backbone.width)
-        self.out = nn.Linear(backbone.width, backbone.width)
+        self.query = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
+        self.key_value = nn.Linear(backbone.width, 2 * backbone.width, bias=backbone.bias)
+        self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
     def read(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values, each [B, H, S, K]."""
@@ -82,7 +82,7 @@ class Decoder(nn.Module):
         self.pre_norm = backbone.norm == "pre"
         self.stack = Encoder(backbone, context)
         self.cross = nn.ModuleList(CrossAttention(backbone) for _ in range(backbone.layers))
-        self.cross_norm = nn.ModuleList(nn.LayerNorm(backbone.width, eps=NORM_EPSILON) for _ in range(backbone.layers))
+        self.cross_norm = nn.ModuleList(norm(backbone) for _ in range(backbone.layers))
 
     @property
     def layers(self) -> list[tuple[Block, CrossAttention, nn.LayerNorm]]:
@@ -119,14 +119,14 @@ class Decoder(nn.Module):
             sight = sight._replace(bias=sight.bias.to(x_BTD.dtype))
         across = same_document(documents_BT, memory.documents_BS)
         across = None if across is None else across[:, None]
-        for (block, cross, norm), keys_values in zip(self.layers, memory.layers, strict=True):
+        for (block, cross, cross_norm), keys_values in zip(self.layers, memory.layers, strict=True):
             if self.pre_norm:
                 x_BTD = x_BTD + block.dropout(block.attention(block.attention_norm(x_BTD), sight))
-                x_BTD = x_BTD + block.dropout(cross(norm(x_BTD), keys_values, across))
+                x_BTD = x_BTD + block.dropout(cross(cross_norm(x_BTD), keys_values, across))
                 x_BTD = x_BTD + block.dropout(block.feed_forward(block.feed_forward_norm(x_BTD)))
             else:
                 x_BTD = block.attention_norm(x_BTD + block.dropout(block.attention(x_BTD, sight)))
-                x_BTD = norm(x_BTD + block.dropout(cross(x_BTD, keys_values, across)))
+                x_BTD = cross_norm(x_BTD + block.dropout(cross(x_BTD, keys_values, across)))
                 x_BTD = block.feed_forward_norm(x_BTD + block.dropout(block.feed_forward(x_BTD)))
         normed_BTD: Tensor = self.stack.norm(x_BTD)
         return normed_BTD

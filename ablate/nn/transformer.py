@@ -74,8 +74,8 @@ class SelfAttention(nn.Module):
     def __init__(self, backbone: Backbone, layer: int = 0) -> None:
         super().__init__()
         self.heads, self.layer = backbone.heads, layer
-        self.qkv = nn.Linear(backbone.width, 3 * backbone.width)
-        self.out = nn.Linear(backbone.width, backbone.width)
+        self.qkv = nn.Linear(backbone.width, 3 * backbone.width, bias=backbone.bias)
+        self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
     def project(self, x_BTD: Tensor, turn: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each [B, H, T, K], the first two turned to their positions."""
@@ -99,13 +99,18 @@ class SelfAttention(nn.Module):
         return self.merge(attention(q, k, v, visible=sight.visible, causal=sight.causal, bias=sight.bias))
 
 
+def norm(backbone: Backbone) -> nn.LayerNorm:
+    """Layer norm (Ba et al. 2016) of a block, with gains and, where the backbone has them, biases."""
+    return nn.LayerNorm(backbone.width, eps=NORM_EPSILON, bias=backbone.bias)
+
+
 class FeedForward(nn.Module):
     """Linear, GELU, Linear on each position: [B, T, D] -> [B, T, D]."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.up = nn.Linear(backbone.width, backbone.feed_forward * backbone.width)
-        self.down = nn.Linear(backbone.feed_forward * backbone.width, backbone.width)
+        self.up = nn.Linear(backbone.width, backbone.feed_forward * backbone.width, bias=backbone.bias)
+        self.down = nn.Linear(backbone.feed_forward * backbone.width, backbone.width, bias=backbone.bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         return self.down(gelu(self.up(x_BTD)))
@@ -118,9 +123,9 @@ class Block(nn.Module):
         super().__init__()
         self.pre_norm = backbone.norm == "pre"
         self.attention = SelfAttention(backbone, layer)
-        self.attention_norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
+        self.attention_norm = norm(backbone)
         self.feed_forward = FeedForward(backbone)
-        self.feed_forward_norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
+        self.feed_forward_norm = norm(backbone)
         self.dropout = nn.Dropout(backbone.dropout)
 
     def forward(self, x_BTD: Tensor, sight: Sight) -> Tensor:
@@ -141,7 +146,7 @@ class Encoder(nn.Module):
     def __init__(self, backbone: Backbone, context: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(Block(backbone, layer) for layer in range(backbone.layers))
-        self.norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON) if backbone.norm == "pre" else nn.Identity()
+        self.norm = norm(backbone) if backbone.norm == "pre" else nn.Identity()
         self.positions = backbone.positions
         # Not in the state: they follow from the configuration.
         if backbone.positions == "rotary":
@@ -213,7 +218,8 @@ def initialize(model: nn.Module, backbone: Backbone) -> None:
             nn.init.zeros_(module.bias)
         if isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     if backbone.norm == "pre":
         for module in model.modules():
             if isinstance(module, Block):

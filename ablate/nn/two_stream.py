@@ -147,7 +147,8 @@ def _leaving(block: Block, x_BTD: Tensor, read_BTD: Tensor) -> Tensor:
 def _queries(weights: SelfAttention, x_BMD: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:
     """Queries [B, H, M, K] by the content stream's weights."""
     B, M, D = x_BMD.shape
-    q = linear(x_BMD, weights.qkv.weight[:D], weights.qkv.bias[:D]).view(B, M, 1, weights.heads, D // weights.heads)
+    bias = None if weights.qkv.bias is None else weights.qkv.bias[:D]
+    q = linear(x_BMD, weights.qkv.weight[:D], bias).view(B, M, 1, weights.heads, D // weights.heads)
     return (q if turn is None else rotate(q, *turn))[:, :, 0].transpose(1, 2)
 
 

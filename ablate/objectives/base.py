@@ -124,6 +124,14 @@ class Objective(LightningModule, ABC):
             fused=True,
         )
 
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip to the largest norm. Lightning's own way refuses a fused optimizer under mixed precision, for the sake of a
+        loss scaler that bfloat16 does not have."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """(decayed, never decayed): weight decay spares biases and norms, as in BERT's released optimizer."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
@@ -179,3 +187,24 @@ class Scores(Protocol):
         ...
 
     def frame(self, ids: list[int]) -> list[int]: ...
+
+
+@runtime_checkable
+class Latent(Protocol):
+    """Has a latent vector for a text. Texts are framed, `visible_BT` is False on padding."""
+
+    def posterior(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z | x), each [B, Z]."""
+        ...
+
+    def reconstruction(self, tokens_BT: Tensor, scored_BT: Tensor, z_BZ: Tensor) -> Tensor:
+        """log p of the scored tokens given z, nats [B]."""
+        ...
+
+    def importance_weighted(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, samples: int) -> Tensor:
+        """Bound on the log-probability of the scored tokens from `samples` draws of z, nats [B]."""
+        ...
+
+    def write(self, z_BZ: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
+        """At most `length` tokens from each z, int64 [B, length]; after a SEP, the end of a text, only PAD."""
+        ...

@@ -123,7 +123,7 @@ class Bert(Objective):
     def __init__(self, config: BertConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
         pairs, width, published = config.next_sentence != "off", backbone.width, backbone.kind == "published"
-        blocks = replace(backbone, positions="learned", norm="post") if published else backbone
+        blocks = replace(backbone, positions="learned", norm="post", bias=True) if published else backbone
         self.embedding = Embedding(vocabulary.size, blocks, context, segments=2 if pairs or published else 0)
         self.encoder = Encoder(blocks, context)
         self.transform = nn.Linear(width, width)

@@ -62,7 +62,9 @@ PUBLISHED = ("bert", "gpt", "xlnet", "t5")
 """Objectives whose paper has an architecture of its own; the contract holds for it too."""
 CASES = [
     pytest.param(name, fields, id=f"{name}-{i}") for name in OBJECTIVES for i, fields in enumerate(VARIANTS.get(name, ({},)))
-] + [pytest.param(name, {"backbone": "published"}, id=f"{name}-published") for name in PUBLISHED if name in OBJECTIVES]
+]
+CASES += [pytest.param(name, {"backbone": "published"}, id=f"{name}-published") for name in PUBLISHED if name in OBJECTIVES]
+CASES += [pytest.param(name, {"backbone": "no bias"}, id=f"{name}-without-bias") for name in PUBLISHED if name in OBJECTIVES]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,8 @@ def config_of(name: str, fields: dict[str, Any]) -> Any:
 
 
 def backbone_of(fields: dict[str, Any], backbone: Backbone) -> Backbone:
-    return dataclasses.replace(backbone, kind=fields.get("backbone", "controlled"))
+    chosen = fields.get("backbone", "controlled")
+    return dataclasses.replace(backbone, bias=False) if chosen == "no bias" else dataclasses.replace(backbone, kind=chosen)
 
 
 def batch_of(model: Objective, store: TokenStore, indices: Iterator[int] | range, progress: float = 0.0) -> Any:

@@ -40,7 +40,7 @@ class MinimalPair(NamedTuple):
 
 
 class Corpus(Protocol):
-    """A source of documents. A synthetic one may also offer `minimal_pairs(count, seed)`, `nll(sentences)`, `entropy` [nats]."""
+    """A source of documents. A synthetic one may offer `minimal_pairs(count, seed)`, `nll(sentences)`, `entropy` [nats]."""
 
     name: str
 

@@ -1,0 +1,122 @@
+"""A recurrent language model that writes whole batches: one row a text, a token at a time, from uniforms that are given.
+
+Each text begins after the token `end`, which stands between texts, and is over when the model writes `end` itself; what
+follows is `padding`. Types that no text holds (`never`) have probability 0. With `ends=False` the length is given and
+not the model's to choose: its distribution is the one over the types that remain without `end`.
+
+Shape letters: B batch, T position, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from ablate.nn import flops
+from ablate.nn.recurrent import Recurrent, State
+
+
+class Generator(nn.Module):
+    """An LSTM between a token embedding and a softmax, which share their matrix if `tied`."""
+
+    never_V: Tensor
+    end_V: Tensor
+
+    def __init__(
+        self, vocabulary: int, width: int, hidden: int, layers: int, *, end: int, padding: int, never: Sequence[int], tied: bool
+    ) -> None:
+        super().__init__()
+        self.end, self.padding = end, padding
+        self.token = nn.Embedding(vocabulary, width)
+        self.recurrent = Recurrent(width, hidden, layers)
+        self.decoder = None if tied else nn.Embedding(vocabulary, width)
+        self.decoder_bias = nn.Parameter(torch.zeros(vocabulary))
+        impossible = torch.zeros(vocabulary, dtype=torch.bool)
+        impossible[list(never)] = True
+        self.register_buffer("never_V", impossible, persistent=False)
+        self.register_buffer("end_V", torch.arange(vocabulary) == end, persistent=False)
+
+    def hidden(self, tokens_BT: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Vectors [B, T, D] from which the next tokens are guessed, and the state after the last one."""
+        return cast(tuple[Tensor, State], self.recurrent(self.token(tokens_BT), state))
+
+    def logits(self, hidden_BTD: Tensor, ends: bool = True) -> Tensor:
+        """[B, T, V]; -inf for what cannot be written."""
+        weight = self.token.weight if self.decoder is None else self.decoder.weight
+        impossible_V = self.never_V if ends else self.never_V | self.end_V
+        return linear(hidden_BTD, weight, self.decoder_bias).masked_fill(impossible_V, -torch.inf)
+
+    def step(self, token_B: Tensor, state: State | None, ends: bool = True) -> tuple[Tensor, State]:
+        """Logits [B, V] of what follows `token_B`, and the state after it."""
+        hidden_BTD, state = self.hidden(token_B[:, None], state)
+        return self.logits(hidden_BTD[:, 0], ends), state
+
+    def preceding(self, tokens_BT: Tensor) -> Tensor:
+        """What the model reads before each token of a text: the text, moved by one, after `end`."""
+        return torch.cat([torch.full_like(tokens_BT[:, :1], self.end), tokens_BT[:, :-1]], dim=1)
+
+    def log_probabilities(self, tokens_BT: Tensor, ends: bool = True) -> Tensor:
+        """log p(token | those before it) [B, T], in nats, with gradient; 0 on padding and on an end that was given."""
+        logits_BTV = self.logits(self.hidden(self.preceding(tokens_BT))[0], ends)
+        certain_BT = (tokens_BT == self.padding) | ((tokens_BT == self.end) & (not ends))
+        # What is certain may be impossible to the softmax; a type that is possible is looked up, and left out.
+        possible = int((~(self.never_V | self.end_V)).nonzero()[0])
+        picked_BT1 = logits_BTV.gather(-1, tokens_BT.masked_fill(certain_BT, possible)[..., None])
+        return (picked_BT1.squeeze(-1) - logits_BTV.logsumexp(dim=-1)).masked_fill(certain_BT, 0.0)
+
+    @torch.no_grad()
+    def write(
+        self,
+        count: int,
+        length: int,
+        pick: Callable[[Tensor, int], Tensor],
+        token_B: Tensor | None = None,
+        state: State | None = None,
+        ends: bool = True,
+    ) -> Tensor:
+        """`count` texts of at most `length` tokens, int64 [B, T]; `pick(logits_BV, position)` chooses each token.
+
+        They begin after `token_B`, read in `state`: the beginning of a text unless given.
+        """
+        if token_B is None:
+            token_B = torch.full((count,), self.end, device=self.never_V.device)
+        written_BT = torch.full((count, length), self.padding, device=self.never_V.device)
+        over_B = torch.zeros(count, dtype=torch.bool, device=self.never_V.device)
+        for position in range(length):
+            logits_BV, state = self.step(token_B, state, ends)
+            token_B = pick(logits_BV, position)
+            written_BT[:, position] = token_B.masked_fill(over_B, self.padding)
+            over_B |= token_B == self.end
+            if bool(over_B.all()):
+                break
+        return written_BT
+
+    def close(self, tokens_BT: Tensor, like_BT: Tensor) -> Tensor:
+        """The tokens with ends and padding where `like_BT` has them."""
+        return torch.where((like_BT == self.end) | (like_BT == self.padding), like_BT, tokens_BT)
+
+    def flops(self, positions: int) -> int:
+        """Forward arithmetic of reading or writing `positions` tokens."""
+        lstm, (V, D) = self.recurrent.lstm, self.token.weight.shape
+        recurrent = flops.lstm(positions, D, lstm.hidden_size, lstm.num_layers)
+        return recurrent + flops.linear(positions, lstm.hidden_size, D) + flops.linear(positions, D, V)
+
+
+def by_uniform(uniform_BT: Tensor) -> Callable[[Tensor, int], Tensor]:
+    """The choice that `Generator.write` makes when every position has its uniform."""
+    return lambda logits_BV, position: draw(logits_BV, uniform_BT[:, position])
+
+
+def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
+    """A type from softmax(logits), int64 [B]: the first whose cumulative probability exceeds the uniform.
+
+    One number a draw, where `torch.multinomial` needs one a type.
+    """
+    heights_BV = logits_BV.softmax(dim=-1).cumsum(dim=-1)
+    # Rounding leaves the last height next to 1, not at it.
+    level_B1 = uniform_B[:, None] * heights_BV[:, -1:]
+    return torch.searchsorted(heights_BV, level_B1, right=True).squeeze(-1).clamp(max=logits_BV.shape[-1] - 1)

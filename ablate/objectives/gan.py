@@ -1,0 +1,383 @@
+"""Text GAN: a recurrent language model writes, a convolutional discriminator tells its texts from real ones.
+
+    generator       - 1/M  sum over tokens of  log G(x(t) | x(<t))                              [nats per token]
+    discriminator   the discriminator's loss on real and written texts, as in `ablate.nn.discriminator`,
+                    times B / M, so that both parts are nats per token: undecided it is log 2 / mean tokens of a text
+
+`losses` is their sum, on texts that the generator writes from the uniforms of the batch; no gradient passes between the two.
+Training minimises neither sum, but spends the token budget in three phases:
+
+    MLE             until `pretrain_share` of the budget: the generator learns by maximum likelihood
+    judging         for `discriminator_share` of it: the discriminator learns, the generator stands still
+    adversarial     the rest: the discriminator learns from every batch, the generator steps at every k-th,
+                    k = `discriminator_steps`:
+        policy-gradient   against  - sum_t (Q_t - b_t) log G(y(t) | y(<t)),   Q of `rollouts` continuations, reward sigmoid(d)
+        gumbel            against  - log sigmoid(d(written) - d(real)), through the Gumbel-softmax relaxation
+
+A GAN has no likelihood of its own game. `generator_nll` gives the generator's (NLL_gen), exact, a language model's as any.
+In the game the length of a text is given: it
+is that of the real text beside it. When to stop is learned by likelihood alone, and may drift while the words are played for.
+The generator is the LSTM baseline's, or, published, an untied LSTM whose hidden width is the backbone's width. It has
+no dropout: a token is written and credited by one network.
+
+Sources: Yu et al. 2017, sections 3.1 to 3.3, algorithm 1, and released code (SeqGAN); Nie et al. 2019, sections 3.2 and 3.3
+and released code (RelGAN, here its variant with an LSTM for the relational memory).
+
+Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast, final
+
+import numpy as np
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ablate.config import Backbone, ConfigError, require
+from ablate.data.tokenizer import CLS, MASK, PAD, SEP
+from ablate.data.windows import Sentences
+from ablate.nn import discriminator as judge
+from ablate.nn import flops, policy_gradient
+from ablate.nn.discriminator import Discriminator
+from ablate.nn.generator import Generator, by_uniform
+from ablate.nn.recurrent import State, matching_hidden
+from ablate.nn.straight_through import annealed, relaxed_texts
+from ablate.nn.transformer import Encoder, initialize
+from ablate.objectives.base import Losses, Noise, Objective
+
+if TYPE_CHECKING:
+    from ablate.data.token_store import TokenStore
+    from ablate.data.tokenizer import Vocabulary
+    from ablate.nn.decoding import Decoding
+
+WIDEST = 5
+"""Tokens in the widest window of the controlled discriminator, which has as many filters of each size as it is wide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanConfig:
+    """Shares are of the token budget; rates are multiples of `optimization.learning_rate`."""
+
+    name: ClassVar[str] = "gan"
+
+    training: Literal["policy-gradient", "gumbel"] = "gumbel"
+    """How the discriminator's verdict reaches the generator. Yu et al. 2017; Nie et al. 2019."""
+    pretrain_share: float = 0.7
+    """Share of the budget on maximum likelihood; 1: a language model and nothing else."""
+    discriminator_share: float = 0.1
+    """Share of the budget on the discriminator alone, after that."""
+    discriminator_steps: int = 5
+    """Batches the discriminator learns from for each step of the generator. Nie et al. 2019, released code: 5."""
+    adversarial_rate: float = 0.05
+    """The generator's learning rate in adversarial steps. Released code: 1 (SeqGAN), 0.01 (RelGAN)."""
+    discriminator_rate: float = 0.1
+    """The discriminator's learning rate. Released code: 0.01 for both."""
+    rollouts: int = 16
+    """Continuations of every prefix, for `policy-gradient`. Yu et al. 2017, released code: 16."""
+    reward: Literal["probability", "logit"] = "logit"
+    """The verdict on a text, for `policy-gradient`: sigmoid(d) (Yu et al. 2017, equation 4), which dies out where the
+    discriminator is sure, or d, whose mean is - KL(G || data) when the discriminator is optimal."""
+    baseline: Literal["none", "others"] = "others"
+    """What is subtracted from a return, for `policy-gradient`: nothing, or the other texts' mean. Yu et al. 2017: none."""
+    inverse_temperature: float = 5.0
+    """Of the relaxation at the end of the budget, reached exponentially from 1. Nie et al. 2019: 100 or 1000 on text, released
+    code 2 to 100 on the oracle; a shorter training needs less."""
+    relaxation: Literal["soft", "straight-through"] = "soft"
+    """What the discriminator sees of the generator's texts, for `gumbel`. Nie et al. 2019, section 3.3: soft."""
+    discriminator_width: int = 64
+    """Of its embedding, in both kinds of backbone. Released code of both papers: 64."""
+    representations: int = 1
+    """Parts of the discriminator's embedding that are judged apart. Nie et al. 2019, section 4.1: 64."""
+    recurrent_layers: int = 1
+    """LSTM layers of the generator. Yu et al. 2017, released code: 1."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.pretrain_share <= 1, "objective.pretrain_share", self.pretrain_share, "in [0, 1]")
+        left = 1 - self.pretrain_share
+        require(
+            0 <= self.discriminator_share <= left + 1e-9,
+            "objective.discriminator_share",
+            self.discriminator_share,
+            f"in [0, 1 - pretrain_share = {left:g}]",
+        )
+        for name in ("discriminator_steps", "rollouts", "discriminator_width", "representations", "recurrent_layers"):
+            require(getattr(self, name) >= 1, f"objective.{name}", getattr(self, name), "at least 1")
+        for name in ("adversarial_rate", "discriminator_rate"):
+            require(getattr(self, name) > 0, f"objective.{name}", getattr(self, name), "positive")
+        require(self.inverse_temperature >= 1, "objective.inverse_temperature", self.inverse_temperature, "at least 1")
+        require(
+            self.discriminator_width % self.representations == 0,
+            "objective.representations",
+            self.representations,
+            f"a divisor of discriminator_width = {self.discriminator_width}",
+        )
+
+
+class GanBatch(NamedTuple):
+    """One text a row, at most T tokens, the SEP that ends it among them; padding behind."""
+
+    inputs_BT: Tensor
+    """int64: what the generator reads, SEP and the text."""
+    targets_BT: Tensor
+    """int64: what it should write, the text and SEP; also the real texts of the discriminator."""
+    uniforms_BT: Tensor
+    """float32: what the generator writes the other texts from."""
+    progress: float
+    """Share of the budget read before this batch."""
+    tokens: int
+    targets: int
+
+
+@final
+class Gan(Objective):
+    """SeqGAN, or a RelGAN with an LSTM."""
+
+    name = "gan"
+    Config = GanConfig
+    Batch = GanBatch
+
+    def __init__(self, config: GanConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
+        super().__init__(config, backbone, vocabulary, context)
+        self.automatic_optimization = False
+        published, width = backbone.kind == "published", backbone.width
+        with torch.device("meta"):
+            matched = sum(parameter.numel() for parameter in Encoder(backbone, context).parameters())
+        hidden = width if published else matching_hidden(matched, width, config.recurrent_layers)
+        filters = dict.fromkeys(range(1, WIDEST + 1), config.discriminator_width)
+        if published:
+            filters = judge.SEQGAN if config.training == "policy-gradient" else judge.RELGAN
+        self.generator = Generator(
+            vocabulary.size,
+            width,
+            hidden,
+            config.recurrent_layers,
+            end=SEP,
+            padding=PAD,
+            never=(PAD, CLS, MASK),
+            tied=not published,
+        )
+        initialize(self.generator, backbone)
+        game: judge.Game = "relativistic" if config.training == "gumbel" else "standard"
+        self.discriminator = Discriminator(
+            vocabulary.size, config.discriminator_width, filters, config.representations, backbone.dropout, game
+        )
+        self.generated_tokens = 0
+        """Tokens written in training, roll-outs included; they are no tokens read."""
+        self._adversarial = False
+
+    @classmethod
+    def windows(cls, store: TokenStore, config: GanConfig, context: int) -> Sentences:
+        return Sentences(store, context - 1)
+
+    @staticmethod
+    def collate(
+        windows: Sequence[Any], noise: Noise, progress: float, *, config: GanConfig, vocabulary: Vocabulary, context: int
+    ) -> GanBatch:
+        inputs = np.full((len(windows), context), PAD, dtype=np.int64)
+        targets = inputs.copy()
+        for read, write, window in zip(inputs, targets, windows, strict=True):
+            length = len(window.tokens_T)
+            read[0], read[1 : length + 1] = SEP, window.tokens_T
+            write[:length], write[length] = window.tokens_T, SEP
+        uniforms = np.stack([noise("writing", window.index).random(context, dtype=np.float32) for window in windows])
+        tokens = sum(len(window.tokens_T) for window in windows)
+        return GanBatch(
+            inputs_BT=torch.from_numpy(inputs),
+            targets_BT=torch.from_numpy(targets),
+            uniforms_BT=torch.from_numpy(uniforms),
+            progress=progress,
+            tokens=tokens,
+            targets=tokens + len(windows),
+        )
+
+    def losses(self, batch: GanBatch) -> Losses:
+        written_BT = self.written(batch.targets_BT, batch.uniforms_BT)
+        discriminator = self._discrimination(batch.targets_BT, written_BT, written_BT)
+        parts = {
+            "generator": self._likelihood(batch),
+            "discriminator": discriminator * len(written_BT) / batch.targets,
+        }
+        return Losses(torch.stack(list(parts.values())).sum(), parts)
+
+    def predictions(self, batch: GanBatch) -> Tensor:
+        longest = int((batch.targets_BT != PAD).sum(dim=1).max())
+        hidden_BTD, _ = self.generator.hidden(batch.inputs_BT[:, :longest])
+        return self.generator.logits(hidden_BTD[batch.targets_BT[:, :longest] != PAD])
+
+    def sees(self, batch: GanBatch) -> dict[str, Tensor]:
+        """The text up to the place that is guessed; never a target or a uniform."""
+        B, T = batch.targets_BT.shape
+        row_N, place_N = torch.arange(B).repeat_interleave(T), torch.arange(T).repeat(B)
+        asked_N = (batch.targets_BT != PAD).flatten()
+        may_MN = (row_N[asked_N][:, None] == row_N) & (place_N[asked_N][:, None] >= place_N)
+        return {"inputs_BT": may_MN, "uniforms_BT": torch.zeros_like(may_MN)}
+
+    def training_step(self, batch: GanBatch, batch_index: int = 0) -> Tensor:
+        """One step of whoever's turn it is; `last_losses` has the generator's likelihood in every phase."""
+        of_generator, of_discriminator = cast(list[LightningOptimizer], self.optimizers())
+        if batch.progress < self.config.pretrain_share:
+            likelihood = self._likelihood(batch)
+            self._step(of_generator, self.generator, likelihood)
+            parts = {"generator": likelihood.detach()}
+        else:
+            with torch.no_grad():
+                likelihood = self._likelihood(batch)
+            if self._is_adversarial(batch.progress) and batch_index % self.config.discriminator_steps == 0:
+                self._deceive(of_generator, batch)
+            parts = {"generator": likelihood, "discriminator": self._judge(of_discriminator, batch)}
+        self.last_losses = Losses(torch.stack(list(parts.values())).sum(), parts)
+        return self.last_losses.loss
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """AdamW for each; the discriminator's rate is its own."""
+        settings = self.optimization
+        spared = {id(parameter) for parameter in self.parameter_groups()[1]}
+        found: list[torch.optim.Optimizer] = []
+        for module, rate in ((self.generator, 1.0), (self.discriminator, self.config.discriminator_rate)):
+            parameters = list(module.parameters())
+            groups = [
+                {"params": [p for p in parameters if id(p) not in spared], "weight_decay": settings.weight_decay},
+                {"params": [p for p in parameters if id(p) in spared], "weight_decay": 0.0},
+            ]
+            betas = (settings.beta1, settings.beta2)
+            found.append(torch.optim.AdamW(groups, lr=settings.learning_rate * rate, betas=betas, fused=True))
+        return found
+
+    def _judge(self, optimizer: LightningOptimizer, batch: GanBatch) -> Tensor:
+        """A step of the discriminator on new texts; its loss as a part of the whole."""
+        if self.config.training == "policy-gradient":
+            written_BT = self._written_anew(batch)
+            loss = self._discrimination(batch.targets_BT, written_BT, written_BT)
+        else:
+            with torch.no_grad():
+                drawn_BT, mixtures_BTV = self._relaxed(batch)
+            loss = self._discrimination(batch.targets_BT, mixtures_BTV, drawn_BT)
+        self._step(optimizer, self.discriminator, loss)
+        return loss.detach() * len(batch.targets_BT) / batch.targets
+
+    def _deceive(self, optimizer: LightningOptimizer, batch: GanBatch) -> None:
+        """A step of the generator against the discriminator, which stands still."""
+        if not self._adversarial:
+            # Second moments of the likelihood's gradients would scale those of another loss.
+            self._adversarial = True
+            optimizer.optimizer.state.clear()
+        training = self.discriminator.training
+        self.discriminator.eval()
+        if self.config.training == "policy-gradient":
+            written_BT = self._written_anew(batch)
+            written_BT = written_BT[:, : int((written_BT != PAD).sum(dim=1).max())]
+            words_B = ((written_BT != PAD) & (written_BT != SEP)).sum(dim=1)
+            self.generated_tokens += self.config.rollouts * int((words_B * (words_B - 1) // 2).sum())
+            loss = policy_gradient.loss(self.generator, written_BT, self.config.rollouts, self._reward, self.config.baseline)
+        else:
+            drawn_BT, mixtures_BTV = self._relaxed(batch)
+            with torch.no_grad():
+                real_BS = self.discriminator(batch.targets_BT, batch.targets_BT != PAD)
+            loss = judge.deception(real_BS, self.discriminator(mixtures_BTV, drawn_BT != PAD))
+        for group in optimizer.param_groups:
+            group["lr"] *= self.config.adversarial_rate
+        self._step(optimizer, self.generator, loss)
+        self.discriminator.train(training)
+
+    def _step(self, optimizer: LightningOptimizer, module: nn.Module, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.optimization.clip_norm:
+            nn.utils.clip_grad_norm_(module.parameters(), self.optimization.clip_norm)
+        optimizer.step()
+        # The deception leaves gradients in the discriminator; they are nobody's.
+        self.zero_grad(set_to_none=True)
+
+    def _is_adversarial(self, progress: float) -> bool:
+        return progress >= self.config.pretrain_share + self.config.discriminator_share
+
+    def _likelihood(self, batch: GanBatch) -> Tensor:
+        return cross_entropy(self.predictions(batch), batch.targets_BT[batch.targets_BT != PAD])
+
+    def _discrimination(self, real_BT: Tensor, written: Tensor, written_BT: Tensor) -> Tensor:
+        real_BS = self.discriminator(real_BT, real_BT != PAD)
+        return judge.discrimination(real_BS, self.discriminator(written, written_BT != PAD), self.discriminator.game)
+
+    def _reward(self, texts_BT: Tensor) -> Tensor:
+        logits_BS: Tensor = self.discriminator(texts_BT, texts_BT != PAD)
+        return (logits_BS if self.config.reward == "logit" else logits_BS.sigmoid()).mean(dim=1)
+
+    def _written_anew(self, batch: GanBatch) -> Tensor:
+        self.generated_tokens += batch.tokens
+        return self.written(batch.targets_BT, torch.rand(batch.targets_BT.shape, device=batch.targets_BT.device))
+
+    def _relaxed(self, batch: GanBatch) -> tuple[Tensor, Tensor]:
+        adversarial = 1 - self.config.pretrain_share - self.config.discriminator_share
+        share = 1 - (1 - batch.progress) / adversarial if adversarial > 0 else 0.0
+        beta = annealed(self.config.inverse_temperature, max(0.0, share))
+        self.generated_tokens += batch.tokens
+        return relaxed_texts(self.generator, batch.targets_BT, beta, self.config.relaxation)
+
+    @torch.no_grad()
+    def written(self, like_BT: Tensor, uniforms_BT: Tensor) -> Tensor:
+        """The generator's texts, as long as those given: what the discriminator and the oracle's protocol judge."""
+        texts_BT = self.generator.write(len(like_BT), like_BT.shape[1], by_uniform(uniforms_BT), ends=False)
+        return self.generator.close(texts_BT, like_BT)
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """[SEP] text."""
+        return [SEP, *ids]
+
+    def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The generator's vectors [B, T, D], each of the text up to its place; padding stands at the end of a row."""
+        if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
+            raise ConfigError("padding stands before a token, but an LSTM reads it; put padding at the end of a row")
+        return self.generator.hidden(tokens_BT)[0]
+
+    @torch.no_grad()
+    def generator_nll(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, ends: bool = True) -> Tensor:
+        """NLL_gen: - sum over the scored tokens of log G(token | those before it), in nats [B]; the tokens are framed.
+
+        It is the generator's and not the game's: a discriminator may have rejected what it finds likely. With `ends=False`
+        lengths are given, as in the game, and the end of a text costs nothing.
+        """
+        tokens_BT = tokens_BT[:, 1:].masked_fill(~visible_BT[:, 1:], PAD)
+        return -(self.generator.log_probabilities(tokens_BT, ends) * scored_BT[:, 1:]).sum(dim=1)
+
+    @torch.no_grad()
+    def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
+        """`length` further tokens of each prompt, int64 [B, length]; the state is carried, so there is no longest text."""
+        if prompts_BT.shape[1] == 0:
+            raise ConfigError("the prompt is empty; frame([]) begins a text")
+        state: State | None = None
+        if prompts_BT.shape[1] > 1:
+            _, state = self.generator.hidden(prompts_BT[:, :-1])
+        return self.generator.write(
+            len(prompts_BT), length, lambda logits_BV, t: decoding.pick(logits_BV, generator), prompts_BT[:, -1], state
+        )
+
+    def flops(self, batch: GanBatch) -> float:
+        """Arithmetic of the phase that the batch falls in; what the generator's rarer steps cost is spread over its batches.
+
+        Texts that the generator writes are taken to be as long as the batch's, in the mean.
+        """
+        config, texts = self.config, len(batch.targets_BT)
+        length = batch.targets / texts
+        reading = self.generator.flops(batch.targets)
+        if batch.progress < config.pretrain_share:
+            return float(flops.TRAINING * reading)
+        soft = config.training == "gumbel"
+        mixing = flops.linear(batch.targets, self.vocabulary.size, config.discriminator_width) if soft else 0
+        judging = self.discriminator.flops(2 * texts, math.ceil(length)) + mixing
+        total = reading + (1 + soft) * reading + flops.TRAINING * judging
+        if self._is_adversarial(batch.progress):
+            step = reading + flops.TRAINING * reading
+            if soft:
+                step += flops.TRAINING * judging
+            else:
+                prefixes = texts * config.rollouts * (length - 1)
+                step += self.generator.flops(math.ceil(prefixes * length / 2))
+                step += self.discriminator.flops(math.ceil(prefixes) + texts, math.ceil(length))
+            total += step / config.discriminator_steps
+        return float(total)

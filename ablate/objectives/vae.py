@@ -1,0 +1,339 @@
+"""Text VAE: infer a latent vector from a sentence and write the sentence from it, with as little said in between as possible.
+
+    loss           = reconstruction + kl                                                          [nats per target]
+    reconstruction = - 1/M  sum over target tokens of       log p(x(t) | x(<t), z),   z ~ q(z | x)
+    kl             =   1/M  sum over sentences of  weight . KL(q(z | x) || N(0, I))
+
+so that - M loss at weight 1 is a bound from below on the sentences' log-probability (the ELBO). A sentence is framed
+[SEP] text [SEP]: the encoder reads all of it, the decoder reads it from the first SEP and ends it with the second. M counts
+the ends. A decoder that needs no z ignores it, KL is then 0 and the model a language model: posterior collapse.
+
+What is done against it, all off by default: a small weight; a weight that rises, linearly or in cycles; free bits; word
+dropout, which hides decoder inputs; aggressive encoder updates (`ablate.objectives.vae_aggressive`).
+
+Sources: Kingma and Welling 2014, section 2 and appendix B (the bound and its gradient); Bowman et al. 2016, section 3 (text,
+a weight that rises, word dropout) and section 6 (paths between sentences); He et al. 2019, sections 2 to 5 (collapse,
+aggressive updates); Fu et al. 2019, section 3.2 (cycles); Kingma et al. 2016, appendix C.8 (free bits); Burda et al. 2016,
+section 3 (the importance-weighted bound). Networks: `ablate.nn.latent`; estimates: `ablate.nn.latent_estimators`.
+
+No published checkpoint of a text VAE exists in a common format, so there is a controlled backbone and no published one.
+
+Shape letters: B batch, T position, D width, V vocabulary, M targets, Z latent, S draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ablate.collators import framing
+from ablate.config import Backbone, ConfigError, require
+from ablate.data.tokenizer import PAD, SEP, UNK
+from ablate.data.windows import Sentences
+from ablate.nn import flops, latent_estimators
+from ablate.nn.decoding import Decoding
+from ablate.nn.latent import WRITERS, Reader, halves
+from ablate.objectives.base import Losses, Noise, Objective
+from ablate.objectives.vae_aggressive import NETWORKS, Aggressive, Updates
+
+if TYPE_CHECKING:
+    from ablate.data.token_store import TokenStore
+    from ablate.data.tokenizer import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeConfig:
+    """The defaults are the plain ELBO."""
+
+    name: ClassVar[str] = "vae"
+
+    decoder: Literal["lstm", "transformer"] = "lstm"
+    """Kind of both networks."""
+    latent: int = 32
+    """Z, dimensions of the latent vector. He et al. 2019, section 5: 32."""
+    kl_weight: float = 1.0
+    """Nats of reconstruction that a nat of KL is worth, at the end of a schedule; 1: the ELBO. He et al. 2019, table 1."""
+    schedule: Literal["constant", "linear", "cyclical"] = "constant"
+    """How the weight gets there: at once; from 0, once; from 0, in every cycle anew."""
+    kl_anneal: float = 0.5
+    """Share of the budget (linear) or of a cycle (cyclical) over which the weight rises. Fu et al. 2019, section 3.2: 0.5."""
+    cycles: int = 4
+    """Cycles in the budget, for `schedule="cyclical"`. Fu et al. 2019, section 3.2: 4."""
+    free_bits: float = 0.0
+    """Nats a dimension that cost no more than none, on the mean of a batch. Kingma et al. 2016, appendix C.8."""
+    word_dropout: float = 0.0
+    """Chance of a decoder input to be UNK instead. Bowman et al. 2016, section 3.1."""
+    aggressive: bool = False
+    """Train the encoder ahead of the decoder. He et al. 2019, algorithm 1."""
+
+    def __post_init__(self) -> None:
+        require(self.latent >= 1, "objective.latent", self.latent, "at least 1 dimension")
+        require(self.kl_weight >= 0, "objective.kl_weight", self.kl_weight, "at least 0")
+        require(0 < self.kl_anneal <= 1, "objective.kl_anneal", self.kl_anneal, "in (0, 1]")
+        require(self.cycles >= 1, "objective.cycles", self.cycles, "at least 1")
+        require(self.free_bits >= 0, "objective.free_bits", self.free_bits, "at least 0 nats")
+        require(0 <= self.word_dropout <= 1, "objective.word_dropout", self.word_dropout, "in [0, 1]")
+
+    def weight_at(self, progress: float) -> float:
+        """Weight of the KL when `progress`, in [0, 1], of the budget is read."""
+        if self.schedule == "constant" or progress >= 1:
+            return self.kl_weight
+        place = progress if self.schedule == "linear" else progress * self.cycles % 1
+        return self.kl_weight * min(1.0, place / self.kl_anneal)
+
+
+class VaeBatch(NamedTuple):
+    """A row of `context` columns for each sentence; the networks read the first `longest` of them."""
+
+    tokens_BT: Tensor
+    """int64: [SEP] text [SEP] and padding: what is encoded and, from the second column on, predicted."""
+    inputs_BT: Tensor
+    """int64: the same with words dropped: what the decoder reads."""
+    lengths_B: Tensor
+    """int64: columns that are not padding."""
+    noise_BZ: Tensor
+    """float32, N(0, 1): turns the posterior's mean and variance into a draw."""
+    progress: float
+    longest: int
+    tokens: int
+    targets: int
+
+
+@final
+class Vae(Objective):
+    """Bowman et al. 2016."""
+
+    name = "vae"
+    Config = VaeConfig
+    Batch = VaeBatch
+    estimator = "bound"
+
+    def __init__(self, config: VaeConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
+        super().__init__(config, backbone, vocabulary, context)
+        require(backbone.kind == "controlled", "backbone.kind", backbone.kind, "controlled: no text VAE has published weights")
+        reader, writer = halves(backbone)
+        self.encoder = Reader(config.decoder, vocabulary.size, reader, context, config.latent)
+        self.decoder = WRITERS[config.decoder](vocabulary.size, writer, context, config.latent)
+        self.automatic_optimization = not config.aggressive
+        self.aggressive = Aggressive() if config.aggressive else None
+        self.updated: Updates = "both"
+        self.looked = 0
+        """What the latest step trained, and how many texts it looked at besides: both cost arithmetic."""
+
+    @classmethod
+    def windows(cls, store: TokenStore, config: VaeConfig, context: int) -> Sentences:
+        return Sentences(store, context - 2)
+
+    @staticmethod
+    def collate(
+        windows: Sequence[Any], noise: Noise, progress: float, *, config: VaeConfig, vocabulary: Vocabulary, context: int
+    ) -> VaeBatch:
+        lengths = np.array([len(window.tokens_T) + 2 for window in windows])
+        tokens = np.full((len(windows), context), PAD, dtype=np.int64)
+        for row, window, length in zip(tokens, windows, lengths, strict=True):
+            row[:length] = framing.frame_windows([window.tokens_T], first=SEP, last=SEP)[0]
+        inputs = tokens.copy()
+        if config.word_dropout:
+            uniform = np.stack([noise("words", window.index).random(context) for window in windows])
+            column = np.arange(context)
+            text = (column > 0) & (column < lengths[:, None] - 1)
+            inputs[text & (uniform < config.word_dropout)] = UNK
+        normal = np.stack([noise("latent", window.index).standard_normal(config.latent) for window in windows])
+        return VaeBatch(
+            tokens_BT=torch.from_numpy(tokens),
+            inputs_BT=torch.from_numpy(inputs),
+            lengths_B=torch.from_numpy(lengths),
+            noise_BZ=torch.from_numpy(normal.astype(np.float32)),
+            progress=progress,
+            longest=int(lengths.max()),
+            tokens=int((lengths - 2).sum()),
+            targets=int((lengths - 1).sum()),
+        )
+
+    def losses(self, batch: VaeBatch) -> Losses:
+        posterior = self._posterior(batch)
+        logits_MV, truths_M = self._predict(batch, latent_estimators.draw(*posterior, batch.noise_BZ))
+        kl = latent_estimators.with_free_bits(latent_estimators.kl_to_prior(*posterior), self.config.free_bits)
+        sentences_per_target = len(batch.tokens_BT) / batch.targets
+        parts = {
+            "reconstruction": cross_entropy(logits_MV, truths_M),
+            "kl": self.config.weight_at(batch.progress) * sentences_per_target * kl,
+        }
+        return Losses(parts["reconstruction"] + parts["kl"], parts)
+
+    def predictions(self, batch: VaeBatch) -> Tensor:
+        return self._predict(batch, latent_estimators.draw(*self._posterior(batch), batch.noise_BZ))[0]
+
+    def sees(self, batch: VaeBatch) -> dict[str, Tensor]:
+        """Of its own sentence all that is encoded, the decoder's inputs before it, and the sentence's noise."""
+        B, T = batch.tokens_BT.shape
+        row_M, before_M = _targets(batch.lengths_B, T).nonzero().unbind(dim=1)
+        row_N, column_N = torch.arange(B).repeat_interleave(T), torch.arange(T).repeat(B)
+        own_MN = row_M[:, None] == row_N
+        return {
+            "tokens_BT": own_MN & (column_N < batch.lengths_B[row_N]),
+            "inputs_BT": own_MN & (column_N <= before_M[:, None]),
+            "noise_BZ": row_M[:, None] == torch.arange(B).repeat_interleave(self.config.latent),
+        }
+
+    def _posterior(self, batch: VaeBatch) -> tuple[Tensor, Tensor]:
+        mean_BZ, log_variance_BZ = self.encoder(batch.tokens_BT[:, : batch.longest], _columns(batch.longest, batch.lengths_B))
+        return mean_BZ, log_variance_BZ
+
+    def _predict(self, batch: VaeBatch, z_BZ: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [M, V] of all targets and the truths [M]."""
+        steps = batch.longest - 1
+        hidden_BTD, _ = self.decoder(batch.inputs_BT[:, :steps], z_BZ)
+        targets_BT = _targets(batch.lengths_B, steps)
+        return self.decoder.logits(hidden_BTD[targets_BT]), batch.tokens_BT[:, 1 : batch.longest][targets_BT]
+
+    def training_step(self, batch: VaeBatch, batch_index: int = 0) -> Tensor:
+        if self.aggressive is None:
+            return super().training_step(batch, batch_index)
+        self.aggressive.watch(batch.tokens_BT, _columns(self.context, batch.lengths_B))
+        losses, updated = self.losses(batch), self.aggressive.updates
+        optimizers: Any = self.optimizers()
+        chosen = [optimizer for optimizer, name in zip(optimizers, NETWORKS, strict=True) if updated in (name, "both")]
+        trained = [p for optimizer in chosen for group in optimizer.param_groups for p in group["params"]]
+        for optimizer in chosen:
+            optimizer.zero_grad()
+        self.manual_backward(losses.loss, inputs=trained)
+        if self.optimization.clip_norm:
+            torch.nn.utils.clip_grad_norm_(trained, self.optimization.clip_norm)
+        for optimizer in chosen:
+            optimizer.step()
+        self.last_losses = Losses(losses.loss.detach(), {name: part.detach() for name, part in losses.parts.items()})
+        self.updated, self.looked = updated, self.aggressive.learned(self.last_losses.loss, batch.progress, self)
+        return self.last_losses.loss
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer, or the same settings for each network by itself where one trains ahead of the other."""
+        joint = super().configure_optimizers()
+        if self.aggressive is None:
+            return joint
+        groups = joint.param_groups
+        owned = [{id(p) for p in self.get_submodule(name).parameters()} for name in NETWORKS]
+        return [
+            torch.optim.AdamW([{**group, "params": [p for p in group["params"] if id(p) in own]} for group in groups])
+            for own in owned
+        ]
+
+    def frame(self, ids: list[int]) -> list[int]:
+        """[SEP] text [SEP]; without a text the SEP that every text begins with."""
+        return [SEP, *ids, SEP] if ids else [SEP]
+
+    def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The encoder's vectors [B, T, D], those that the posterior is made of; an LSTM's know what stands before them."""
+        _refuse_gaps(visible_BT)
+        return self.encoder.read(tokens_BT, visible_BT)
+
+    def posterior(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z | x), each [B, Z]."""
+        _refuse_gaps(visible_BT)
+        mean_BZ, log_variance_BZ = self.encoder(tokens_BT, visible_BT)
+        return mean_BZ, log_variance_BZ
+
+    def reconstruction(self, tokens_BT: Tensor, scored_BT: Tensor, z_BZ: Tensor) -> Tensor:
+        """Sum over the scored tokens of log p(token | tokens before, z), nats [B]."""
+        if bool(scored_BT[:, 0].any()):
+            raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
+        hidden_BTD, _ = self.decoder(tokens_BT[:, :-1], z_BZ)
+        targets_BT = scored_BT[:, 1:]
+        nats_M = -cross_entropy(self.decoder.logits(hidden_BTD[targets_BT]), tokens_BT[:, 1:][targets_BT], reduction="none")
+        row_M = targets_BT.nonzero()[:, 0]
+        return nats_M.new_zeros(len(tokens_BT)).index_add(0, row_M, nats_M)
+
+    @torch.no_grad()
+    def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
+        """The ELBO, nats [B]: reconstruction, at a fixed draw and its mirror image, less the KL.
+
+        Bounds log p of the scored tokens under the prior, each following on all tokens before it, scored or not.
+        """
+        posterior = self.posterior(tokens_BT, visible_BT)
+        noise_Z = self._fixed_noise(1)[0]
+        drawn = [
+            self.reconstruction(tokens_BT, scored_BT, latent_estimators.draw(*posterior, sign * noise_Z)) for sign in (1, -1)
+        ]
+        return torch.stack(drawn).mean(dim=0) - latent_estimators.kl_to_prior(*posterior).sum(dim=-1)
+
+    @torch.no_grad()
+    def importance_weighted(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, samples: int) -> Tensor:
+        """Bounds what `score` bounds, the tighter the more draws there are, nats [B]."""
+        posterior = self.posterior(tokens_BT, visible_BT)
+        weights_SB = []
+        for noise_Z in self._fixed_noise(samples):
+            z_BZ = latent_estimators.draw(*posterior, noise_Z)
+            nats_B = self.reconstruction(tokens_BT, scored_BT, z_BZ)
+            weights_SB.append(nats_B + latent_estimators.log_weight(z_BZ, *posterior))
+        return latent_estimators.log_mean_exp(torch.stack(weights_SB))
+
+    def _fixed_noise(self, samples: int) -> Tensor:
+        """N(0, 1) [S, Z], the same for every row and call, so that a text's score is a function of the text."""
+        return torch.randn(samples, self.config.latent, generator=torch.Generator().manual_seed(0)).to(self.device)
+
+    def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
+        """A text from the prior a row, int64 [B, length]; z knows nothing of a prompt, so none may be given."""
+        given = [prompt for prompt in prompts_BT.tolist() if prompt != [SEP]]
+        require(not given, "prompt", given[:1], f"[{SEP}], the beginning of a text: a VAE continues none")
+        z_BZ = torch.randn(len(prompts_BT), self.config.latent, generator=generator, device=generator.device)
+        return self.write(z_BZ.to(self.device), length, decoding, generator)
+
+    @torch.no_grad()
+    def write(self, z_BZ: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
+        """At most `length` tokens from each z, int64 [B, length]; after a SEP, the end of a text, only PAD."""
+        require(1 <= length < self.context, "length", length, f"between 1 and data.context - 1 = {self.context - 1} tokens")
+        written_BT = torch.full((len(z_BZ), length), PAD, device=z_BZ.device)
+        last_B, ended_B = torch.full_like(written_BT[:, 0], SEP), torch.zeros_like(written_BT[:, 0], dtype=torch.bool)
+        memory = self.decoder.begin(z_BZ)
+        for step in range(length):
+            hidden_B1D, memory = self.decoder(last_B[:, None], z_BZ, memory)
+            last_B = decoding.pick(self.decoder.logits(hidden_B1D[:, 0]), generator).masked_fill(ended_B, PAD)
+            written_BT[:, step] = last_B
+            ended_B |= last_B == SEP
+            if bool(ended_B.all()):
+                break
+        return written_BT
+
+    @torch.no_grad()
+    def reconstruct(self, tokens_BT: Tensor, visible_BT: Tensor, length: int) -> Tensor:
+        """Each text again, by way of its posterior's mean and the most probable tokens, int64 [B, length]."""
+        return self.write(self.posterior(tokens_BT, visible_BT)[0], length, Decoding(greedy=True), torch.Generator())
+
+    @torch.no_grad()
+    def interpolate(self, tokens_2T: Tensor, visible_2T: Tensor, steps: int, length: int) -> Tensor:
+        """Texts on the straight way from one posterior mean to another, both ends included, int64 [steps, length]."""
+        begin_Z, end_Z = self.posterior(tokens_2T, visible_2T)[0]
+        share_S1 = torch.linspace(0, 1, steps, device=begin_Z.device)[:, None]
+        return self.write(begin_Z + share_S1 * (end_Z - begin_Z), length, Decoding(greedy=True), torch.Generator())
+
+    def flops(self, batch: VaeBatch) -> float:
+        """Training arithmetic; after an aggressive step, of what it updated: a network at rest is not differentiated."""
+        sentences, steps = len(batch.tokens_BT), batch.longest - 1
+        encoder = self.encoder.flops(sentences, batch.longest)
+        decoder = self.decoder.flops(sentences, steps)
+        decoder += flops.linear(batch.targets, self.backbone.width, self.vocabulary.size)
+        # The encoder's gradient comes through the decoder, whose weights' gradient is half of its backward.
+        times = {"both": (flops.TRAINING, flops.TRAINING), "encoder": (flops.TRAINING, 2), "decoder": (1, flops.TRAINING)}
+        looked = self.encoder.flops(self.looked, self.context) if self.looked else 0
+        return float(times[self.updated][0] * encoder + times[self.updated][1] * decoder + looked)
+
+
+def _columns(width: int, lengths_B: Tensor) -> Tensor:
+    """bool [B, width]: True on the first `lengths_B` columns."""
+    return torch.arange(width, device=lengths_B.device) < lengths_B[:, None]
+
+
+def _refuse_gaps(visible_BT: Tensor) -> None:
+    if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
+        raise ConfigError("padding stands before a token, where the decoder would read it; put padding at the end of a row")
+
+
+def _targets(lengths_B: Tensor, width: int) -> Tensor:
+    """bool [B, width]: True on decoder inputs that something follows."""
+    return _columns(width, lengths_B - 1)

@@ -1,0 +1,85 @@
+"""Which pretraining objective is worth its tokens? All systems and baselines read the same text under the same budget."""
+
+from ablate import training
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.evaluation.linear_probe import LinearProbe
+from ablate.evaluation.masked_bits import MaskedBits
+from ablate.evaluation.minimal_pairs import MinimalPairs
+from ablate.evaluation.own_loss import OwnLoss
+from ablate.objectives import OBJECTIVES, objective
+from ablate.objectives.bert import Bert
+from ablate.specification import Metric
+from ablate.study.factor import Factor
+from ablate.study.study import Study, Tier
+
+STUDY = Study(
+    name="objectives",
+    title="Pretraining objectives",
+    question="Which pretraining objective is worth its tokens?",
+    base=RunConfig(
+        objective=Bert.Config(),
+        backbone=Backbone(width=128, layers=2, heads=4),
+        data=Data(corpus="pydocs", vocabulary=1024, context=64),
+        optimization=Optimization(learning_rate=1e-3, batch=16),
+        budget=Budget(tokens=800_000),
+        evaluations=(MinimalPairs(), MaskedBits(), LinearProbe(), OwnLoss()),
+    ),
+    factors=(
+        Factor(
+            path="objective.name",
+            label="objective",
+            levels=tuple(OBJECTIVES),
+            settings={name: {"objective": objective(name).Config()} for name in OBJECTIVES},
+            equation="each objective's own loss, on the same tokens, with the same blocks",
+            source="Devlin et al. 2019; Radford et al. 2019; Yang et al. 2019; Raffel et al. 2020; Bowman et al. 2016",
+            note="Every objective is at its defaults, at one learning rate, and nothing is tuned for any of them in this tier: a "
+            "difference is one of defaults. T5 divides the layers between encoder and decoder, LSTM, VAE and GAN have as many "
+            "parameters as the blocks, the n-gram has counts. A pseudo-log-likelihood (BERT), a bound (VAE) and exact ones judge "
+            "the minimal pairs, each inside its own model.",
+        ),
+    ),
+    metrics=(
+        Metric(
+            evaluation="minimal-pairs",
+            metric="accuracy",
+            condition="overall",
+            label="minimal pairs",
+            unit="%",
+            better="higher",
+            scale=100,
+            digits=1,
+        ),
+        Metric(
+            evaluation="masked-bits",
+            metric="bits_per_token",
+            condition="mask_rate=0.15",
+            label="masked bits at 15 %",
+            unit="bits",
+        ),
+        Metric(
+            evaluation="linear-probe",
+            metric="accuracy",
+            condition="topic",
+            label="topic probe",
+            unit="%",
+            better="higher",
+            scale=100,
+            digits=1,
+        ),
+        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+    ),
+    learned=Metric(
+        evaluation="masked-bits",
+        metric="nats_below_unigram",
+        condition="mask_rate=0.15",
+        label="below the unigram",
+        unit="nats",
+        better="higher",
+    ),
+    tiers={
+        "smoke": Tier(seeds=1, workers=2, overrides={"budget.tokens": 4_000, "budget.readings": 2, "backbone.width": 32}),
+        "quick": Tier(seeds=3, workers=2, overrides={"budget.tokens": 400_000}),
+        "standard": Tier(seeds=5, workers=2, overrides={"budget.tokens": 4_000_000}),
+    },
+    measure=training.PRETRAINING,
+)
