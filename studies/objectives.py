@@ -33,7 +33,7 @@ STUDY = Study(
             equation="each objective's own loss, on the same tokens, with the same blocks",
             source="Devlin et al. 2019; Radford et al. 2019; Yang et al. 2019; Raffel et al. 2020; Bowman et al. 2016",
             note="Every objective is at its defaults, at one learning rate, and nothing is tuned for any of them in this tier: "
-            "a difference is one of defaults. T5 divides the layers between encoder and decoder, LSTM, VAE and GAN have as many "
+            "a difference is one of defaults. T5 divides the layers among encoder and decoder; LSTM, VAE and GAN have as many "
             "parameters as the blocks, the n-gram has counts. A pseudo-log-likelihood (BERT), a bound (VAE) and exact ones "
             "judge the minimal pairs, each inside its own model.",
         ),
