@@ -42,7 +42,10 @@ def arms(study: Study, seeds: int) -> tuple[Arm, ...]:
 
 def configure(study: Study, arm: Arm, seed: int, tuned: dict[str, Scalar]) -> RunConfig:
     """The run of `arm` under `seed`, with the arm's tuned nuisance values."""
-    fields = {path: value for factor in study.factors for path, value in factor.fields(arm.values[factor.path]).items()}
+    base = study.baseline_values()
+    # The baseline's level is the base run as it stands, so that what the command line set in it is kept.
+    moved = [(factor, arm.values[factor.path]) for factor in study.factors if arm.values[factor.path] != base[factor.path]]
+    fields = {path: value for factor, level in moved for path, value in factor.fields(level).items()}
     return override(study.base, {**fields, **tuned, "seed": seed, "pretrain": arm.role != "untrained"})
 
 

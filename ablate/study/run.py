@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.config import ConfigError
+from ablate.config import ConfigError, RunConfig
 from ablate.measure import LEFT_OUT
 from ablate.records import DONE
 from ablate.study import discover
@@ -88,17 +88,22 @@ def _finish(setup: Setup, options: Options, final: Plan, facts: Mapping[str, Any
 
 
 def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
-    """Build what the runs share, once for every combination of data and objective among the arms."""
+    """Build what the runs share, and check each kind of run, once for every one among the arms that were asked for."""
     progress.phase("preparing the text")
     facts = setup.study.measure.prepare(setup.study.base, progress.phase)
     if LEFT_OUT in facts:
         raise ConfigError(str(facts[LEFT_OUT]))
-    seen = [(setup.study.base.data, setup.study.base.objective)]
-    for cell in setup.plan().cells:
-        if (cell.config.data, cell.config.objective) not in seen:
-            seen.append((cell.config.data, cell.config.objective))
+    seen = [_kind(setup.study.base)]
+    for cell in setup.selected(setup.plan()):
+        if _kind(cell.config) not in seen:
+            seen.append(_kind(cell.config))
             setup.study.measure.prepare(cell.config, progress.phase)
     return facts
+
+
+def _kind(config: RunConfig) -> tuple[Any, ...]:
+    """What decides whether a run can work at all: seeds, rates and budgets cannot."""
+    return config.data, config.objective, config.backbone, config.initial, config.runtime
 
 
 def _retry(setup: Setup) -> None:

@@ -7,6 +7,7 @@ import functools
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,13 +68,24 @@ CASES += [pytest.param(name, {"backbone": "published"}, id=f"{name}-published") 
 CASES += [pytest.param(name, {"backbone": "no bias"}, id=f"{name}-without-bias") for name in PUBLISHED if name in OBJECTIVES]
 
 
+@pytest.fixture(scope="module", params=["short documents", "long documents"])
+def texts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
+    """Random tokens. Rows of short documents hold several, which must not see each other; most rows of long ones hold one."""
+    sentences = {"short documents": 3, "long documents": 60}[request.param]
+    return written(tmp_path_factory.mktemp("text"), sentences)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
-    """Forty documents of three sentences, all of random tokens."""
-    folder, rng = tmp_path_factory.mktemp("text"), np.random.default_rng(0)
+    """Forty short documents."""
+    return written(tmp_path_factory.mktemp("text"), 3)
+
+
+def written(folder: Path, sentences: int) -> TokenStore:
+    rng = np.random.default_rng(0)
     writer = TokenWriter(folder, "train", V)
     for document in range(40):
-        writer.write([rng.integers(5, V, rng.integers(4, 15)).tolist() for _ in range(3)], document % 2)
+        writer.write([rng.integers(5, V, rng.integers(4, 15)).tolist() for _ in range(sentences)], document % 2)
     writer.close()
     facts = {"label_names": ["a", "b"], "token_type": token_type(V).name, "splits": {"train": {}}}
     (folder / "facts.json").write_text(json.dumps(facts))
@@ -197,10 +209,10 @@ class TestContract:
         assert all(torch.equal(a, b) for a, b in zip(tensors(together).values(), tensors(repeated).values(), strict=True))
 
     def test_what_may_not_be_seen_leaves_every_bit_of_the_logits(
-        self, name: str, fields: dict[str, Any], store: TokenStore
+        self, name: str, fields: dict[str, Any], texts: TokenStore
     ) -> None:
-        model = started(name, fields, store).eval()
-        batch = batch_of(model, store, range(BATCH), 0.5)
+        model = started(name, fields, texts).eval()
+        batch = batch_of(model, texts, range(BATCH), 0.5)
         rng, noticed = np.random.default_rng(0), 0
         with torch.no_grad():
             before = model.predictions(batch)

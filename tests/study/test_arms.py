@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from ablate.config import ConfigError, flatten
+from ablate.config import ConfigError, flatten, override
 from ablate.study.arms import NOISE_FLOOR, TUNING, arms, configure
 from ablate.study.factor import Factor, Range
 from tests.study.planted import STUDY, Learner
@@ -62,11 +62,14 @@ def test_an_unknown_factor_path_names_the_nearest() -> None:
 
 def test_a_level_may_stand_for_several_fields() -> None:
     small = {"objective": Learner(level=0.4), "optimization.batch": 8}
-    factor = Factor(path="objective.name", levels=("planted", "small"), settings={"small": small, "planted": {}})
+    settings = {"small": small, "planted": {"objective": Learner()}}
+    factor = Factor(path="objective.name", levels=("planted", "small"), settings=settings)
     found = dataclasses.replace(STUDY, factors=(factor,), noise_floor=False)
     baseline, arm, _ = arms(found, 1)
     assert (baseline.values, arm.values) == ({"objective.name": "planted"}, {"objective.name": "small"})
     assert configure(found, baseline, 0, {}) == dataclasses.replace(STUDY.base, seed=0)
+    kept = dataclasses.replace(found, base=override(STUDY.base, {"objective.level": 0.3}))
+    assert configure(kept, baseline, 0, {}).objective == Learner(level=0.3)
     config = configure(found, arm, 0, {"optimization.learning_rate": 0.5})
     assert (config.objective, config.optimization.batch, config.optimization.learning_rate) == (Learner(level=0.4), 8, 0.5)
     with pytest.raises(ConfigError, match=r"unknown field 'objective\.rate'"):
