@@ -4,6 +4,9 @@ Each text begins after the token `end`, which stands between texts, and is over 
 follows is `padding`. Types that no text holds (`never`) have probability 0. With `ends=False` the length is given and
 not the model's to choose: its distribution is the one over the types that remain without `end`.
 
+Probabilities are summed over the vocabulary in single precision at least: bfloat16 has 8 bits, in which a cumulative
+probability no longer grows by a type of less than 1/256 of it.
+
 Shape letters: B batch, T position, D width, V vocabulary.
 """
 
@@ -45,10 +48,10 @@ class Generator(nn.Module):
         return cast(tuple[Tensor, State], self.recurrent(self.token(tokens_BT), state))
 
     def logits(self, hidden_BTD: Tensor, ends: bool = True) -> Tensor:
-        """[B, T, V]; -inf for what cannot be written."""
+        """[B, T, V] in single precision at least; -inf for what cannot be written."""
         weight = self.token.weight if self.decoder is None else self.decoder.weight
         impossible_V = self.never_V if ends else self.never_V | self.end_V
-        return linear(hidden_BTD, weight, self.decoder_bias).masked_fill(impossible_V, -torch.inf)
+        return at_least_single(linear(hidden_BTD, weight, self.decoder_bias)).masked_fill(impossible_V, -torch.inf)
 
     def step(self, token_B: Tensor, state: State | None, ends: bool = True) -> tuple[Tensor, State]:
         """Logits [B, V] of what follows `token_B`, and the state after it."""
@@ -106,6 +109,11 @@ class Generator(nn.Module):
         return recurrent + flops.linear(positions, lstm.hidden_size, D) + flops.linear(positions, D, V)
 
 
+def at_least_single(x: Tensor) -> Tensor:
+    """What autocast computed in half precision, in single precision; anything else as it is."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def by_uniform(uniform_BT: Tensor) -> Callable[[Tensor, int], Tensor]:
     """The choice that `Generator.write` makes when every position has its uniform."""
     return lambda logits_BV, position: draw(logits_BV, uniform_BT[:, position])
@@ -116,7 +124,7 @@ def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
 
     One number a draw, where `torch.multinomial` needs one a type.
     """
-    heights_BV = logits_BV.softmax(dim=-1).cumsum(dim=-1)
+    heights_BV = at_least_single(logits_BV).softmax(dim=-1).cumsum(dim=-1)
     # Rounding leaves the last height next to 1, not at it.
     level_B1 = uniform_B[:, None] * heights_BV[:, -1:]
     return torch.searchsorted(heights_BV, level_B1, right=True).squeeze(-1).clamp(max=logits_BV.shape[-1] - 1)

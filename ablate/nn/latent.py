@@ -8,9 +8,8 @@
 | lstm | vector at the last token | beside every input, and as first state: c = Linear(z), h = tanh(c) | He et al. 2019, code |
 | transformer | mean of the text's vectors | added to every input embedding | Li et al. 2020, code |
 
-The networks share no weight, so that either can be trained while the other rests. Of the backbone's L layers the reader has
-ceil(L / 2) and the writer max(1, floor(L / 2)); an LSTM is as wide as makes a stack of its depth equal transformer blocks in
-parameters. What a latent vector needs on top of that is counted by the report.
+The networks share no weight, so that either can be trained while the other rests. An LSTM is as wide as makes a stack of its
+depth equal transformer blocks in parameters. What a latent vector needs on top of that is counted by the report.
 
 Shape letters: B batch, T position, D width, V vocabulary, Z latent, H hidden width of an LSTM.
 """
@@ -27,18 +26,12 @@ from torch.nn.functional import linear
 from ablate.config import Backbone
 from ablate.nn import flops
 from ablate.nn.embedding import Embedding
-from ablate.nn.recurrent import Recurrent, State, matching_hidden
+from ablate.nn.recurrent import Recurrent, State, matching_hidden, open_forget_gates
 from ablate.nn.transformer import NORM_EPSILON, Block, Cache, Encoder, initialize
 
 Kind = Literal["lstm", "transformer"]
 Memory = State | Cache
 """What a writer goes on from: an LSTM's state, or a transformer's keys and values."""
-
-
-def halves(backbone: Backbone) -> tuple[Backbone, Backbone]:
-    """The reader's share of the layers and the writer's."""
-    writer = max(1, backbone.layers // 2)
-    return dataclasses.replace(backbone, layers=-(-backbone.layers // 2)), dataclasses.replace(backbone, layers=writer)
 
 
 def hidden_width(backbone: Backbone) -> int:
@@ -115,11 +108,7 @@ class LstmWriter(nn.Module):
         self.out = nn.Linear(self.hidden, backbone.width)
         self.norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
         initialize(self, backbone)
-        with torch.no_grad():
-            for layer in range(backbone.layers):
-                # As in `Recurrent`: forget gates, second of PyTorch's four, start open.
-                self.lstm.get_parameter(f"bias_hh_l{layer}").zero_()
-                self.lstm.get_parameter(f"bias_ih_l{layer}").zero_()[self.hidden : 2 * self.hidden] = 1.0
+        open_forget_gates(self.lstm)
 
     def begin(self, z_BZ: Tensor) -> Memory:
         """What stands before the first input."""

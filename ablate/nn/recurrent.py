@@ -28,11 +28,7 @@ class Recurrent(nn.Module):
         self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.out = nn.Linear(hidden, width)
         self.dropout = nn.Dropout(dropout)
-        with torch.no_grad():
-            for layer in range(layers):
-                # The two biases are added; PyTorch orders the gates i, f, g, o.
-                self.lstm.get_parameter(f"bias_hh_l{layer}").zero_()
-                self.lstm.get_parameter(f"bias_ih_l{layer}").zero_()[hidden : 2 * hidden] = 1.0
+        open_forget_gates(self.lstm)
 
     def forward(self, x_BTD: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """The vectors and the state to go on from; without `state` a row begins at zero."""
@@ -45,6 +41,15 @@ class Recurrent(nn.Module):
         hidden, _ = self.lstm(PackedSequence(x_BTD.flatten(0, 1).index_select(0, order_N), sizes_T))
         hidden_ND = hidden.data.index_select(0, order_N.argsort())
         return self.out(self.dropout(hidden_ND)).view_as(x_BTD)
+
+
+@torch.no_grad()
+def open_forget_gates(lstm: nn.LSTM) -> None:
+    """All biases 0 but those of the forget gates, whose two sum to 1."""
+    for layer in range(lstm.num_layers):
+        # The two biases are added; PyTorch orders the gates i, f, g, o.
+        lstm.get_parameter(f"bias_hh_l{layer}").zero_()
+        lstm.get_parameter(f"bias_ih_l{layer}").zero_()[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
 
 
 def together(documents_BT: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,18 +5,12 @@
                     times B / M, so that both parts are nats per token: undecided it is log 2 / mean tokens of a text
 
 `losses` is their sum, on texts that the generator writes from the uniforms of the batch; no gradient passes between the two.
-Training minimises neither sum, but spends the token budget in three phases:
+Training minimises neither sum, but goes through likelihood, judging and the game: `ablate.objectives.gan_phases`.
 
-    MLE             until `pretrain_share` of the budget: the generator learns by maximum likelihood
-    judging         for `discriminator_share` of it: the discriminator learns, the generator stands still
-    adversarial     the rest: the discriminator learns from every batch, the generator steps at every k-th,
-                    k = `discriminator_steps`:
-        policy-gradient   against  - sum_t (Q_t - b_t) log G(y(t) | y(<t)),   Q of `rollouts` continuations, reward sigmoid(d)
-        gumbel            against  - log sigmoid(d(written) - d(real)), through the Gumbel-softmax relaxation
+A GAN has no likelihood of its own game. `generator_nll` gives the generator's (NLL_gen), exact, a language model's as any. In
+the game the length of a text is given: it is that of the real text beside it. When to stop is learned by likelihood alone,
+and may drift while the words are played for.
 
-A GAN has no likelihood of its own game. `generator_nll` gives the generator's (NLL_gen), exact, a language model's as any.
-In the game the length of a text is given: it
-is that of the real text beside it. When to stop is learned by likelihood alone, and may drift while the words are played for.
 The generator is the LSTM baseline's, or, published, an untied LSTM whose hidden width is the backbone's width. It has
 no dropout: a token is written and credited by one network.
 
@@ -30,8 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast, final
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 import numpy as np
 import torch
@@ -39,84 +32,23 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ablate.config import Backbone, ConfigError, require
+from ablate.config import Backbone, ConfigError
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP
 from ablate.data.windows import Sentences
 from ablate.nn import discriminator as judge
 from ablate.nn import flops, policy_gradient
-from ablate.nn.discriminator import Discriminator
 from ablate.nn.generator import Generator, by_uniform
 from ablate.nn.recurrent import State, matching_hidden
-from ablate.nn.straight_through import annealed, relaxed_texts
+from ablate.nn.straight_through import relaxed_texts
 from ablate.nn.transformer import Encoder, initialize
+from ablate.objectives.alternating import optimizer_for_each
 from ablate.objectives.base import Losses, Noise, Objective
+from ablate.objectives.gan_phases import GanConfig
 
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
     from ablate.data.tokenizer import Vocabulary
     from ablate.nn.decoding import Decoding
-
-WIDEST = 5
-"""Tokens in the widest window of the controlled discriminator, which has as many filters of each size as it is wide."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GanConfig:
-    """Shares are of the token budget; rates are multiples of `optimization.learning_rate`."""
-
-    name: ClassVar[str] = "gan"
-
-    training: Literal["policy-gradient", "gumbel"] = "gumbel"
-    """How the discriminator's verdict reaches the generator. Yu et al. 2017; Nie et al. 2019."""
-    pretrain_share: float = 0.7
-    """Share of the budget on maximum likelihood; 1: a language model and nothing else."""
-    discriminator_share: float = 0.1
-    """Share of the budget on the discriminator alone, after that."""
-    discriminator_steps: int = 5
-    """Batches the discriminator learns from for each step of the generator. Nie et al. 2019, released code: 5."""
-    adversarial_rate: float = 0.05
-    """The generator's learning rate in adversarial steps. Released code: 1 (SeqGAN), 0.01 (RelGAN)."""
-    discriminator_rate: float = 0.1
-    """The discriminator's learning rate. Released code: 0.01 for both."""
-    rollouts: int = 16
-    """Continuations of every prefix, for `policy-gradient`. Yu et al. 2017, released code: 16."""
-    reward: Literal["probability", "logit"] = "logit"
-    """The verdict on a text, for `policy-gradient`: sigmoid(d) (Yu et al. 2017, equation 4), which dies out where the
-    discriminator is sure, or d, whose mean is - KL(G || data) when the discriminator is optimal."""
-    baseline: Literal["none", "others"] = "others"
-    """What is subtracted from a return, for `policy-gradient`: nothing, or the other texts' mean. Yu et al. 2017: none."""
-    inverse_temperature: float = 5.0
-    """Of the relaxation at the end of the budget, reached exponentially from 1. Nie et al. 2019: 100 or 1000 on text, released
-    code 2 to 100 on the oracle; a shorter training needs less."""
-    relaxation: Literal["soft", "straight-through"] = "soft"
-    """What the discriminator sees of the generator's texts, for `gumbel`. Nie et al. 2019, section 3.3: soft."""
-    discriminator_width: int = 64
-    """Of its embedding, in both kinds of backbone. Released code of both papers: 64."""
-    representations: int = 1
-    """Parts of the discriminator's embedding that are judged apart. Nie et al. 2019, section 4.1: 64."""
-    recurrent_layers: int = 1
-    """LSTM layers of the generator. Yu et al. 2017, released code: 1."""
-
-    def __post_init__(self) -> None:
-        require(0 <= self.pretrain_share <= 1, "objective.pretrain_share", self.pretrain_share, "in [0, 1]")
-        left = 1 - self.pretrain_share
-        require(
-            0 <= self.discriminator_share <= left + 1e-9,
-            "objective.discriminator_share",
-            self.discriminator_share,
-            f"in [0, 1 - pretrain_share = {left:g}]",
-        )
-        for name in ("discriminator_steps", "rollouts", "discriminator_width", "representations", "recurrent_layers"):
-            require(getattr(self, name) >= 1, f"objective.{name}", getattr(self, name), "at least 1")
-        for name in ("adversarial_rate", "discriminator_rate"):
-            require(getattr(self, name) > 0, f"objective.{name}", getattr(self, name), "positive")
-        require(self.inverse_temperature >= 1, "objective.inverse_temperature", self.inverse_temperature, "at least 1")
-        require(
-            self.discriminator_width % self.representations == 0,
-            "objective.representations",
-            self.representations,
-            f"a divisor of discriminator_width = {self.discriminator_width}",
-        )
 
 
 class GanBatch(NamedTuple):
@@ -149,7 +81,7 @@ class Gan(Objective):
         with torch.device("meta"):
             matched = sum(parameter.numel() for parameter in Encoder(backbone, context).parameters())
         hidden = width if published else matching_hidden(matched, width, config.recurrent_layers)
-        filters = dict.fromkeys(range(1, WIDEST + 1), config.discriminator_width)
+        filters = judge.controlled(config.discriminator_width)
         if published:
             filters = judge.SEQGAN if config.training == "policy-gradient" else judge.RELGAN
         self.generator = Generator(
@@ -164,7 +96,7 @@ class Gan(Objective):
         )
         initialize(self.generator, backbone)
         game: judge.Game = "relativistic" if config.training == "gumbel" else "standard"
-        self.discriminator = Discriminator(
+        self.discriminator = judge.Discriminator(
             vocabulary.size, config.discriminator_width, filters, config.representations, backbone.dropout, game
         )
         self.generated_tokens = 0
@@ -221,14 +153,15 @@ class Gan(Objective):
     def training_step(self, batch: GanBatch, batch_index: int = 0) -> Tensor:
         """One step of whoever's turn it is; `last_losses` has the generator's likelihood in every phase."""
         of_generator, of_discriminator = cast(list[LightningOptimizer], self.optimizers())
-        if batch.progress < self.config.pretrain_share:
+        phase = self.config.phase(batch.progress)
+        if phase == "likelihood":
             likelihood = self._likelihood(batch)
             self._step(of_generator, self.generator, likelihood)
             parts = {"generator": likelihood.detach()}
         else:
             with torch.no_grad():
                 likelihood = self._likelihood(batch)
-            if self._is_adversarial(batch.progress) and batch_index % self.config.discriminator_steps == 0:
+            if phase == "adversarial" and batch_index % self.config.discriminator_steps == 0:
                 self._deceive(of_generator, batch)
             parts = {"generator": likelihood, "discriminator": self._judge(of_discriminator, batch)}
         self.last_losses = Losses(torch.stack(list(parts.values())).sum(), parts)
@@ -236,18 +169,8 @@ class Gan(Objective):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """AdamW for each; the discriminator's rate is its own."""
-        settings = self.optimization
-        spared = {id(parameter) for parameter in self.parameter_groups()[1]}
-        found: list[torch.optim.Optimizer] = []
-        for module, rate in ((self.generator, 1.0), (self.discriminator, self.config.discriminator_rate)):
-            parameters = list(module.parameters())
-            groups = [
-                {"params": [p for p in parameters if id(p) not in spared], "weight_decay": settings.weight_decay},
-                {"params": [p for p in parameters if id(p) in spared], "weight_decay": 0.0},
-            ]
-            betas = (settings.beta1, settings.beta2)
-            found.append(torch.optim.AdamW(groups, lr=settings.learning_rate * rate, betas=betas, fused=True))
-        return found
+        rates = {self.generator: 1.0, self.discriminator: self.config.discriminator_rate}
+        return optimizer_for_each(super().configure_optimizers(), rates)
 
     def _judge(self, optimizer: LightningOptimizer, batch: GanBatch) -> Tensor:
         """A step of the discriminator on new texts; its loss as a part of the whole."""
@@ -294,9 +217,6 @@ class Gan(Objective):
         # The deception leaves gradients in the discriminator; they are nobody's.
         self.zero_grad(set_to_none=True)
 
-    def _is_adversarial(self, progress: float) -> bool:
-        return progress >= self.config.pretrain_share + self.config.discriminator_share
-
     def _likelihood(self, batch: GanBatch) -> Tensor:
         return cross_entropy(self.predictions(batch), batch.targets_BT[batch.targets_BT != PAD])
 
@@ -313,9 +233,7 @@ class Gan(Objective):
         return self.written(batch.targets_BT, torch.rand(batch.targets_BT.shape, device=batch.targets_BT.device))
 
     def _relaxed(self, batch: GanBatch) -> tuple[Tensor, Tensor]:
-        adversarial = 1 - self.config.pretrain_share - self.config.discriminator_share
-        share = 1 - (1 - batch.progress) / adversarial if adversarial > 0 else 0.0
-        beta = annealed(self.config.inverse_temperature, max(0.0, share))
+        beta = self.config.inverse_temperature_at(batch.progress)
         self.generated_tokens += batch.tokens
         return relaxed_texts(self.generator, batch.targets_BT, beta, self.config.relaxation)
 
@@ -362,16 +280,16 @@ class Gan(Objective):
 
         Texts that the generator writes are taken to be as long as the batch's, in the mean.
         """
-        config, texts = self.config, len(batch.targets_BT)
+        config, texts, phase = self.config, len(batch.targets_BT), self.config.phase(batch.progress)
         length = batch.targets / texts
         reading = self.generator.flops(batch.targets)
-        if batch.progress < config.pretrain_share:
+        if phase == "likelihood":
             return float(flops.TRAINING * reading)
         soft = config.training == "gumbel"
         mixing = flops.linear(batch.targets, self.vocabulary.size, config.discriminator_width) if soft else 0
         judging = self.discriminator.flops(2 * texts, math.ceil(length)) + mixing
         total = reading + (1 + soft) * reading + flops.TRAINING * judging
-        if self._is_adversarial(batch.progress):
+        if phase == "adversarial":
             step = reading + flops.TRAINING * reading
             if soft:
                 step += flops.TRAINING * judging

@@ -71,6 +71,7 @@ class Ngram(Objective):
 
     def __init__(self, config: NgramConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
+        require(backbone.kind == "controlled", "backbone.kind", backbone.kind, "controlled: counts have no published network")
         self.automatic_optimization = False
         self._counts = Counts(config.order, vocabulary.size)
         self._estimate: KneserNey | None = KneserNey(self._counts)

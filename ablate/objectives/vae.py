@@ -6,14 +6,10 @@
 
 so that - M loss at weight 1 is a bound from below on the sentences' log-probability (the ELBO). A sentence is framed
 [SEP] text [SEP]: the encoder reads all of it, the decoder reads it from the first SEP and ends it with the second. M counts
-the ends. A decoder that needs no z ignores it, KL is then 0 and the model a language model: posterior collapse.
+the ends. The weight, and all else that keeps the decoder from ignoring z: `ablate.objectives.vae_collapse`.
 
-What is done against it, all off by default: a small weight; a weight that rises, linearly or in cycles; free bits; word
-dropout, which hides decoder inputs; aggressive encoder updates (`ablate.objectives.vae_aggressive`).
-
-Sources: Kingma and Welling 2014, section 2 and appendix B (the bound and its gradient); Bowman et al. 2016, section 3 (text,
-a weight that rises, word dropout) and section 6 (paths between sentences); He et al. 2019, sections 2 to 5 (collapse,
-aggressive updates); Fu et al. 2019, section 3.2 (cycles); Kingma et al. 2016, appendix C.8 (free bits); Burda et al. 2016,
+Sources: Kingma and Welling 2014, section 2 and appendix B (the bound and its gradient); Bowman et al. 2016, section 3 (text)
+and section 6 (paths between sentences); He et al. 2019, sections 2 to 5 (networks, aggressive updates); Burda et al. 2016,
 section 3 (the importance-weighted bound). Networks: `ablate.nn.latent`; estimates: `ablate.nn.latent_estimators`.
 
 No published checkpoint of a text VAE exists in a common format, so there is a controlled backbone and no published one.
@@ -24,8 +20,7 @@ Shape letters: B batch, T position, D width, V vocabulary, M targets, Z latent, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -34,58 +29,20 @@ from torch.nn.functional import cross_entropy
 
 from ablate.collators import framing
 from ablate.config import Backbone, ConfigError, require
-from ablate.data.tokenizer import PAD, SEP, UNK
+from ablate.data.tokenizer import PAD, SEP
 from ablate.data.windows import Sentences
 from ablate.nn import flops, latent_estimators
+from ablate.nn.decoder import split_layers
 from ablate.nn.decoding import Decoding
-from ablate.nn.latent import WRITERS, Reader, halves
+from ablate.nn.latent import WRITERS, Reader
+from ablate.objectives.alternating import optimizer_for_each
 from ablate.objectives.base import Losses, Noise, Objective
 from ablate.objectives.vae_aggressive import NETWORKS, Aggressive, Updates
+from ablate.objectives.vae_collapse import VaeConfig, drop_words
 
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
     from ablate.data.tokenizer import Vocabulary
-
-
-@dataclass(frozen=True, kw_only=True)
-class VaeConfig:
-    """The defaults are the plain ELBO."""
-
-    name: ClassVar[str] = "vae"
-
-    decoder: Literal["lstm", "transformer"] = "lstm"
-    """Kind of both networks."""
-    latent: int = 32
-    """Z, dimensions of the latent vector. He et al. 2019, section 5: 32."""
-    kl_weight: float = 1.0
-    """Nats of reconstruction that a nat of KL is worth, at the end of a schedule; 1: the ELBO. He et al. 2019, table 1."""
-    schedule: Literal["constant", "linear", "cyclical"] = "constant"
-    """How the weight gets there: at once; from 0, once; from 0, in every cycle anew."""
-    kl_anneal: float = 0.5
-    """Share of the budget (linear) or of a cycle (cyclical) over which the weight rises. Fu et al. 2019, section 3.2: 0.5."""
-    cycles: int = 4
-    """Cycles in the budget, for `schedule="cyclical"`. Fu et al. 2019, section 3.2: 4."""
-    free_bits: float = 0.0
-    """Nats a dimension that cost no more than none, on the mean of a batch. Kingma et al. 2016, appendix C.8."""
-    word_dropout: float = 0.0
-    """Chance of a decoder input to be UNK instead. Bowman et al. 2016, section 3.1."""
-    aggressive: bool = False
-    """Train the encoder ahead of the decoder. He et al. 2019, algorithm 1."""
-
-    def __post_init__(self) -> None:
-        require(self.latent >= 1, "objective.latent", self.latent, "at least 1 dimension")
-        require(self.kl_weight >= 0, "objective.kl_weight", self.kl_weight, "at least 0")
-        require(0 < self.kl_anneal <= 1, "objective.kl_anneal", self.kl_anneal, "in (0, 1]")
-        require(self.cycles >= 1, "objective.cycles", self.cycles, "at least 1")
-        require(self.free_bits >= 0, "objective.free_bits", self.free_bits, "at least 0 nats")
-        require(0 <= self.word_dropout <= 1, "objective.word_dropout", self.word_dropout, "in [0, 1]")
-
-    def weight_at(self, progress: float) -> float:
-        """Weight of the KL when `progress`, in [0, 1], of the budget is read."""
-        if self.schedule == "constant" or progress >= 1:
-            return self.kl_weight
-        place = progress if self.schedule == "linear" else progress * self.cycles % 1
-        return self.kl_weight * min(1.0, place / self.kl_anneal)
 
 
 class VaeBatch(NamedTuple):
@@ -117,7 +74,7 @@ class Vae(Objective):
     def __init__(self, config: VaeConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
         require(backbone.kind == "controlled", "backbone.kind", backbone.kind, "controlled: no text VAE has published weights")
-        reader, writer = halves(backbone)
+        reader, writer = split_layers(backbone)
         self.encoder = Reader(config.decoder, vocabulary.size, reader, context, config.latent)
         self.decoder = WRITERS[config.decoder](vocabulary.size, writer, context, config.latent)
         self.automatic_optimization = not config.aggressive
@@ -141,9 +98,7 @@ class Vae(Objective):
         inputs = tokens.copy()
         if config.word_dropout:
             uniform = np.stack([noise("words", window.index).random(context) for window in windows])
-            column = np.arange(context)
-            text = (column > 0) & (column < lengths[:, None] - 1)
-            inputs[text & (uniform < config.word_dropout)] = UNK
+            inputs = drop_words(tokens, lengths, uniform, config.word_dropout)
         normal = np.stack([noise("latent", window.index).standard_normal(config.latent) for window in windows])
         return VaeBatch(
             tokens_BT=torch.from_numpy(tokens),
@@ -217,12 +172,7 @@ class Vae(Objective):
         joint = super().configure_optimizers()
         if self.aggressive is None:
             return joint
-        groups = joint.param_groups
-        owned = [{id(p) for p in self.get_submodule(name).parameters()} for name in NETWORKS]
-        return [
-            torch.optim.AdamW([{**group, "params": [p for p in group["params"] if id(p) in own]} for group in groups])
-            for own in owned
-        ]
+        return optimizer_for_each(joint, {self.get_submodule(name): 1.0 for name in NETWORKS})
 
     def frame(self, ids: list[int]) -> list[int]:
         """[SEP] text [SEP]; without a text the SEP that every text begins with."""
@@ -230,17 +180,20 @@ class Vae(Objective):
 
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """The encoder's vectors [B, T, D], those that the posterior is made of; an LSTM's know what stands before them."""
+        self._refuse_too_long(tokens_BT)
         _refuse_gaps(visible_BT)
         return self.encoder.read(tokens_BT, visible_BT)
 
     def posterior(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each [B, Z]."""
+        self._refuse_too_long(tokens_BT)
         _refuse_gaps(visible_BT)
         mean_BZ, log_variance_BZ = self.encoder(tokens_BT, visible_BT)
         return mean_BZ, log_variance_BZ
 
     def reconstruction(self, tokens_BT: Tensor, scored_BT: Tensor, z_BZ: Tensor) -> Tensor:
         """Sum over the scored tokens of log p(token | tokens before, z), nats [B]."""
+        self._refuse_too_long(tokens_BT)
         if bool(scored_BT[:, 0].any()):
             raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
         hidden_BTD, _ = self.decoder(tokens_BT[:, :-1], z_BZ)
@@ -272,6 +225,11 @@ class Vae(Objective):
             nats_B = self.reconstruction(tokens_BT, scored_BT, z_BZ)
             weights_SB.append(nats_B + latent_estimators.log_weight(z_BZ, *posterior))
         return latent_estimators.log_mean_exp(torch.stack(weights_SB))
+
+    def _refuse_too_long(self, tokens_BT: Tensor) -> None:
+        length = tokens_BT.shape[1]
+        if self.config.decoder == "transformer" and length > self.context:
+            raise ConfigError(f"{length} tokens, but the model has data.context = {self.context} positions")
 
     def _fixed_noise(self, samples: int) -> Tensor:
         """N(0, 1) [S, Z], the same for every row and call, so that a text's score is a function of the text."""

@@ -117,3 +117,17 @@ def test_flops_of_one_text_by_hand() -> None:
     windows = 2 * 6 * (1 * 4 * 3 + 2 * 4 * 5)
     assert model.flops(1, 6) == windows + 2 * 2 * 8 * 8 + 2 * 8
     assert model.flops(7, 6) == 7 * model.flops(1, 6)
+
+
+def test_half_precision_tells_verdicts_apart_that_are_almost_equal() -> None:
+    """A bfloat16 verdict has 128 values between 1 and 2; a text's advantage is a difference of two."""
+    torch.manual_seed(0)
+    model = Discriminator(50, 8, {1: 20, 2: 20}).eval()
+    texts = torch.randint(5, 50, (400, 6), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        single = model(texts, texts > 0)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = model(texts, texts > 0)
+    assert half.dtype == torch.float32
+    assert len(half.unique()) > 390
+    assert torch.allclose(half, single, atol=0.02)

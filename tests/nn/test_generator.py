@@ -88,3 +88,31 @@ def test_a_given_length_is_kept(generator: Generator) -> None:
     assert torch.equal(written == END, like == END) and torch.equal(written == PADDING, like == PADDING)
     with torch.no_grad():
         assert not generator.log_probabilities(written, ends=False)[like < 5].any()
+
+
+@pytest.mark.parametrize("rounded", [False, True], ids=["the generator's logits", "rounded logits"])
+def test_half_precision_draws_from_the_same_distribution(rounded: bool) -> None:
+    """Of 5,005 types most have less than 1/256 of the probability before them, and bfloat16 would never reach them."""
+    types, draws = 5_005, 20_000
+    torch.manual_seed(0)
+    model = Generator(types, 32, 32, 1, end=END, padding=PADDING, never=(0, 2, 4), tied=False)
+    uniform = (torch.arange(draws) + 0.5) / draws
+    with torch.no_grad():
+        expected = model.step(torch.tensor([END]), None)[0].softmax(-1)[0]
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, _ = model.step(torch.tensor([END]), None)
+            logits = logits.bfloat16() if rounded else logits
+            drawn = torch.cat([draw(logits.expand(len(chunk), types), chunk) for chunk in uniform.split(2_000)])
+    total_variation = (drawn.bincount(minlength=types) / draws - expected).abs().sum() / 2
+    # An even grid of uniforms misses each type by less than one draw.
+    assert float(total_variation) < 0.06
+
+
+def test_half_precision_keeps_the_sum_of_all_probabilities() -> None:
+    torch.manual_seed(0)
+    model = Generator(5_005, 32, 32, 1, end=END, padding=PADDING, never=(0, 2, 4), tied=False)
+    firsts = torch.tensor([[token] for token in range(5_005) if token not in (0, 2, 4)])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        nats = torch.cat([model.log_probabilities(rows) for rows in firsts.split(500)])
+    assert nats.dtype == torch.float32
+    assert float(nats.exp().sum()) == pytest.approx(1, abs=1e-4)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.config import Backbone
 from ablate.nn import flops
-from ablate.nn.latent import WRITERS, Kind, LstmWriter, Reader, TransformerWriter, halves
+from ablate.nn.latent import WRITERS, Kind, LstmWriter, Reader, TransformerWriter
 from ablate.nn.transformer import Encoder
 
 V, T, Z = 50, 12, 5
@@ -106,6 +106,14 @@ def normed(x_TD: np.ndarray, weights: dict[str, np.ndarray], name: str) -> np.nd
     return standard * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
 
+def test_a_writers_forget_gates_start_open() -> None:
+    model = LstmWriter(V, Backbone(width=32, heads=2, layers=2), T, Z)
+    H = model.hidden
+    for layer in range(2):
+        gates = getattr(model.lstm, f"bias_ih_l{layer}") + getattr(model.lstm, f"bias_hh_l{layer}")
+        assert gates.tolist() == [0.0] * H + [1.0] * H + [0.0] * 2 * H
+
+
 def test_a_transformer_adds_one_vector_to_every_input() -> None:
     model = writer("transformer")
     assert isinstance(model, TransformerWriter)
@@ -134,12 +142,6 @@ def test_a_posterior_begins_near_the_prior(kind: Kind) -> None:
     mean, log_variance = Reader(kind, V, BACKBONE, T, Z).eval()(tokens(), visible(7, 12, 4))
     assert float(mean.detach().abs().max()) < 2
     assert float(log_variance.detach().abs().max()) < 2
-
-
-@pytest.mark.parametrize(("layers", "expected"), [(1, (1, 1)), (2, (1, 1)), (3, (2, 1)), (6, (3, 3))])
-def test_layers_are_shared_out(layers: int, expected: tuple[int, int]) -> None:
-    read, write = halves(Backbone(layers=layers))
-    assert (read.layers, write.layers) == expected
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -105,3 +105,19 @@ def test_active_units_follow_the_text() -> None:
     standard = (standard - standard.mean(dim=0)) / standard.std(dim=0, correction=0)
     # Where the means lie does not matter; 0.09^2 < 0.01 < 0.11^2.
     assert estimate.active_units(7.0 + spreads * standard) == 2
+
+
+def test_half_precision_changes_no_digit() -> None:
+    m, v = (part.float() for part in posterior(50, 3))
+    noise = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
+
+    def measured() -> list[torch.Tensor]:
+        z, kl = estimate.draw(m, v, noise), estimate.kl_to_prior(m, v)
+        weights = estimate.log_weight(z, m, v)
+        information = torch.tensor(estimate.mutual_information(m, v, noise))
+        return [z, kl, estimate.with_free_bits(kl, 0.1), weights, estimate.log_mean_exp(weights), information]
+
+    single = measured()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = measured()
+    assert all(torch.equal(a, b) for a, b in zip(single, half, strict=True))

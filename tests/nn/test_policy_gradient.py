@@ -155,3 +155,16 @@ def test_following_it_finds_what_is_rewarded(generator: Generator) -> None:
     with torch.no_grad():
         after = float((probability(generator, texts) * wanted(texts)).sum())
     assert before < 0.5 and after > 0.95
+
+
+@pytest.mark.parametrize("baseline", ["none", "others"])
+def test_half_precision_points_the_same_way(generator: Generator, baseline: policy_gradient.Baseline) -> None:
+    model, found = generator.float(), []
+    texts = torch.cat([every_text(length) for length in LENGTHS])
+    for half in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = policy_gradient.loss(model, texts, 200, lambda rows: reward(rows).float(), baseline)
+        assert loss.dtype == torch.float32
+        found.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))]))
+    assert float(torch.cosine_similarity(found[0], found[1], dim=0)) > 0.99

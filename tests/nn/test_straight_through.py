@@ -87,3 +87,17 @@ def test_relaxed_texts_are_what_the_generator_writes(relaxation: str) -> None:
     assert stats.chisquare(follows[possible], second[possible] * follows.sum(), sum_check=False).pvalue > 0.01
     mixtures_BTV[..., 5].sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in generator.parameters())
+
+
+def test_half_precision_keeps_mixtures_that_sum_to_one() -> None:
+    torch.manual_seed(0)
+    generator = Generator(5_005, 8, 8, 1, end=3, padding=0, never=(0, 2, 4), tied=True)
+    like_BT = torch.tensor([[7, 7, 3], [7, 3, 0]]).repeat(20, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        drawn_BT, soft_BTV = relaxed_texts(generator, like_BT, 1.0, "soft")
+        _, hard_BTV = relaxed_texts(generator, like_BT, 1.0, "straight-through")
+    written = drawn_BT != 0
+    assert torch.allclose(soft_BTV.sum(-1)[written], torch.ones(int(written.sum())), atol=1e-5)
+    assert torch.equal(soft_BTV.argmax(-1)[written], drawn_BT[written])
+    assert hard_BTV[written].unique().tolist() == [0.0, 1.0]
+    assert soft_BTV.dtype == hard_BTV.dtype == torch.float32

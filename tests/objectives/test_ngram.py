@@ -199,3 +199,8 @@ def test_a_run_counts_its_budget(tmp_path: Path) -> None:
 def test_the_order_is_checked() -> None:
     with pytest.raises(ConfigError, match=r"objective\.order = 0, but must be between 1 and 20 tokens"):
         Ngram.Config(order=0)
+
+
+def test_there_is_no_published_one() -> None:
+    with pytest.raises(ConfigError, match=r"^backbone.kind = 'published', but must be controlled: counts have no published"):
+        Ngram(Ngram.Config(), Backbone(kind="published"), Vocabulary(V, np.zeros(V, bool)), CONTEXT)

@@ -46,3 +46,10 @@ def test_the_contract_enrols_it(house: Path) -> None:
 
 def test_the_study_of_all_objectives_plans_it(house: Path) -> None:
     assert "objective toy" in run(house, "-m", "ablate", "plan", "objectives", "--tier", "smoke")
+
+
+@pytest.mark.smoke
+def test_the_study_of_all_objectives_runs_it(house: Path, tmp_path: Path) -> None:
+    places = ("--runs", str(tmp_path / "runs"), "--reports", str(tmp_path / "reports"))
+    run(house, "-m", "ablate", "run", "objectives", "--tier", "smoke", "--only", "arm=name=toy", *places)
+    assert "objective toy" in (tmp_path / "reports" / "objectives" / "README.md").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.data.text import prepare
 from ablate.data.tokenizer import Vocabulary
 from ablate.data.windows import Window
 from ablate.objectives.vae import Vae, VaeBatch
@@ -19,6 +20,7 @@ from ablate.objectives.vae_aggressive import LOOKS, MOST, WATCHED, WINDOW, Aggre
 from ablate.records import DONE
 from ablate.seeds import generator
 from ablate.training import fit
+from ablate.training.fit import build, load
 
 V, CONTEXT = 60, 12
 
@@ -113,7 +115,7 @@ def test_a_step_trains_what_it_says_and_costs_what_it_trains(monkeypatch: pytest
     assert costs["decoder"] - encoder == pytest.approx(3 * (costs["encoder"] - 3 * encoder) / 2)
 
 
-def test_a_whole_run_reads_every_batch_once(tmp_path: Path) -> None:
+def test_a_whole_run_reads_every_batch_once_and_trains_both_networks(tmp_path: Path) -> None:
     """So budgets are equal; most batches train one network, so weights and arithmetic are not."""
     records = {}
     for aggressive in (False, True):
@@ -121,10 +123,15 @@ def test_a_whole_run_reads_every_batch_once(tmp_path: Path) -> None:
             objective=Vae.Config(latent=4, aggressive=aggressive),
             backbone=Backbone(width=16, heads=2),
             data=Data(corpus="grammar", vocabulary=128, context=24),
-            optimization=Optimization(batch=8),
+            # Without decay, which moves what no gradient reaches.
+            optimization=Optimization(batch=8, weight_decay=0.0),
             budget=Budget(tokens=15_000, readings=2),
         )
         records[aggressive] = fit(run, tmp_path / str(aggressive))
+        begun, trained = (build(run, prepare(run.data)) for _ in range(2))
+        load(trained, tmp_path / str(aggressive))
+        for (name, before), after in zip(begun.named_parameters(), trained.parameters(), strict=True):
+            assert not torch.equal(before, after), name
     assert all(record.status == DONE for record in records.values())
     ends = {aggressive: max(record.rows, key=lambda row: row.tokens) for aggressive, record in records.items()}
     assert ends[True].tokens == ends[False].tokens
