@@ -20,13 +20,13 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear
 
 from ablate.config import Backbone
 from ablate.nn import flops
 from ablate.nn.attention import attention
 from ablate.nn.embedding import Embedding
-from ablate.nn.transformer import NORM_EPSILON, PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize, norm
+from ablate.nn.head import Head
+from ablate.nn.transformer import PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize, norm
 
 
 class Memory(NamedTuple):
@@ -139,7 +139,7 @@ def split_layers(backbone: Backbone) -> tuple[Backbone, Backbone]:
 
 
 class EncoderDecoder(nn.Module):
-    """The shared transformer in two halves under one embedding, and the head that BERT has on it."""
+    """The shared transformer in two halves under one embedding and one `Head`."""
 
     def __init__(self, vocabulary: int, backbone: Backbone, context: int, decoder_context: int) -> None:
         super().__init__()
@@ -147,11 +147,9 @@ class EncoderDecoder(nn.Module):
         self.embedding = Embedding(vocabulary, backbone, max(context, decoder_context))
         self.encoder = Encoder(reading, context)
         self.decoder = Decoder(writing, decoder_context)
-        self.transform = nn.Linear(backbone.width, backbone.width)
-        self.transform_norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
-        self.decoder_bias = nn.Parameter(torch.zeros(vocabulary))
+        self.head = Head(vocabulary, backbone)
         self.decoder.initialize(writing)
-        for part in (self.embedding, self.encoder, self.transform):
+        for part in (self.embedding, self.encoder, self.head):
             initialize(part, reading)
 
     def encode(self, tokens_BS: Tensor, documents_BS: Tensor | None) -> Tensor:
@@ -175,8 +173,8 @@ class EncoderDecoder(nn.Module):
 
     def logits(self, vectors_MD: Tensor) -> Tensor:
         """Scores [M, V] of every type."""
-        transformed_MD = self.transform_norm(gelu(self.transform(vectors_MD)))
-        return linear(transformed_MD, self.embedding.token.weight, self.decoder_bias)
+        logits_MV: Tensor = self.head(vectors_MD, self.embedding.token)
+        return logits_MV
 
 
 def forward_flops(backbone: Backbone, batch: int, source: int, length: int) -> int:

@@ -8,18 +8,19 @@
 Truncation comes after the temperature, top-k before the nucleus, and what is kept is renormalised (Holtzman et al. 2020,
 equation 3). Types of one probability are ordered by their id, so that k keeps exactly k of them.
 
-Shape letters: B batch, V vocabulary.
+Shape letters: B batch, T position, V vocabulary.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ablate.config import require
+from ablate.config import ConfigError, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,8 @@ class Decoding:
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "decoding.temperature", self.temperature, "positive (greedy needs none)")
-        require(self.top_k >= 0, "decoding.top_k", self.top_k, "at least 0 (0: all types)")
+        whole = isinstance(self.top_k, int)
+        require(whole and self.top_k >= 0, "decoding.top_k", self.top_k, "a whole number of at least 0 (0: all types)")
         require(0 < self.top_p <= 1, "decoding.top_p", self.top_p, "in (0, 1]")
 
     def probabilities(self, logits_BV: Tensor) -> Tensor:
@@ -45,7 +47,9 @@ class Decoding:
         if self.greedy:
             best_B1 = logits_BV.argmax(dim=-1, keepdim=True)
             return torch.zeros_like(logits_BV).scatter_(-1, best_B1, 1.0)
-        p_BV = (logits_BV / self.temperature).softmax(dim=-1)
+        # The best type's logit becomes 0, which no temperature turns into infinity; a temperature that rounds to 0 would.
+        temperature = max(self.temperature, torch.finfo(logits_BV.dtype).tiny)
+        p_BV = ((logits_BV - logits_BV.amax(dim=-1, keepdim=True)) / temperature).softmax(dim=-1)
         if self.top_k == 0 and self.top_p == 1:
             return p_BV
         sorted_BV, order_BV = p_BV.sort(dim=-1, descending=True, stable=True)
@@ -64,3 +68,24 @@ class Decoding:
         if self.greedy:
             return logits_BV.argmax(dim=-1)
         return torch.multinomial(self.probabilities(logits_BV), 1, generator=generator).squeeze(-1)
+
+
+def write(step: Callable[[Tensor], Tensor], prompts_BT: Tensor, length: int, *, end: int, padding: int) -> Tensor:
+    """`length` further tokens of each prompt, int64 [B, length]; after `end` a row has only `padding`.
+
+    `step` reads the tokens [B, T] behind those of its earlier calls, and says which token comes next in each row, int64 [B].
+    """
+    require(length >= 1, "length", length, "at least 1 token to write")
+    if prompts_BT.shape[1] == 0:
+        raise ConfigError("the prompt is empty; frame([]) begins a text")
+    written_BT = prompts_BT.new_full((len(prompts_BT), length), padding)
+    ended_B = torch.zeros(len(prompts_BT), dtype=torch.bool, device=prompts_BT.device)
+    unread_BT = prompts_BT
+    for place in range(length):
+        picked_B = step(unread_BT)
+        written_BT[:, place] = picked_B.masked_fill(ended_B, padding)
+        ended_B |= picked_B == end
+        if bool(ended_B.all()):
+            break
+        unread_BT = picked_B[:, None]
+    return written_BT

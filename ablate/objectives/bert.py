@@ -4,7 +4,7 @@
     mlm  = - 1/M  sum over predicted positions t of  log p(x(t) | corrupted text)      [nats per predicted token]
     nsp  = - 1/B  sum over pairs of                  log p(label | pair)               [nats per pair]
 
-    p(. | corrupted text) at t = softmax(E g(h(t)) + b),   g = Norm(GELU(Linear(.))),  E the token embedding (tied)
+    p(. | corrupted text) at t = softmax(head(h(t))),   head as in `ablate.nn.head`
     p(. | pair)                = softmax(Linear(tanh(Linear(h([CLS])))))
 
 Sources: Devlin et al. 2019, section 3.1 and appendix A.1-A.2 (the two tasks, 80/10/10 corruption, their sum); Liu et al. 2019,
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu, linear
+from torch.nn.functional import cross_entropy
 
 from ablate.collators import framing, masking, next_sentence
 from ablate.config import Backbone, ConfigError, require
@@ -34,7 +34,8 @@ from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK
 from ablate.data.windows import PackedWindows, SegmentPairs
 from ablate.nn import flops
 from ablate.nn.embedding import Embedding
-from ablate.nn.transformer import NORM_EPSILON, Encoder, initialize
+from ablate.nn.head import Head
+from ablate.nn.transformer import Encoder, initialize
 from ablate.objectives.base import Losses, Noise, Objective
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ class Bert(Objective):
         blocks = replace(backbone, positions="learned", norm="post", bias=True) if published else backbone
         self.embedding = Embedding(vocabulary.size, blocks, context, segments=2 if pairs or published else 0)
         self.encoder = Encoder(blocks, context)
-        self.transform = nn.Linear(width, width)
-        self.transform_norm = nn.LayerNorm(width, eps=NORM_EPSILON)
-        self.decoder_bias = nn.Parameter(torch.zeros(vocabulary.size))
+        self.head = Head(vocabulary.size, blocks)
         self.pooler = nn.Linear(width, width) if pairs else None
         self.follows = nn.Linear(width, 2) if pairs else None
         initialize(self, blocks)
@@ -220,8 +219,8 @@ class Bert(Objective):
         return self.encoder(self.embedding(tokens_BT, segments_BT), visible)
 
     def _logits(self, hidden_BTD: Tensor, positions_M: Tensor) -> Tensor:
-        hidden_MD = hidden_BTD.flatten(0, 1).index_select(0, positions_M)
-        return linear(self.transform_norm(gelu(self.transform(hidden_MD))), self.embedding.token.weight, self.decoder_bias)
+        logits_MV: Tensor = self.head(hidden_BTD.flatten(0, 1).index_select(0, positions_M), self.embedding.token)
+        return logits_MV
 
     def frame(self, ids: list[int]) -> list[int]:
         """[CLS] text [SEP]."""

@@ -27,10 +27,11 @@ from ablate.config import Backbone, ConfigError, require
 from ablate.data.tokenizer import PAD, SEP
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
+from ablate.nn.decoding import write
 from ablate.nn.recurrent import Recurrent, State, matching_hidden
 from ablate.nn.transformer import NORM_EPSILON, Encoder, initialize
 from ablate.objectives.base import Losses, Noise, Objective
-from ablate.objectives.gpt import Gpt, GptBatch, from_the_left
+from ablate.objectives.gpt import Gpt, GptBatch, from_the_left, require_a_beginning
 
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
@@ -120,8 +121,7 @@ class Lstm(Objective):
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
         """Sum over the scored tokens of log p(token | those before it), in nats [B]."""
-        if bool(scored_BT[:, 0].any()):
-            raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
+        require_a_beginning(scored_BT)
         hidden_BTD = self.encode(tokens_BT[:, :-1], visible_BT[:, :-1])
         scored = scored_BT[:, 1:]
         nats_M = -cross_entropy(self._logits(hidden_BTD[scored]), tokens_BT[:, 1:][scored], reduction="none")
@@ -130,22 +130,14 @@ class Lstm(Objective):
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
         """`length` further tokens of each prompt, int64 [B, length]; the state is carried, so there is no longest text."""
-        B, T = prompts_BT.shape
-        if T == 0:
-            raise ConfigError("the prompt is empty; frame([]) begins a text")
-        written_BT = torch.full((B, length), PAD, device=prompts_BT.device)
-        ended_B = torch.zeros(B, dtype=torch.bool, device=prompts_BT.device)
         state: State | None = None
-        unread_BT = prompts_BT
-        for place in range(length):
+
+        def step(unread_BT: Tensor) -> Tensor:
+            nonlocal state
             out_BTD, state = self.recurrent(self._embed(unread_BT), state)
-            picked_B = decoding.pick(self._logits(self.norm(out_BTD[:, -1])), generator)
-            written_BT[:, place] = picked_B.masked_fill(ended_B, PAD)
-            ended_B |= picked_B == SEP
-            if bool(ended_B.all()):
-                break
-            unread_BT = picked_B[:, None]
-        return written_BT
+            return decoding.pick(self._logits(self.norm(out_BTD[:, -1])), generator)
+
+        return write(step, prompts_BT, length, end=SEP, padding=PAD)
 
     def flops(self, batch: GptBatch) -> float:
         """Training arithmetic of the LSTM, the matrix behind it and the softmax."""

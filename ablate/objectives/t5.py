@@ -35,6 +35,7 @@ from ablate.data.tokenizer import MASK, PAD, SEP
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
 from ablate.nn.decoder import EncoderDecoder, Memory, forward_flops
+from ablate.nn.decoding import write
 from ablate.nn.published.t5 import T5Network
 from ablate.nn.transformer import Cache
 from ablate.objectives.base import Losses, Noise, Objective
@@ -212,25 +213,21 @@ class T5(Objective):
 
     def _write(self, memory: Memory, begun_BU: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
         """What follows in the decoder, int64 [B, length], each token read once."""
-        rows = len(begun_BU)
         self._check(begun_BU.shape[1] + length - 1, self.decoder_context, "to be written", "the decoder")
-        written_BU = begun_BU.new_full((rows, length), PAD)
-        ended_B = torch.zeros(rows, dtype=torch.bool, device=begun_BU.device)
-        cache, unread_BU = Cache(), begun_BU
-        for place in range(length):
+        cache = Cache()
+
+        def step(unread_BU: Tensor) -> Tensor:
             documents_BU = None if memory.documents_BS is None else torch.zeros_like(unread_BU)
             hidden_BUD = self._decode(unread_BU, memory, documents_BU, cache)
             picked_B = decoding.pick(self.network.logits(hidden_BUD[:, -1]), generator)
-            picked_B = picked_B.masked_fill(picked_B >= self.vocabulary.size, SEP)
-            written_BU[:, place] = picked_B.masked_fill(ended_B, PAD)
-            ended_B |= picked_B == SEP
-            if bool(ended_B.all()):
-                break
-            unread_BU = picked_B[:, None]
-        return written_BU
+            return picked_B.masked_fill(picked_B >= self.vocabulary.size, SEP)
+
+        return write(step, begun_BU, length, end=SEP, padding=PAD)
 
     def text_to_text(self, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> T5Batch:
         """A batch for `losses`: one example a row, both sides without their SEP."""
+        if not targets:
+            raise ConfigError("there is no example, but a batch must have one to learn from")
         if not all(map(len, targets)):
             raise ConfigError("a target is empty, but must have a token to learn")
         self._check(max(map(len, targets)) + 1, self.decoder_context, "to be written", "the decoder")
@@ -248,6 +245,8 @@ class T5(Objective):
     @torch.no_grad()
     def candidates(self, inputs_BT: Tensor, visible_BT: Tensor, options: Sequence[Sequence[int]]) -> Tensor:
         """Log-probability in nats [B, options] that the answer to a framed input is that option, its end included."""
+        if not options:
+            raise ConfigError("options = [], but must be at least one answer to choose from")
         memory = self._read(inputs_BT, _one_document(visible_BT))
         nats = []
         for option in options:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from ablate.config import ConfigError
-from ablate.nn.decoding import Decoding
+from ablate.nn.decoding import Decoding, write
 
 P = [0.4, 0.1, 0.25, 0.05, 0.2]
 
@@ -110,6 +110,16 @@ def test_a_type_without_probability_is_never_drawn() -> None:
         assert decoding.probabilities(logits).tolist() == [[0.5, 0, 0.5]]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("temperature", [1e-40, 5e-324])
+def test_the_limit_of_no_temperature_is_the_most_probable_type(temperature: float, dtype: torch.dtype) -> None:
+    """Also where the temperature or its inverse is beyond the type of the logits, and where the best type is not alone."""
+    logits = torch.tensor([[-3.0, 8.0, float("-inf")], [-5.0, -40.0, -5.0], [0.0, 0.0, -1e-3]], dtype=dtype)
+    found = Decoding(temperature=temperature).probabilities(logits)
+    assert found.tolist() == [[0, 1, 0], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+    assert Decoding(temperature=temperature).pick(logits[:1], torch.Generator()).tolist() == [1]
+
+
 def test_one_generator_gives_one_sequence() -> None:
     logits = torch.randn(50, 20, generator=torch.Generator().manual_seed(1))
     picked = [Decoding(top_p=0.9).pick(logits, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
@@ -134,8 +144,43 @@ def test_the_callers_logits_stay_as_they_are() -> None:
         ({"top_p": 0.0}, "decoding.top_p = 0.0"),
         ({"top_p": 1.5}, "decoding.top_p = 1.5"),
         ({"top_k": -1}, "decoding.top_k = -1"),
+        ({"top_k": 1.5}, "decoding.top_k = 1.5, but must be a whole number"),
     ],
 )
 def test_what_decodes_nothing_is_refused(fields: dict[str, float], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         Decoding(**fields)
+
+
+END, PADDING = 1, 0
+
+
+def test_writing_reads_each_token_once_and_pads_what_has_ended() -> None:
+    """Three rows that count down from their prompt to the end; the second has ended two tokens before the first."""
+    read: list[list[list[int]]] = []
+
+    def step(unread: torch.Tensor) -> torch.Tensor:
+        read.append(unread.tolist())
+        return unread[:, -1] - 1
+
+    prompts = torch.tensor([[9, 5], [9, 3], [9, 4]])
+    assert write(step, prompts, 6, end=END, padding=PADDING).tolist() == [
+        [4, 3, 2, 1, 0, 0],
+        [2, 1, 0, 0, 0, 0],
+        [3, 2, 1, 0, 0, 0],
+    ]
+    # Once all rows have ended nothing more is asked for.
+    assert [len(rows[0]) for rows in read] == [2, 1, 1, 1]
+    assert [rows[0] for rows in read] == [[9, 5], [4], [3], [2]]
+    assert write(step, prompts, 2, end=END, padding=PADDING).tolist() == [[4, 3], [2, 1], [3, 2]]
+
+
+def test_writing_nothing_or_after_nothing_is_refused() -> None:
+    def step(unread: torch.Tensor) -> torch.Tensor:
+        raise AssertionError
+
+    for length in (0, -3):
+        with pytest.raises(ConfigError, match=f"length = {length}, but must be at least 1 token"):
+            write(step, torch.tensor([[5]]), length, end=END, padding=PADDING)
+    with pytest.raises(ConfigError, match="the prompt is empty"):
+        write(step, torch.empty(2, 0, dtype=torch.long), 1, end=END, padding=PADDING)

@@ -141,7 +141,7 @@ def test_the_cache_changes_no_token(kind: str, decoding: Decoding) -> None:
 def test_after_the_end_there_is_only_padding() -> None:
     model = build()
     with torch.no_grad():
-        model.network.decoder_bias[SEP] += 2.0
+        model.network.head.bias[SEP] += 2.0
     written = model.sample(torch.full((200, 1), SEP), 8, Decoding(), torch.Generator().manual_seed(0))
     ends = (written == SEP).int()
     assert 0 < int(ends.any(dim=1).sum()) < 200
@@ -169,6 +169,8 @@ def test_nothing_comes_from_nothing() -> None:
     model = build()
     with pytest.raises(ConfigError, match=r"the prompt is empty; frame\(\[\]\) begins a text"):
         model.sample(torch.empty(2, 0, dtype=torch.long), 3, Decoding(), torch.Generator())
+    with pytest.raises(ConfigError, match="length = 0, but must be at least 1 token"):
+        model.sample(torch.tensor([[SEP, 7]]), 0, Decoding(), torch.Generator())
     text = random_tokens(1, 4)
     everything = torch.ones_like(text, dtype=torch.bool)
     with pytest.raises(ConfigError, match="nothing stands before it"):

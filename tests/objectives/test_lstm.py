@@ -103,6 +103,8 @@ def test_what_it_cannot_read_is_refused() -> None:
     model = build()
     with pytest.raises(ConfigError, match=r"the prompt is empty; frame\(\[\]\) begins a text"):
         model.sample(torch.empty(2, 0, dtype=torch.long), 3, Decoding(), torch.Generator())
+    with pytest.raises(ConfigError, match="length = 0, but must be at least 1 token"):
+        model.sample(torch.tensor([[SEP, 7]]), 0, Decoding(), torch.Generator())
     tokens = torch.tensor([[PAD, SEP, 7, 8]])
     with pytest.raises(ConfigError, match="put padding at the end of a row"):
         model.encode(tokens, tokens != PAD)

@@ -203,5 +203,28 @@ def test_more_tokens_than_positions_are_refused_with_both_numbers() -> None:
 def test_bad_numbers_are_named(field: str, value: Any, says: str) -> None:
     with pytest.raises(ConfigError, match=f"objective.{field} = {value}, but must be {says}"):
         T5.Config(**{field: value})
+
+
+def test_nothing_to_learn_from_write_or_choose_from_is_refused() -> None:
+    model = build()
+    tokens = torch.tensor([model.frame([5, 6])])
+    visible = torch.ones_like(tokens, dtype=torch.bool)
     with pytest.raises(ConfigError, match="a target is empty"):
-        build().text_to_text([[5]], [[]])
+        model.text_to_text([[5]], [[]])
+    with pytest.raises(ConfigError, match="there is no example"):
+        model.text_to_text([], [])
+    with pytest.raises(ConfigError, match=r"options = \[\], but must be at least one answer"):
+        model.candidates(tokens, visible, [])
+    for length in (0, -1):
+        with pytest.raises(ConfigError, match=f"length = {length}, but must be at least 1 token"):
+            model.sample(tokens, length, GREEDY, torch.Generator())
+        with pytest.raises(ConfigError, match=f"length = {length}, but must be at least 1 token"):
+            model.generate(tokens, visible, length, GREEDY, torch.Generator())
+
+
+def test_a_drawn_sentinel_ends_a_text_as_a_separator_does() -> None:
+    model = build().eval()
+    with torch.no_grad():
+        model.network.head.bias[S0:] += 100.0
+    written = model.sample(torch.tensor([model.frame([5, 6])]), 4, Decoding(), torch.Generator().manual_seed(0))
+    assert written.tolist() == [[SEP, PAD, PAD, PAD]]

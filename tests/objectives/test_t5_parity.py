@@ -188,7 +188,7 @@ def test_the_start_is_the_published_one() -> None:
         ("feed_forward_proj", "gated-gelu", "'relu'"),
         ("tie_word_embeddings", False, "True"),
         ("relative_attention_num_buckets", 64, "32"),
-        ("d_kv", 64, "d_model / num_heads = 16"),
+        ("d_kv", 64, "d_model / num_heads = 32 / 2"),
         ("d_ff", 65, "multiple of d_model = 32"),
         ("num_decoder_layers", 7, "num_layers = 2 or one less"),
     ],

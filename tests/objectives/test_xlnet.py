@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.config import Backbone, ConfigError
 from ablate.data.tokenizer import MASK, SEP, Vocabulary
 from ablate.data.windows import Window
+from ablate.nn import flops
 from ablate.objectives.xlnet import Xlnet, XlnetBatch
 from ablate.seeds import generator
 
@@ -188,6 +190,18 @@ def test_a_fill_sees_both_sides_and_nothing_that_is_missing(kind: str) -> None:
         other = tokens.clone()
         other[0, 2], other[0, 5] = MASK, 25
         assert torch.equal(model.fill(tokens, seen, two), model.fill(other, seen, two))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_arithmetic_beside_the_streams_is_what_torch_counts(kind: str) -> None:
+    model = build(kind)
+    batch = collated(model, [window(i, CONTEXT) for i in range(4)])
+    vectors = torch.randn(batch.targets, 16, requires_grad=True)
+    with FlopCounterMode(display=False) as counted:
+        model._logits(vectors).sum().backward()
+    rows, places = batch.tokens_BT.shape
+    streams = flops.TRAINING * model.network.forward_flops(model.backbone, rows, places, batch.queries)
+    assert model.flops(batch) - streams == counted.get_total_flops()
 
 
 @pytest.mark.parametrize("kind", KINDS)

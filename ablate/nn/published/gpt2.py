@@ -15,6 +15,7 @@ Shape letters: B batch, T position, D width.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
@@ -34,7 +35,8 @@ class Gpt2(nn.Module):
         self.token = nn.Embedding(vocabulary, backbone.width)
         self.position = nn.Embedding(context, backbone.width)
         self.dropout = nn.Dropout(backbone.dropout)
-        self.blocks = nn.ModuleList(Gpt2Block(backbone, layer) for layer in range(backbone.layers))
+        blocks = replace(backbone, bias=True)
+        self.blocks = nn.ModuleList(Gpt2Block(blocks, layer) for layer in range(backbone.layers))
         self.norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
         self._initialize(backbone)
 
