@@ -2,7 +2,7 @@
 
     ~/.cache/ablate/              or $ABLATE_CACHE
         pydocs/<fingerprint>/     the cleaned documents of the default corpus
-        text/<fingerprint>/       tokenizer and token files of one corpus under one tokenizer
+        text/<tokenizer>-<text>/  tokenizer and token files of one corpus under one tokenizer
         contents/<key>            digests of a user's files, remembered by path, size and time of change
         hub/<key>                 the commit each hub data set was pinned to
 

@@ -2,12 +2,14 @@
 
     share(document) = sha256(text) / 2^256;   test < 0.05 <= validation < 0.10 <= train
 
-Identical texts always land in the same split, so that no test document was ever read in training.
+Identical texts always land in the same split, so that no test document was ever read in training. Of a corpus that brings
+a division without one of the held-out splits, that split is a twentieth of the training documents, by the same hash.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from ablate.data.corpora import Document
 
@@ -19,21 +21,13 @@ RULE = f"sha256/{HELD_OUT_SHARE}"
 """Names the rule in the fingerprint of everything built from it."""
 
 
-def falls_in_validation(document: Document) -> bool:
-    """For a corpus that comes divided into training and test alone: one document in twenty, by the same hash."""
-    return _share(document) < HELD_OUT_SHARE
-
-
 def split_of(document: Document) -> str:
     """`train`, `validation` or `test`: what the corpus says, else from the text alone; the label plays no part."""
-    if document.split:
-        return document.split
-    share = _share(document)
-    if share < HELD_OUT_SHARE:
-        return "test"
-    return "validation" if share < 2 * HELD_OUT_SHARE else "train"
+    return document.split or set_apart(document, ("test", "validation"))
 
 
-def _share(document: Document) -> float:
+def set_apart(document: Document, splits: Sequence[str]) -> str:
+    """Which of the held-out `splits` a training document goes to, one in twenty to each; `train` for the others."""
     hashed = hashlib.sha256("\n".join(document.sentences).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(hashed[:8], "big") / 2**64
+    share = int.from_bytes(hashed[:8], "big") / 2**64
+    return next((name for i, name in enumerate(splits, start=1) if share < i * HELD_OUT_SHARE), "train")

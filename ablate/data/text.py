@@ -31,7 +31,7 @@ HELD_OUT_TEXTS = 20_000
 BATCH = 1 << 19
 """Characters tokenized at a time, or one document if it is longer; bounds memory."""
 CODE = (*tokenization.TRAINING_CODE, "ablate.data.text", "ablate.data.token_store", "ablate.data.splits")
-"""Modules whose text decides what is in a prepared text: a changed one builds it anew."""
+"""Modules whose text decides what is in a prepared text, beside corpus and tokenizer: a changed one builds it anew."""
 LAYOUT = 1
 """Raised when the files of a prepared text change."""
 
@@ -98,8 +98,8 @@ def _fingerprints(corpus: Corpus, data: Data) -> dict[str, str]:
 
 def tokenizer_of(data: Data, found: Mapping[str, str]) -> Tokenizer:
     """The tokenizer of an earlier run, whose fingerprints were `found`; `ConfigError` if it can no longer be had."""
-    kept = _folder(found) / tokenizer_json.FILE
-    if kept.is_file():
+    # Folders of one tokenizer begin with its fingerprint: what changed since in how tokens are kept does not touch it.
+    for kept in (cache_root() / "text").glob(f"{found['tokenizer']}-*/{tokenizer_json.FILE}"):
         return Tokenizer.load(kept, data.tokenizer, found["tokenizer"])
     text = prepare(data)
     if text.tokenizer.fingerprint != found["tokenizer"]:
@@ -131,7 +131,9 @@ def prepare(data: Data, report: Report | None = None) -> Text:
 
 
 def _folder(found: Mapping[str, str]) -> Path:
-    return cache_root() / "text" / digest({name: found[name] for name in ("corpus", "tokenizer")}, LAYOUT)
+    # A tokenizer that was given is known by its file alone, so that how the text is divided and kept must enter here.
+    division = digest(found["corpus"], RULE, source_digest(*CODE), LAYOUT)
+    return cache_root() / "text" / f"{found['tokenizer']}-{division}"
 
 
 def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], report: Report) -> None:

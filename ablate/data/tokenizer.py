@@ -155,6 +155,7 @@ def _continues(kind: str, token: str) -> bool:
     if kind == "wordpiece":
         return token.startswith("##")
     if kind in ("bpe", "byte"):
-        first = bytes_by_character()[token[0]]
-        return first >= 0x80 or chr(first).isalnum()
-    return token[0].isalnum()
+        # A vocabulary made elsewhere may hold tokens that no bytes spell.
+        first = bytes_by_character().get(token[:1])
+        return first is not None and (first >= 0x80 or chr(first).isalnum())
+    return token[:1].isalnum()

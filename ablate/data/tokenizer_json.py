@@ -33,12 +33,41 @@ def read(path: Path) -> Content:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a JSON file ({error})") from None
     model = content.get("model") if isinstance(content, dict) else None
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict | list):
         raise ConfigError(f"{path}: not a tokenizer: it has no vocabulary")
+    _check_entries(model["vocab"], path)
+    _check_added(content.get("added_tokens"), path)
     return content
+
+
+def _check_entries(vocabulary: dict[str, Any] | list[Any], path: Path) -> None:
+    if isinstance(vocabulary, dict):
+        for name, number in vocabulary.items():
+            if not _is_id(number):
+                raise ConfigError(f"{path}: its token {name!r} has the id {number!r}, but must have a whole number, 0 or more")
+        return
+    for entry in vocabulary:
+        match entry:
+            case [str(), float() | int() as score] if not isinstance(score, bool):
+                continue
+        raise ConfigError(f"{path}: its vocabulary holds {entry!r}, but must hold pairs of a token and its score")
+
+
+def _check_added(added: Any, path: Path) -> None:
+    if not isinstance(added, list | None):
+        raise ConfigError(f"{path}: added_tokens = {added!r}, but must be a list")
+    for token in added or []:
+        match token:
+            case {"content": str(), "id": number} if _is_id(number):
+                continue
+        raise ConfigError(f"{path}: its added token {token!r} must have a text as `content` and a whole number as `id`")
+
+
+def _is_id(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
 
 
 def arranged(content: Content, path: Path) -> tuple[Content, list[int]]:
@@ -50,7 +79,7 @@ def arranged(content: Content, path: Path) -> tuple[Content, list[int]]:
     kind = kind_of(content, path)
     listed = isinstance(model["vocab"], list)
     ids = {entry[0]: i for i, entry in enumerate(model["vocab"])} if listed else dict(model["vocab"])
-    added = {token["content"]: int(token["id"]) for token in content.get("added_tokens") or []}
+    added = {token["content"]: token["id"] for token in content.get("added_tokens") or []}
     if strange := [name for name in added if name not in ids and name not in SPECIAL and not SENTINEL.fullmatch(name)]:
         raise ConfigError(f"{path}: its added token {strange[0]!r} is not one of {', '.join(SPECIAL)}")
     ids |= {name: number for name, number in added.items() if not SENTINEL.fullmatch(name)}

@@ -2,6 +2,10 @@
 
 A checkpoint is a folder of `config.json`, `model.safetensors` and `tokenizer.json`. Each architecture has a module here, which
 knows its names; what is the same for all stands in `folder` (reading), `export` (writing) and below. A pickle is never opened.
+
+A run starts from a folder that was exported here, or from a foreign one whose tokenizer has [PAD], [UNK], [CLS], [SEP] and
+[MASK]. Of BERT they may stand anywhere, as in its release: the rows of the weights are rearranged with them. Of GPT-2, XLNet
+and T5 they must have the ids 0 to 4, which their releases do not have; those are refused, since training here needs them.
 """
 
 from __future__ import annotations
@@ -39,7 +43,8 @@ MODULES = {
 class Architecture(Protocol):
     """What a module in `MODULES` has.
 
-    It may also have `VOCABULARY`, the weights with a row for each token type, and `INPUTS`, what a tokenizer makes of a text.
+    It may also have `VOCABULARY`, the weights with a row for each token type, `BUFFERS`, the names of what is kept beside the
+    weights and left out, and `INPUTS`, what a tokenizer makes of a text.
     """
 
     OBJECTIVE: str
@@ -97,7 +102,7 @@ def fingerprint(folder: Path) -> str:
 def _check_config(config: Mapping[str, Any], architecture: Architecture, model: Objective, folder: Path) -> None:
     place = folder / checkpoint.CONFIG
     named = config.get("architectures")
-    if not isinstance(named, list) or not set(named) & set(architecture.ARCHITECTURES):
+    if not isinstance(named, list) or not any(name in architecture.ARCHITECTURES for name in named):
         right = " or ".join(architecture.ARCHITECTURES)
         raise ConfigError(f"{place}: architectures = {named!r}, but objective {model.name!r} reads {right}")
     parts = {"backbone": model.backbone, "objective": model.config}
@@ -107,7 +112,7 @@ def _check_config(config: Mapping[str, Any], architecture: Architecture, model: 
         found = architecture.fields(config)
     except KeyError as error:
         raise ConfigError(f"{place}: it has no {error.args[0]!r}") from None
-    except (TypeError, ValueError) as error:
+    except ConfigError as error:
         raise ConfigError(f"{folder}: {error}") from None
     for path, value in found.items():
         if run[path] != value:
@@ -139,7 +144,7 @@ def _reordered(state: dict[str, Tensor], order: list[int], architecture: Archite
         wanted = ", ".join(f"{name} {i}" for i, name in enumerate(tokenizer_json.SPECIAL))
         raise ConfigError(f"{folder / checkpoint.TOKENIZER}: the special tokens must have the ids {wanted}")
     rows = torch.tensor(order)
-    fitting = {name for name in names if name in state and len(state[name]) == len(order)}
+    fitting = {name for name in names if name in state and state[name].shape[:1] == (len(order),)}
     return {name: tensor[rows] if name in fitting else tensor for name, tensor in state.items()}
 
 
@@ -149,7 +154,9 @@ def _restored(state: dict[str, Tensor], architecture: Architecture, model: Objec
         if name in state and state[name].shape != tensor.shape:
             raise ConfigError(f"{place}: {name} is {list(state[name].shape)}, but the run's network has {list(tensor.shape)}")
     watched = _Watched(state)
+    buffers = getattr(architecture, "BUFFERS", None)
     try:
+        checkpoint.check_numbers({n: t for n, t in state.items() if buffers is None or not buffers.fullmatch(n)})
         ours = architecture.restore(watched, model)
     except KeyError as error:
         raise ConfigError(f"{place}: it has no weight {error.args[0]!r}") from None

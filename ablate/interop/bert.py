@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError, Scalar
 from ablate.data.tokenizer import PAD
+from ablate.interop.folder import renamed, size
 from ablate.nn.transformer import NORM_EPSILON
 from ablate.objectives.bert import PUBLISHED_SD, Bert
 
@@ -33,8 +34,8 @@ OUTSIDE = {
     "embedding.position": "bert.embeddings.position_embeddings",
     "embedding.segment": "bert.embeddings.token_type_embeddings",
     "embedding.norm": "bert.embeddings.LayerNorm",
-    "transform": "cls.predictions.transform.dense",
-    "transform_norm": "cls.predictions.transform.LayerNorm",
+    "head.transform": "cls.predictions.transform.dense",
+    "head.norm": "cls.predictions.transform.LayerNorm",
     "pooler": "bert.pooler.dense",
     "follows": "cls.seq_relationship",
 }
@@ -59,6 +60,7 @@ THE_PAPERS = {
 """Fields of config.json that would change the network; where one is missing, this is what transformers assumes."""
 NEXT_SENTENCE_HEAD = re.compile(r"(bert\.pooler\.dense|cls\.seq_relationship)\.(weight|bias)")
 BUFFERS = re.compile(r"bert\.embeddings\.(position_ids|token_type_ids)")
+"""Kept beside the weights by some versions, and no weights."""
 
 
 def config(model: Bert) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def export(model: Bert) -> dict[str, Tensor]:
 
 def restore(state: Mapping[str, Tensor], model: Bert) -> dict[str, Tensor]:
     """Our names and shapes; `KeyError` for a name that is missing, `ConfigError` for one that BERT does not have."""
-    given = {_modern(name): tensor for name, tensor in state.items() if not BUFFERS.fullmatch(name)}
+    given = renamed({name: tensor for name, tensor in state.items() if not BUFFERS.fullmatch(name)}, _modern)
     for tied, source in ((f"{DECODER}.weight", WORDS), (f"{DECODER}.bias", BIAS)):
         copy = given.pop(tied, None)
         if copy is not None and not torch.equal(copy, given[source]):
@@ -113,21 +115,21 @@ def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but BERT has {papers!r}")
-    width, inner = int(config["hidden_size"]), int(config["intermediate_size"])
+    width, inner = size(config, "hidden_size"), size(config, "intermediate_size")
     if inner % width:
         raise ConfigError(f"config.json: intermediate_size = {inner}, but must be a multiple of hidden_size = {width}")
     return {
         "backbone.width": width,
-        "backbone.layers": int(config["num_hidden_layers"]),
-        "backbone.heads": int(config["num_attention_heads"]),
+        "backbone.layers": size(config, "num_hidden_layers"),
+        "backbone.heads": size(config, "num_attention_heads"),
         "backbone.feed_forward": inner // width,
-        "data.context": int(config["max_position_embeddings"]),
+        "data.context": size(config, "max_position_embeddings"),
     }
 
 
 def _names(model: Bert) -> dict[str, tuple[str, ...]]:
     """Our name -> Hugging Face's: one, or three whose rows follow each other here."""
-    names: dict[str, tuple[str, ...]] = {"decoder_bias": (BIAS,)}
+    names: dict[str, tuple[str, ...]] = {"head.bias": (BIAS,)}
     for path in model.state_dict():
         head, _, kind = path.rpartition(".")
         if head in OUTSIDE:

@@ -3,6 +3,8 @@
 Hugging Face's matrices of the blocks are the transposes of ours (its Conv1D multiplies from the left). The output matrix is
 the token embedding and is written once, as `from_pretrained` wants it. Read are also the names of OpenAI's release on the hub,
 which lack the prefix `transformer.` and hold the causal masks as buffers; those are left out.
+Only folders whose tokenizer has the special tokens of this project are taken: the released `gpt2`, which lacks [PAD], [UNK],
+[CLS], [SEP] and [MASK], is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError, Scalar
 from ablate.data.tokenizer import PAD, SEP
+from ablate.interop.folder import renamed, size
 from ablate.nn.published.gpt2 import INITIAL_SD, NORM_EPSILON
 from ablate.objectives.gpt import Gpt
 
@@ -45,7 +48,8 @@ THE_PAPERS = {
     "tie_word_embeddings": True,
 }
 """Fields of config.json that would change the network; where one is missing, this is what transformers assumes."""
-MASKS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
+BUFFERS = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")
+"""Causal masks, kept beside the weights by some versions."""
 
 
 def config(model: Gpt) -> dict[str, Any]:
@@ -79,8 +83,8 @@ def export(model: Gpt) -> dict[str, Tensor]:
 
 def restore(state: Mapping[str, Tensor], model: Gpt) -> dict[str, Tensor]:
     """Our names and shapes; `KeyError` for a name that is missing, `ConfigError` for one that GPT-2 does not have."""
-    given = {name.removeprefix("transformer."): tensor for name, tensor in state.items()}
-    given = {name: tensor for name, tensor in given.items() if not MASKS.fullmatch(name)}
+    weights = {name: tensor for name, tensor in state.items() if not BUFFERS.fullmatch(name)}
+    given = renamed(weights, lambda name: name.removeprefix("transformer."))
     head = given.pop("lm_head.weight", None)
     if head is not None and not torch.equal(head, given["wte.weight"]):
         raise ConfigError("lm_head.weight differs from transformer.wte.weight, but GPT-2 has one matrix for both")
@@ -95,16 +99,16 @@ def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but GPT-2 has {papers!r}")
-    width = int(config["n_embd"])
-    inner = int(config.get("n_inner") or 4 * width)
+    width = size(config, "n_embd")
+    inner = size(config, "n_inner", default=4 * width)
     if inner % width:
         raise ConfigError(f"config.json: n_inner = {inner}, but must be a multiple of n_embd = {width}")
     return {
         "backbone.width": width,
-        "backbone.layers": int(config["n_layer"]),
-        "backbone.heads": int(config["n_head"]),
+        "backbone.layers": size(config, "n_layer"),
+        "backbone.heads": size(config, "n_head"),
         "backbone.feed_forward": inner // width,
-        "data.context": int(config["n_positions"]),
+        "data.context": size(config, "n_positions"),
     }
 
 

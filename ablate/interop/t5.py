@@ -4,6 +4,8 @@ Keys and values are one matrix here and two there; the bias table of a side belo
 is the embedding and is written once, as `shared.weight`. Sentinel i has the id V + i behind the V types of the vocabulary.
 Read is the first T5 (`feed_forward_proj="relu"`, tied output); version 1.1, which is another network, is refused.
 `n_positions`, the length T5 was trained at, is a field that transformers keeps and does not use; without it, 512.
+Only folders whose tokenizer has the special tokens of this project are taken: the released `t5-small`, which lacks [PAD],
+[UNK], [CLS], [SEP] and [MASK], is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError, Scalar
 from ablate.data.tokenizer import PAD, SEP
+from ablate.interop.folder import size
 from ablate.nn.decoder import split_layers
 from ablate.nn.published.t5 import BUCKETS, FARTHEST, NORM_EPSILON
 from ablate.objectives.t5 import T5
@@ -92,13 +95,13 @@ def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but T5 has {papers!r}")
-    width, heads, hidden = int(config["d_model"]), int(config["num_heads"]), int(config["d_ff"])
-    if int(config["d_kv"]) * heads != width:
-        raise ConfigError(f"config.json: d_kv = {config['d_kv']}, but must be d_model / num_heads = {width / heads:g}")
+    width, heads, hidden = size(config, "d_model"), size(config, "num_heads"), size(config, "d_ff")
+    if size(config, "d_kv") * heads != width:
+        raise ConfigError(f"config.json: d_kv = {config['d_kv']}, but must be d_model / num_heads = {width} / {heads}")
     if hidden % width:
         raise ConfigError(f"config.json: d_ff = {hidden}, but must be a multiple of d_model = {width}")
-    reading = int(config["num_layers"])
-    writing = int(config.get("num_decoder_layers") or reading)
+    reading = size(config, "num_layers")
+    writing = size(config, "num_decoder_layers", default=reading)
     if reading - writing not in (0, 1):
         raise ConfigError(f"config.json: num_decoder_layers = {writing}, but must be num_layers = {reading} or one less")
     return {
@@ -106,7 +109,7 @@ def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
         "backbone.layers": reading + writing,
         "backbone.heads": heads,
         "backbone.feed_forward": hidden // width,
-        "data.context": int(config.get("n_positions") or PUBLISHED_CONTEXT),
+        "data.context": size(config, "n_positions", default=PUBLISHED_CONTEXT),
     }
 
 

@@ -3,7 +3,8 @@
 Hugging Face keeps the matrices of attention as [D, H, K] arrays, the vectors of each head as [H, K] and the start of the query
 stream as [1, 1, D]. The output matrix is the token embedding and is written once, as `from_pretrained` wants it. Positions
 are distances without end, so a checkpoint says nothing about the length of a row. Hugging Face's network also drops
-attention weights in training, ours does not; without dropout they are one.
+attention weights in training, ours does not; without dropout they are one. Only folders whose tokenizer has the special tokens
+of this project are taken: the released `xlnet-base-cased`, which lacks [PAD], [UNK], [CLS], [SEP] and [MASK], is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError, Scalar
 from ablate.data.tokenizer import PAD, SEP
+from ablate.interop.folder import size
 from ablate.nn.published.xlnet import INITIAL_SD, NORM_EPSILON
 from ablate.objectives.xlnet import Xlnet
 
@@ -108,12 +110,15 @@ def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but XLNet has {papers!r}")
-    width, heads, inner = int(config["d_model"]), int(config["n_head"]), int(config["d_inner"])
+    width, heads, inner = size(config, "d_model"), size(config, "n_head"), size(config, "d_inner")
+    # Where d_head is missing, transformers takes d_model / n_head.
+    if "d_head" in config and size(config, "d_head") * heads != width:
+        raise ConfigError(f"config.json: d_head = {config['d_head']}, but must be d_model / n_head = {width} / {heads}")
     if inner % width:
         raise ConfigError(f"config.json: d_inner = {inner}, but must be a multiple of d_model = {width}")
     return {
         "backbone.width": width,
-        "backbone.layers": int(config["n_layer"]),
+        "backbone.layers": size(config, "n_layer"),
         "backbone.heads": heads,
         "backbone.feed_forward": inner // width,
     }

@@ -57,6 +57,8 @@ def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
     refuses a baseline that has one.
     """
     check_machine(run)
+    if run.initial:
+        interop.architecture_of(objective_of(run.objective).name)
     text = prepare(run.data, report)
     kind = objective_of(run.objective)
     windows = kind.windows(text.split("train"), run.objective, run.data.context)

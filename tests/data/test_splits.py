@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from ablate.data.corpora import Document
-from ablate.data.splits import SPLITS, split_of
+from ablate.data.splits import SPLITS, set_apart, split_of
 
 
 def test_shares_are_ninety_five_five() -> None:
@@ -29,3 +29,13 @@ def test_held_out_splits_are_independent_of_the_order_of_documents() -> None:
 def test_a_division_the_corpus_brings_is_kept() -> None:
     for name in SPLITS:
         assert {split_of(Document((f"Text number {i}.",), split=name)) for i in range(100)} == {name}
+
+
+def test_what_is_set_apart_is_a_twentieth_each_and_agrees_with_the_whole_rule() -> None:
+    documents = [Document((f"Text number {i}.",)) for i in range(20_000)]
+    assert {set_apart(document, ()) for document in documents} == {"train"}
+    for name in ("validation", "test"):
+        found = [set_apart(document, (name,)) for document in documents]
+        assert binomtest(found.count(name), len(found), 0.05).pvalue > 1e-4
+        assert set(found) == {"train", name}
+    assert [set_apart(document, ("test", "validation")) for document in documents] == [split_of(d) for d in documents]

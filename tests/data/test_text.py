@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ablate.config import ConfigError, Data
+from ablate.data import splits, tokenizer_json
 from ablate.data import text as text_module
 from ablate.data.corpora import Document, open_corpus
 from ablate.data.splits import SPLITS, split_of
-from ablate.data.text import fingerprints, prepare
+from ablate.data.text import fingerprints, prepare, tokenizer_of
+from ablate.data.tokenizer import Tokenizer
 from ablate.seeds import generator
 
 WORDS = ("river", "mountain", "valley", "forest", "meadow", "harbour", "island", "desert", "glacier", "canyon")
@@ -81,6 +86,47 @@ def test_a_second_preparation_opens_what_the_first_built(data: Data, monkeypatch
     second = prepare(data)
     assert second.tokenizer.fingerprint == first.tokenizer.fingerprint
     assert np.array_equal(second.split("test").tokens, first.split("test").tokens)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_another_share_or_other_code_builds_anew(
+    given: bool, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also under a tokenizer that was given, which knows nothing of either."""
+    first = prepare(data)
+    if given:
+        write(first.tokenizer, tmp_path / "given")
+        data = dataclasses.replace(data, tokenizer=f"folder:{tmp_path / 'given'}")
+        first = prepare(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(splits, "HELD_OUT_SHARE", 0.2)
+        patch.setattr(text_module, "RULE", "sha256/0.2")
+        other = prepare(data)
+    assert other.split("test").documents > 2 * first.split("test").documents
+    code = tmp_path / "writes_tokens.py"
+    code.write_text("how = 1\n")
+    monkeypatch.setitem(sys.modules, "writes_tokens", SimpleNamespace(__file__=str(code)))
+    monkeypatch.setattr(text_module, "CODE", (*text_module.CODE, "writes_tokens"))
+    folders = {first.folder, other.folder, prepare(data).folder}
+    code.write_text("how = 2\n")
+    folders |= {prepare(data).folder, prepare(data).folder}
+    assert len(folders) == 4
+
+
+def test_the_tokenizer_of_an_earlier_run_outlives_a_change_of_the_code(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, earlier = fingerprints(data), prepare(data)
+    monkeypatch.setattr(text_module, "CODE", text_module.CODE[1:])
+    assert fingerprints(data)["tokenizer"] != found["tokenizer"]
+    Path(data.corpus.removeprefix("files:")).unlink()
+    again = tokenizer_of(data, found)
+    assert again.fingerprint == found["tokenizer"]
+    assert again.content() == earlier.tokenizer.content()
+
+
+def write(tokenizer: Tokenizer, folder: Path) -> None:
+    folder.mkdir()
+    content = tokenizer_json.portable(tokenizer.content(), [2], [3], [])
+    (folder / tokenizer_json.FILE).write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_building_twice_gives_equal_bytes(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,53 @@ def test_what_cannot_be_used_is_refused(change: dict[str, Any], message: str) ->
         tokenizer_json.arranged({**trained("wordpiece").content(), **change}, HERE)
 
 
+ADDED = "must have a text as `content` and a whole number as `id`"
+PAIRS = "must hold pairs of a token and its score"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"added_tokens": "abc"}, "added_tokens = 'abc', but must be a list"),
+        ({"added_tokens": {"id": 0}}, "added_tokens = {'id': 0}, but must be a list"),
+        ({"added_tokens": [1]}, f"its added token 1 {ADDED}"),
+        ({"added_tokens": ["abc"]}, f"its added token 'abc' {ADDED}"),
+        ({"added_tokens": [{"content": "[PAD]"}]}, f"its added token {{'content': '[PAD]'}} {ADDED}"),
+        ({"added_tokens": [{"content": "[PAD]", "id": "0"}]}, ADDED),
+        ({"added_tokens": [{"content": "[PAD]", "id": 0.5}]}, ADDED),
+        ({"added_tokens": [{"content": ["[PAD]"], "id": 0}]}, ADDED),
+        ({"vocab": {"a": "0"}}, "its token 'a' has the id '0', but must have a whole number, 0 or more"),
+        ({"vocab": {"a": None}}, "its token 'a' has the id None"),
+        ({"vocab": {"a": [0]}}, "its token 'a' has the id [0]"),
+        ({"vocab": {"a": True}}, "its token 'a' has the id True"),
+        ({"vocab": {"a": -1}}, "its token 'a' has the id -1"),
+        ({"vocab": [1, 2, 3]}, f"its vocabulary holds 1, but {PAIRS}"),
+        ({"vocab": ["a"]}, f"its vocabulary holds 'a', but {PAIRS}"),
+        ({"vocab": [["a"]]}, PAIRS),
+        ({"vocab": [["a", "b"]]}, PAIRS),
+        ({"vocab": [[["a"], 0.5]]}, PAIRS),
+        ({"vocab": None}, "not a tokenizer: it has no vocabulary"),
+    ],
+)
+def test_entries_of_another_kind_are_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    content = trained("unigram").content()
+    model = content["model"] | {"vocab": change.pop("vocab", content["model"]["vocab"])}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({**content, "model": model, **change}))
+    with pytest.raises(ConfigError) as caught:
+        tokenizer_json.read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+
+
+def test_tokens_that_no_bytes_spell_continue_no_word() -> None:
+    """A byte-level vocabulary made elsewhere may hold them; no text gives them."""
+    content = trained("bpe").content()
+    vocabulary = {**content["model"]["vocab"], "": 300, "\u6f22": 301}
+    model = tokenizer_json.loaded({**content, "model": {**content["model"], "vocab": vocabulary}}, HERE)
+    assert not Tokenizer(model, "bpe", "f").vocabulary.continues[300:].any()
+
+
 def test_what_the_library_cannot_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="not a tokenizer that can be read"):
         tokenizer_json.loaded({**trained("wordpiece").content(), "normalizer": {"type": "Nothing"}}, HERE)

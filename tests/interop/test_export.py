@@ -151,7 +151,8 @@ def test_runs_that_cannot_be_exported(
 
 
 def test_other_objectives_are_refused(run: RunConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = finished(dataclasses.replace(run, objective=Ngram.Config()), tmp_path / "runs")
+    controlled = dataclasses.replace(run.backbone, kind="controlled")
+    folder = finished(dataclasses.replace(run, objective=Ngram.Config(), backbone=controlled), tmp_path / "runs")
     assert main(["export", folder.name, "--to", "hf", "out"]) == 2
     assert "objective 'ngram' has no architecture in transformers; bert, gpt, xlnet, t5 have one" in capsys.readouterr().err
 

@@ -9,8 +9,9 @@
 
 `data.unit` makes every line of a .txt file a document of one sentence (`line`), or the whole file one, not a character
 changed (`file`). A folder whose files are all named after splits, with `train` among them (`train.tsv`, `ptb.valid.txt`,
-`test.jsonl`), keeps that division; where it brings no validation file, a hash of the text sets a twentieth of the training
-documents apart.
+`test.jsonl`), keeps that division; for each of validation and test that it does not bring, a hash of the text sets a
+twentieth of the training documents apart. The name of a file that stands alone says nothing: its documents are divided by
+the hash (`ablate.data.splits`).
 
 A field or column `label` gives the label where there is one. Text is UTF-8, in any language; sentences are found by
 `prose.split_sentences`. A folder is read recursively in the order of its relative paths, hidden files left out.
@@ -31,7 +32,7 @@ from ablate.data.corpora import Document, source_digest
 from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
 from ablate.data.corpora.prose import split_sentences
-from ablate.data.splits import falls_in_validation
+from ablate.data.splits import set_apart
 from ablate.measure import digest
 
 LONGEST_DOCUMENT = 1 << 20
@@ -55,8 +56,9 @@ class Files:
             if not file.stat().st_size:
                 raise ConfigError(f"{file} is empty")
         self._given = [_split_named(file) for file in self.paths]
-        if "train" not in self._given or "" in self._given:
+        if len(self.paths) == 1 or "train" not in self._given or "" in self._given:
             self._given = [""] * len(self.paths)
+        self._lacking = [name for name in ("test", "validation") if name not in self._given]
 
     def fingerprint(self) -> str:
         """Digest of the contents in order, their kinds, the column and the reading code; where the files lie plays no part."""
@@ -79,9 +81,7 @@ class Files:
                 if sentences := (text,) if whole else tuple(split_sentences(text)):
                     found = True
                     document = Document(sentences, label, given)
-                    if given == "train" and "validation" not in self._given and falls_in_validation(document):
-                        document = document._replace(split="validation")
-                    yield document
+                    yield document._replace(split=set_apart(document, self._lacking)) if given == "train" else document
         if not found:
             raise ConfigError(f"data.corpus = 'files:{self.path}' holds no text")
 

@@ -18,6 +18,8 @@ from ablate.data.corpora import Document, open_corpus
 from ablate.data.corpora.files import Files
 from ablate.data.corpora.lines import CHUNK, read_lines
 from ablate.data.corpora.prose import split_sentences
+from ablate.data.splits import SPLITS, split_of
+from ablate.data.text import prepare
 
 OPEN = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -165,21 +167,44 @@ def test_a_folder_named_after_splits_keeps_them(tmp_path: Path) -> None:
     for name in ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"):
         write(tmp_path / name, f"A sentence of {name}.\n")
     found = {document.sentences[0]: document.split for document in Files(tmp_path, "text").documents()}
-    assert found == {f"A sentence of ptb.{name}.txt.": split for name, split in NAMED.items()}
+    assert found == {f"A sentence of ptb.{name}.txt.": NAMED[name] for name in ("train", "valid", "test")}
 
 
-NAMED = {"train": "train", "valid": "validation", "test": "test"}
+NAMED = {"train": "train", "valid": "validation", "dev": "validation", "test": "test"}
 
 
-def test_a_missing_validation_file_is_made_of_training_documents(tmp_path: Path) -> None:
-    for name in ("train", "test"):
-        rows = "".join(f"{name} text {i}\n" for i in range(2000))
-        write(tmp_path / f"{name}.tsv", "text\n" + rows)
-    found = list(Files(tmp_path, "text").documents())
-    counts = {split: sum(d.split == split for d in found) for split in ("train", "validation", "test")}
-    assert counts["test"] == 2000
-    assert 60 < counts["validation"] < 140
-    assert all(d.sentences[0].startswith("test") == (d.split == "test") for d in found)
+@pytest.mark.parametrize("brought", [("train", "test"), ("train", "valid"), ("train", "dev"), ("train-1", "train-2")])
+def test_a_missing_split_is_made_of_training_documents(tmp_path: Path, brought: tuple[str, str]) -> None:
+    """One in twenty of them each; what the folder brings is kept."""
+    for name in brought:
+        write(tmp_path / f"{name}.tsv", "text\n" + "".join(f"{name} text {i}\n" for i in range(2000)))
+    corpus = f"files:{tmp_path}"
+    found = list(open_corpus(Data(corpus=corpus)).documents())
+    assert len(found) == len(set(found)) == 4000
+    division = {split: [d for d in found if split_of(d) == split] for split in SPLITS}
+    trained = [name for name in brought if name.startswith("train")]
+    for split, documents in division.items():
+        given = [name for name in brought if NAMED.get(name, "train") == split and name not in trained]
+        expected = len(trained) * 2000 * 0.05
+        if given:
+            assert {d.sentences[0].split()[0] for d in documents} == set(given)
+            assert len(documents) == 2000
+        elif split != "train":
+            assert {d.sentences[0].split()[0] for d in documents} == set(trained)
+            assert 0.6 * expected < len(documents) < 1.4 * expected
+    text = prepare(Data(corpus=corpus, tokenizer="char", context=8))
+    assert {split: text.split(split).documents for split in SPLITS} == {s: len(d) for s, d in division.items()}
+
+
+@pytest.mark.parametrize("name", ["train.txt", "my-train-journey.txt", "test.txt", "dev.txt.gz"])
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_the_name_of_a_file_that_stands_alone_says_nothing(tmp_path: Path, name: str, in_folder: bool) -> None:
+    content = "\n\n".join(f"A journey by train, day {i}." for i in range(400))
+    path, plain = write(tmp_path / name, content), write(tmp_path.with_suffix(".txt"), content)
+    data = Data(corpus=f"files:{tmp_path if in_folder else path}", tokenizer="char", context=8)
+    assert list(open_corpus(data).documents()) == documents(plain)
+    text = prepare(data)
+    assert min(text.split(split).documents for split in SPLITS) > 0
 
 
 @pytest.mark.parametrize("names", [("train.txt", "notes.txt"), ("test.txt", "dev.txt"), ("strain.txt", "latest.txt")])
