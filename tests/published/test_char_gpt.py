@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, characters: str) -> RunConfig:
     return RunConfig(
         objective=Gpt.Config(),
         # Like nanoGPT, and unlike GPT-2, exact GELU: its tanh form takes three times as long on a CPU.
-        backbone=Backbone(width=128, layers=4, heads=4, positions="learned"),
+        backbone=Backbone(width=128, layers=4, heads=4, positions="learned", bias=False),
         data=Data(corpus=f"files:{folder}", unit="file", tokenizer="char", context=CONTEXT),
         # Warm-up (100 steps), weight decay and beta2 are nanoGPT's; the rate is twice its own, and falls linearly at the end.
         optimization=Optimization(batch=BATCH, learning_rate=2e-3, warmup=0.05, weight_decay=0.1, beta2=0.99),
