@@ -1,4 +1,4 @@
-"""An LSTM language model on the Penn Treebank, sentence by sentence, against the Kneser-Ney 5-gram (141.2, Mikolov et al. 2011).
+"""An LSTM language model on the Penn Treebank by sentences, against the Kneser-Ney 5-gram (141.2, Mikolov et al. 2011).
 
 Both see one sentence at a time and predict its end. Measured, one seed, 1 layer, width 192, 10,004 types: test perplexity 148
 after one epoch and 134 after one and a half at a constant rate.
