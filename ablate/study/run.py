@@ -90,11 +90,14 @@ def _finish(setup: Setup, options: Options, final: Plan, facts: Mapping[str, Any
 def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
     """Build what the runs share, and check each kind of run, once for every one among the arms that were asked for."""
     progress.phase("preparing the text")
-    facts = setup.study.measure.prepare(setup.study.base, progress.phase)
-    if LEFT_OUT in facts:
+    cells = setup.selected(setup.plan())
+    # The baseline says what the study can be read by; where it was not asked for, the first arm that was stands for it.
+    first = cells[0].config if setup.only else setup.study.base
+    facts = setup.study.measure.prepare(first, progress.phase)
+    if LEFT_OUT in facts and not setup.only:
         raise ConfigError(str(facts[LEFT_OUT]))
-    seen = [_kind(setup.study.base)]
-    for cell in setup.selected(setup.plan()):
+    seen = [_kind(first)]
+    for cell in cells:
         if _kind(cell.config) not in seen:
             seen.append(_kind(cell.config))
             setup.study.measure.prepare(cell.config, progress.phase)

@@ -16,9 +16,13 @@ import pytest
 import ablate
 from ablate.analysis.distinguishable import best_arms
 from ablate.analysis.paired import differences, noise_floor
+from ablate.config import ConfigError, RunConfig
+from ablate.measure import Report
 from ablate.records import from_json as record_from_json
 from ablate.specification import from_json
 from ablate.study.factor import Factor
+from ablate.study.options import Options
+from ablate.study.run import run_inline
 from tests.study.planted import LOSS, STUDY, learn, truth
 
 FILE = Path(__file__).with_name("planted.py")
@@ -154,3 +158,17 @@ def test_the_learner_itself_is_what_it_claims() -> None:
 
     ends = [learn(RunConfig(objective=Learner(level=0.4), seed=seed))[-1].value - truth(0.4) for seed in range(400)]
     assert statistics.stdev(ends) == pytest.approx((SHARED_SD**2 + OWN_SD**2) ** 0.5, rel=0.15)
+
+
+def test_arms_that_were_not_asked_for_need_not_be_able_to_run(tmp_path: Path) -> None:
+    def refuse(config: RunConfig, report: Report) -> dict[str, str]:
+        if config.objective.level == 0.15:
+            raise ConfigError("the baseline cannot run here")
+        return {}
+
+    study = dataclasses.replace(STUDY, measure=dataclasses.replace(STUDY.measure, prepare=refuse))
+    options = Options(tier="smoke", root=tmp_path / "runs", reports=tmp_path / "reports")
+    with pytest.raises(ConfigError, match="the baseline cannot run here"):
+        run_inline(study, options)
+    finished = run_inline(study, dataclasses.replace(options, only=("level=0.4",)))
+    assert finished.failed == 0
