@@ -9,9 +9,9 @@ one to five tokens. `FULL` is the published one, a configuration for a larger ti
 about ten seconds for the roll-outs and as long for the verdicts (from a fourth and an eighth of each), and there are 800.
 
 Measured at the reduced size (oracle 3.85, one seed): MLE 6.64 after four epochs and 6.53 after six, with NLL_gen 5.09 and 5.02;
-RelGAN 5.39 at its best, with NLL_gen 5.34, and then it swings back. Policy gradient does not lower it here, as in Nie et al. 2019,
-whose ablation finds the same of REINFORCE: from 6.18 after twenty epochs of likelihood it reads 6.10 to 6.19 over 350 generator
-steps at three settings of rate, reward and baseline, and readings of likelihood alone scatter as much.
+RelGAN 5.39 at its best, with NLL_gen 5.34, and then it swings back. Policy gradient does not lower it here, as in the ablation
+of Nie et al. 2019: from 6.18 after twenty epochs of likelihood it reads 6.10 to 6.19 over 350 generator steps at three settings
+of rate, reward and baseline, and readings of likelihood alone scatter as much.
 
 NLL_gen is of the words, lengths given, on text of the oracle that nobody was trained on.
 """
