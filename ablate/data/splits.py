@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from ablate.data.corpora import Document
+from ablate.data.document import Document
 
 SPLITS = ("train", "validation", "test")
 HELD_OUT = ("validation", "test")

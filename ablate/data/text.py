@@ -20,7 +20,8 @@ from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
 from ablate.data import tokenizer_json
 from ablate.data.cache import build_once, cache_root, silent
-from ablate.data.corpora import Builds, Corpus, Document, open_corpus, source_digest
+from ablate.data.corpora import Builds, Corpus, open_corpus, source_digest
+from ablate.data.document import Document
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
 from ablate.data.token_store import TokenStore, TokenWriter, token_type
 from ablate.data.tokenizer import Tokenizer, Vocabulary

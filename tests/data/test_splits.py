@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binomtest
 
-from ablate.data.corpora import Document
+from ablate.data.document import Document
 from ablate.data.splits import SPLITS, set_apart, split_of
 
 

@@ -15,7 +15,8 @@ import pytest
 from ablate.config import ConfigError, Data
 from ablate.data import splits, tokenizer_json
 from ablate.data import text as text_module
-from ablate.data.corpora import Document, open_corpus
+from ablate.data.corpora import open_corpus
+from ablate.data.document import Document
 from ablate.data.splits import SPLITS, split_of
 from ablate.data.text import fingerprints, prepare, tokenizer_of
 from ablate.data.tokenizer import Tokenizer

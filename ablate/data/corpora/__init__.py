@@ -18,17 +18,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ablate.config import ConfigError, Data, choose
+from ablate.data.document import Document
 from ablate.measure import Report
-
-
-class Document(NamedTuple):
-    """A text in one piece, split into sentences."""
-
-    sentences: tuple[str, ...]
-    label: str = ""
-    """What the document is about; empty when the corpus has no labels."""
-    split: str = ""
-    """`train`, `validation` or `test` where the corpus comes divided; empty: by the hash of the text (`ablate.data.splits`)."""
 
 
 class MinimalPair(NamedTuple):

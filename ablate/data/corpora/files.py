@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError
-from ablate.data.corpora import Document, source_digest
+from ablate.data.corpora import source_digest
 from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
 from ablate.data.corpora.prose import split_sentences
+from ablate.data.document import Document
 from ablate.data.splits import set_apart
 from ablate.measure import digest
 

@@ -25,8 +25,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ablate.data.corpora import Document, MinimalPair, source_digest
+from ablate.data.corpora import MinimalPair, source_digest
 from ablate.data.corpora.pcfg import Pcfg, Rules, Tree
+from ablate.data.document import Document
 from ablate.measure import digest
 from ablate.seeds import generator
 

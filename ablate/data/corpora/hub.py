@@ -20,9 +20,10 @@ from typing import Any
 
 from ablate.config import ConfigError
 from ablate.data.cache import cache_root
-from ablate.data.corpora import Document, source_digest
+from ablate.data.corpora import source_digest
 from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.prose import split_sentences
+from ablate.data.document import Document
 from ablate.measure import digest
 from ablate.records import write_atomically
 

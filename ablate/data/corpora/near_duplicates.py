@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
-from ablate.data.corpora import Document
 from ablate.data.corpora.prose import FEWEST_WORDS, words
+from ablate.data.document import Document
 
 WORD = re.compile(r"\w+")
 SHINGLE = 5

@@ -26,7 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ablate.config import require
-from ablate.data.corpora import Document, source_digest
+from ablate.data.corpora import source_digest
+from ablate.data.document import Document
 from ablate.measure import digest
 from ablate.seeds import generator
 

@@ -25,8 +25,9 @@ from pathlib import Path
 import ablate
 from ablate.config import ConfigError
 from ablate.data.cache import build_once, cache_root, silent
-from ablate.data.corpora import Document, source_digest
+from ablate.data.corpora import source_digest
 from ablate.data.corpora.near_duplicates import FreshText
+from ablate.data.document import Document
 from ablate.measure import Report, digest
 
 PACKAGES = {

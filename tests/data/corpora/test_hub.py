@@ -10,8 +10,8 @@ import datasets
 import pytest
 
 from ablate.config import ConfigError
-from ablate.data.corpora import Document
 from ablate.data.corpora.hub import Hub
+from ablate.data.document import Document
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

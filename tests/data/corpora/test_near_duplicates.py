@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.data.corpora import Document
 from ablate.data.corpora.near_duplicates import FreshText
+from ablate.data.document import Document
 
 LONG = "The first sentence of this document tells what the whole of it is about in many words."
 OTHER = "Nothing in this second sentence was ever said before, so that it must surely be kept here."
