@@ -80,13 +80,13 @@ class SelfAttention(nn.Module):
     def project(self, x_BTD: Tensor, turn: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each [B, H, T, K], the first two turned to their positions."""
         B, T, D = x_BTD.shape
-        qkv = self.qkv(x_BTD).view(B, T, 3, self.heads, D // self.heads)
+        # Split, because the gradients then come back in one copy; indexing would add up three tensors of zeros.
         if turn is None:
-            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        else:
-            q, k = rotate(qkv[:, :, :2], *turn).permute(2, 0, 3, 1, 4).unbind(0)
-            v = qkv[:, :, 2].transpose(1, 2)
-        return q, k, v
+            q, k, v = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in self.qkv(x_BTD).split(D, dim=2))
+            return q, k, v
+        qk, v = self.qkv(x_BTD).split([2 * D, D], dim=2)
+        q, k = rotate(qk.view(B, T, 2, self.heads, D // self.heads), *turn).permute(2, 0, 3, 1, 4).unbind(0)
+        return q, k, v.view(B, T, self.heads, D // self.heads).transpose(1, 2)
 
     def merge(self, z_BHTK: Tensor) -> Tensor:
         """The heads' averages side by side through the output matrix, [B, T, D]."""
