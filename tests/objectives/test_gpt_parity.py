@@ -98,6 +98,26 @@ def test_right_padding_changes_neither(backbone: Backbone, V: int, context: int,
         assert torch.allclose(ours.score(tokens, visible, scored), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("backbone", "V", "context", "rows", "T"), SHAPES[:3])
+def test_loss_and_gradients_of_padded_rows(backbone: Backbone, V: int, context: int, rows: int, T: int) -> None:
+    ours = build(backbone, V, context)
+    theirs = published(ours)
+    rng = np.random.default_rng(2)
+    tokens = torch.from_numpy(rng.integers(5, V, (rows, T)))
+    visible = torch.arange(T) < torch.from_numpy(rng.integers(2, T + 1, (rows, 1)))
+    asked = visible[:, 1:]
+    logits = ours.network.logits(ours.encode(tokens.masked_fill(~visible, 0), visible))[:, :-1]
+    own = torch.nn.functional.cross_entropy(logits[asked], tokens[:, 1:][asked])
+    labels = tokens.masked_fill(~visible, -100)
+    loss = theirs(input_ids=tokens.masked_fill(~visible, 0), attention_mask=visible.long(), labels=labels).loss
+    assert float((own - loss).detach().abs()) <= 3e-6
+    own.backward()
+    loss.backward()
+    our_gradients = gpt2.restore({name: p.grad for name, p in theirs.named_parameters()}, ours)
+    for name, parameter in ours.named_parameters():
+        assert agree(parameter.grad, our_gradients[name]), name
+
+
 def test_export_and_restore_are_inverse() -> None:
     model = build(*SHAPES[1][:3])
     back = gpt2.restore(gpt2.export(model), model)
