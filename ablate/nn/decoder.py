@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from ablate.config import Backbone
 from ablate.nn import flops
-from ablate.nn.attention import attention
+from ablate.nn.attention import FULL, Causal, Mask, attention
+from ablate.nn.attention.masks import same_document
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
 from ablate.nn.transformer import PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize, norm
@@ -35,13 +36,6 @@ class Memory(NamedTuple):
     layers: list[tuple[Tensor, Tensor]]
     """Keys and values, each [B, H, S, K], for every layer of the decoder."""
     documents_BS: Tensor | None
-
-
-def same_document(seeing_BT: Tensor | None, seen_BS: Tensor | None) -> Tensor | None:
-    """Who sees whom, bool [B, T, S]; None where every row holds one example and no padding."""
-    if seeing_BT is None or seen_BS is None:
-        return None
-    return seeing_BT[:, :, None] == seen_BS[:, None, :]
 
 
 def positions_within(documents_BT: Tensor) -> Tensor:
@@ -68,9 +62,9 @@ class CrossAttention(nn.Module):
         k, v = self.key_value(memory_BSD).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         return k, v
 
-    def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], visible: Tensor | None) -> Tensor:
+    def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], mask: Mask) -> Tensor:
         q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        merged_BTD: Tensor = self.out(attention(q, *keys_values, visible=visible).transpose(1, 2).flatten(2))
+        merged_BTD: Tensor = self.out(attention(q, *keys_values, mask=mask).transpose(1, 2).flatten(2))
         return merged_BTD
 
 
@@ -113,12 +107,11 @@ class Decoder(nn.Module):
         cache: Cache | None = None,
     ) -> Tensor:
         """`cache` holds the keys and values of the tokens before these; with it a row is one example."""
-        visible = None if cache is not None else same_document(documents_BT, documents_BT)
-        sight = self.stack.sight(x_BTD.shape[1], visible, causal=True, positions_BT=positions_BT, cache=cache)
+        own = Causal() & (FULL if cache is not None else same_document(documents_BT, documents_BT))
+        sight = self.stack.sight(x_BTD.shape[1], own, positions_BT=positions_BT, cache=cache)
         if sight.bias is not None:
             sight = sight._replace(bias=sight.bias.to(x_BTD.dtype))
         across = same_document(documents_BT, memory.documents_BS)
-        across = None if across is None else across[:, None]
         for (block, cross, cross_norm), keys_values in zip(self.layers, memory.layers, strict=True):
             if self.pre_norm:
                 x_BTD = x_BTD + block.dropout(block.attention(block.attention_norm(x_BTD), sight))

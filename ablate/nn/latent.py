@@ -25,6 +25,8 @@ from torch.nn.functional import linear
 
 from ablate.config import Backbone
 from ablate.nn import flops
+from ablate.nn.attention import Causal
+from ablate.nn.attention.masks import padding
 from ablate.nn.embedding import Embedding
 from ablate.nn.recurrent import Recurrent, State, matching_hidden, open_forget_gates
 from ablate.nn.transformer import NORM_EPSILON, Block, Cache, Encoder, initialize
@@ -66,7 +68,7 @@ class Reader(nn.Module):
         """The last layer's vectors [B, T, D]."""
         x_BTD = self.embedding(tokens_BT)
         if isinstance(self.body, Encoder):
-            hidden_BTD: Tensor = self.body(x_BTD, visible_BT)
+            hidden_BTD: Tensor = self.body(x_BTD, padding(visible_BT))
             return hidden_BTD
         # Padding stands after the text, where an LSTM has already read it.
         hidden_BTD, _ = self.body(x_BTD)
@@ -151,7 +153,7 @@ class TransformerWriter(nn.Module):
     def forward(self, inputs_BT: Tensor, z_BZ: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         cache = memory if isinstance(memory, Cache) else None
         x_BTD = self.embedding(inputs_BT, first=cache.length if cache else 0) + self.lift(z_BZ)[:, None]
-        return self.body(x_BTD, causal=True, cache=cache), cache or Cache()
+        return self.body(x_BTD, Causal(), cache=cache), cache or Cache()
 
     def logits(self, hidden_MD: Tensor) -> Tensor:
         return linear(hidden_MD, self.embedding.token.weight, self.bias)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from ablate.config import Backbone
-from ablate.nn.attention import attention
+from ablate.nn.attention import FULL, Mask, attention
 from ablate.nn.positions import alibi_bias, rotary_tables, rotate
 
 PUBLISHED_SD, PUBLISHED_WIDTH = 0.02, 768
@@ -58,9 +58,7 @@ class Cache:
 class Sight(NamedTuple):
     """Who sees whom, and from where: what every layer of one forward pass is told."""
 
-    visible: Tensor | None = None
-    """bool, broadcastable to [B, H, T, S]; None: everybody."""
-    causal: bool = False
+    mask: Mask = FULL
     bias: Tensor | None = None
     """Added to the scores, broadcastable to [B, H, T, S]."""
     turn: tuple[Tensor, Tensor] | None = None
@@ -96,7 +94,7 @@ class SelfAttention(nn.Module):
         q, k, v = self.project(x_BTD, sight.turn)
         if sight.cache is not None:
             k, v = sight.cache.extend(self.layer, k, v)
-        return self.merge(attention(q, k, v, visible=sight.visible, causal=sight.causal, bias=sight.bias))
+        return self.merge(attention(q, k, v, mask=sight.mask, bias=sight.bias))
 
 
 def norm(backbone: Backbone) -> nn.LayerNorm:
@@ -162,15 +160,12 @@ class Encoder(nn.Module):
     def sight(
         self,
         length: int,
-        visible: Tensor | None = None,
+        mask: Mask = FULL,
         *,
-        causal: bool = False,
         positions_BT: Tensor | None = None,
         cache: Cache | None = None,
     ) -> Sight:
         """What the blocks are told when `length` positions are read; the arguments are those of `forward`."""
-        if visible is not None:
-            visible = visible[:, None, None, :] if visible.ndim == 2 else visible[:, None]
         read = cache.length if cache is not None else 0
         turn = bias = None
         if self.positions == "rotary":
@@ -182,25 +177,22 @@ class Encoder(nn.Module):
             else:
                 apart_BTT = (positions_BT[:, :, None] - positions_BT[:, None, :]).abs()
                 bias = self.bias[0, :, 0][:, apart_BTT].movedim(1, 0)
-        return Sight(visible, causal, bias, turn, cache)
+        return Sight(mask, bias, turn, cache)
 
     def forward(
         self,
         x_BTD: Tensor,
-        visible: Tensor | None = None,
+        mask: Mask = FULL,
         *,
-        causal: bool = False,
         positions_BT: Tensor | None = None,
         cache: Cache | None = None,
     ) -> Tensor:
         """Vectors of the last layer.
 
-        `visible`: bool, [B, T], False on padding, which nobody then sees, or [B, T, S], True where t sees s (packed documents);
-        None when there is nothing to hide. `causal`: nobody sees a later place of the row. `positions_BT`: int64 positions in
-        the text where the row is not in text order; learned positions are the embedding's. `cache`: what was read before,
-        extended by what is read now.
+        `positions_BT`: int64 positions in the text where the row is not in text order; learned positions are the embedding's.
+        `cache`: what was read before, extended by what is read now.
         """
-        sight = self.sight(x_BTD.shape[1], visible, causal=causal, positions_BT=positions_BT, cache=cache)
+        sight = self.sight(x_BTD.shape[1], mask, positions_BT=positions_BT, cache=cache)
         if sight.bias is not None:
             sight = sight._replace(bias=sight.bias.to(x_BTD.dtype))
         for block in self.blocks:

@@ -32,7 +32,7 @@ from torch.nn.functional import linear
 
 from ablate.config import Backbone
 from ablate.nn import flops
-from ablate.nn.attention import attention
+from ablate.nn.attention import FULL, Causal, Dense, Mask, Prefix, attention
 from ablate.nn.embedding import Embedding
 from ablate.nn.positions import rotate
 from ablate.nn.transformer import Block, Encoder, SelfAttention, initialize
@@ -87,8 +87,9 @@ class TwoStream(nn.Module):
         """`positions_BT`: where in the text each token stands. `visible` replaces the order of the row."""
         h_BTD = self.embedding(tokens_BT, positions_BT=positions_BT)
         g_BMD = self._start(positions_BT[:, -queries:])
-        _, _, bias, turn, _ = self.encoder.sight(tokens_BT.shape[1], positions_BT=positions_BT)
-        bias = None if bias is None else bias.to(h_BTD.dtype)
+        sight = self.encoder.sight(tokens_BT.shape[1], positions_BT=positions_BT)
+        turn, bias = sight.turn, None if sight.bias is None else sight.bias.to(h_BTD.dtype)
+        masks = None if visible is None else (Dense(visible.content_BTT[:, None]), Dense(visible.query_BMT[:, None]))
         query_turn = None if turn is None else (turn[0][:, -queries:], turn[1][:, -queries:])
         query_bias = None if bias is None else bias[:, :, -queries:]
         for layer, block in enumerate(cast(Iterable[Block], self.encoder.blocks)):
@@ -96,23 +97,20 @@ class TwoStream(nn.Module):
                 h_BTD = torch.cat([h_BTD[:, :memory].detach(), h_BTD[:, memory:]], dim=1)
             q, k, v = block.attention.project(_entering(block, h_BTD), turn)
             g = _queries(block.attention, _entering(block, g_BMD), query_turn)
-            if visible is None:
-                read_g = _before(g, k, v, query_bias)
-            else:
-                read_g = attention(g, k, v, visible=visible.query_BMT[:, None], bias=query_bias)
+            read_g = _before(g, k, v, query_bias) if masks is None else attention(g, k, v, mask=masks[1], bias=query_bias)
             g_BMD = _leaving(block, g_BMD, block.attention.merge(read_g))
             if layer + 1 == len(self.encoder.blocks):
                 break
-            if visible is None:
+            if masks is None:
                 read_h = _up_to(q, k, v, bias, memory, context=tokens_BT.shape[1] - memory - queries)
             else:
-                read_h = attention(q, k, v, visible=visible.content_BTT[:, None], bias=bias)
+                read_h = attention(q, k, v, mask=masks[0], bias=bias)
             h_BTD = _leaving(block, h_BTD, block.attention.merge(read_h))
         return self.encoder.norm(g_BMD)
 
-    def encode(self, tokens_BT: Tensor, visible: Tensor | None = None) -> Tensor:
-        """The content stream over a text in its own order, everybody seeing everybody, [B, T, D]; `visible` as in `Encoder`."""
-        return self.encoder(self.embedding(tokens_BT), visible)
+    def encode(self, tokens_BT: Tensor, mask: Mask = FULL) -> Tensor:
+        """The content stream over a text in its own order, [B, T, D]."""
+        return self.encoder(self.embedding(tokens_BT), mask)
 
     def forward_flops(self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0) -> int:
         """Forward FLOPs by formula, see `ablate.nn.flops`."""
@@ -154,18 +152,13 @@ def _queries(weights: SelfAttention, x_BMD: Tensor, turn: tuple[Tensor, Tensor] 
 
 def _before(g: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """The query stream: each place sees those before it, so the last key is nobody's."""
-    return attention(g, k[..., :-1, :], v[..., :-1, :], causal=True, bias=None if bias is None else bias[..., :-1])
+    return attention(g, k[..., :-1, :], v[..., :-1, :], mask=Causal(), bias=None if bias is None else bias[..., :-1])
 
 
 def _up_to(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, memory: int, context: int) -> Tensor:
     """The content stream: memory sees memory, context sees both, and every further place sees itself and those before it."""
-    front = memory + context
-    if front == 1:
-        return attention(q, k, v, causal=True, bias=bias)
-    read = []
-    for start, end in ((0, memory), (memory, front), (front, q.shape[-2])):
-        if end > start:
-            here = None if bias is None else bias[..., start:end, :end]
-            chain = start == front
-            read.append(attention(q[..., start:end, :], k[..., :end, :], v[..., :end, :], causal=chain, bias=here))
-    return torch.cat(read, dim=-2)
+    if memory == 0:
+        return attention(q, k, v, mask=Prefix(context), bias=bias)
+    early, late = (None, None) if bias is None else (bias[..., :memory, :memory], bias[..., memory:, :])
+    of_memory = attention(q[..., :memory, :], k[..., :memory, :], v[..., :memory, :], bias=early)
+    return torch.cat([of_memory, attention(q[..., memory:, :], k, v, mask=Prefix(memory + context), bias=late)], dim=-2)

@@ -33,6 +33,8 @@ from ablate.config import Backbone, ConfigError, require
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK
 from ablate.data.windows import PackedWindows, SegmentPairs
 from ablate.nn import flops
+from ablate.nn.attention import FULL, Mask
+from ablate.nn.attention.masks import padding, same_document
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
 from ablate.nn.transformer import Encoder, initialize
@@ -191,7 +193,7 @@ class Bert(Objective):
         )
 
     def losses(self, batch: BertBatch) -> Losses:
-        hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, _visible(batch))
+        hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, _mask(batch))
         parts = {"mlm": cross_entropy(self._logits(hidden_BTD, batch.predicted_M), batch.truths_M)}
         if batch.labels_B is not None and self.pooler is not None and self.follows is not None:
             pooled_BD = torch.tanh(self.pooler(hidden_BTD[:, 0]))
@@ -199,7 +201,7 @@ class Bert(Objective):
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
     def predictions(self, batch: BertBatch) -> Tensor:
-        return self._logits(self._hidden(batch.inputs_BT, batch.segments_BT, _visible(batch)), batch.predicted_M)
+        return self._logits(self._hidden(batch.inputs_BT, batch.segments_BT, _mask(batch)), batch.predicted_M)
 
     def sees(self, batch: BertBatch) -> dict[str, Tensor]:
         """The row, as far as it belongs to the same document and is no padding."""
@@ -213,10 +215,10 @@ class Bert(Objective):
             may_MN = may_MN & batch.visible_BT.flatten()
         return {"inputs_BT": may_MN}
 
-    def _hidden(self, tokens_BT: Tensor, segments_BT: Tensor | None, visible: Tensor | None) -> Tensor:
+    def _hidden(self, tokens_BT: Tensor, segments_BT: Tensor | None, mask: Mask) -> Tensor:
         if tokens_BT.shape[1] > self.context:
             raise ConfigError(f"a sequence of {tokens_BT.shape[1]} tokens does not fit the model's {self.context} positions")
-        return self.encoder(self.embedding(tokens_BT, segments_BT), visible)
+        return self.encoder(self.embedding(tokens_BT, segments_BT), mask)
 
     def _logits(self, hidden_BTD: Tensor, positions_M: Tensor) -> Tensor:
         logits_MV: Tensor = self.head(hidden_BTD.flatten(0, 1).index_select(0, positions_M), self.embedding.token)
@@ -228,7 +230,7 @@ class Bert(Objective):
 
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """Contextual vectors [B, T, D]; the text is the first segment."""
-        return self._hidden(tokens_BT, None, None if bool(visible_BT.all()) else visible_BT)
+        return self._hidden(tokens_BT, None, padding(visible_BT))
 
     def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:
         """Logits [M, V] at the (row, column) positions."""
@@ -265,11 +267,11 @@ class Bert(Objective):
         return float(flops.TRAINING * forward)
 
 
-def _visible(batch: BertBatch) -> Tensor | None:
+def _mask(batch: BertBatch) -> Mask:
     """Who sees whom: everybody, everybody but padding, or one's own document."""
-    if batch.documents_BT is None:
-        return batch.visible_BT
-    return batch.documents_BT[:, :, None] == batch.documents_BT[:, None, :]
+    if batch.documents_BT is not None:
+        return same_document(batch.documents_BT, batch.documents_BT)
+    return FULL if batch.visible_BT is None else padding(batch.visible_BT)
 
 
 def _mask_generator(config: BertConfig, noise: Noise, window: Any) -> np.random.Generator:

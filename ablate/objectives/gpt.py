@@ -30,6 +30,8 @@ from ablate.config import Backbone, ConfigError
 from ablate.data.tokenizer import MASK, PAD, SEP, UNK
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
+from ablate.nn.attention import FULL, Causal, Lengths, Mask
+from ablate.nn.attention.masks import padding, same_document
 from ablate.nn.decoding import write
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
@@ -73,10 +75,10 @@ class LeftToRight(nn.Module):
         self.head = Head(vocabulary, backbone)
         initialize(self, backbone)
 
-    def forward(self, tokens_BT: Tensor, visible: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """`visible` and `cache` as in `Encoder`."""
+    def forward(self, tokens_BT: Tensor, mask: Mask = FULL, cache: Cache | None = None) -> Tensor:
+        """`mask` narrows what is causal anyway; `cache` as in `Encoder`."""
         first = cache.length if cache is not None else 0
-        return self.encoder(self.embedding(tokens_BT, first=first), visible, causal=True, cache=cache)
+        return self.encoder(self.embedding(tokens_BT, first=first), Causal() & mask, cache=cache)
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """[..., D] -> [..., V]."""
@@ -122,17 +124,18 @@ class Gpt(Objective):
         return Losses(lm, {"lm": lm})
 
     def predictions(self, batch: GptBatch) -> Tensor:
-        return self.network.logits(self._hidden(batch.inputs_BT, _visible(batch)).flatten(0, 1))
+        mask = same_document(batch.documents_BT, batch.documents_BT)
+        return self.network.logits(self._hidden(batch.inputs_BT, mask).flatten(0, 1))
 
     def sees(self, batch: GptBatch) -> dict[str, Tensor]:
         """Its place in the row and those before it, as far as they belong to its document; never a target."""
         return from_the_left(batch)
 
-    def _hidden(self, tokens_BT: Tensor, visible: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+    def _hidden(self, tokens_BT: Tensor, mask: Mask = FULL, cache: Cache | None = None) -> Tensor:
         length = tokens_BT.shape[1] + (cache.length if cache is not None else 0)
         if length > self.context:
             raise ConfigError(f"{length} tokens, but the model has data.context = {self.context} positions")
-        hidden_BTD: Tensor = self.network(tokens_BT, visible, cache)
+        hidden_BTD: Tensor = self.network(tokens_BT, mask, cache)
         return hidden_BTD
 
     def frame(self, ids: list[int]) -> list[int]:
@@ -141,7 +144,9 @@ class Gpt(Objective):
 
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """Vectors [B, T, D], each of the text up to its place."""
-        return self._hidden(tokens_BT, None if bool(visible_BT.all()) else visible_BT)
+        mask = padding(visible_BT)
+        # Padding at the end comes after everything that could see it.
+        return self._hidden(tokens_BT, FULL if isinstance(mask, Lengths) else mask)
 
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
@@ -173,13 +178,6 @@ class Gpt(Objective):
         if isinstance(self.network, LeftToRight):
             forward += flops.linear(rows * length, self.backbone.width, self.backbone.width)
         return float(flops.TRAINING * forward)
-
-
-def _visible(batch: GptBatch) -> Tensor | None:
-    """Documents keep to themselves; None where every row holds one."""
-    if batch.documents_BT is None:
-        return None
-    return batch.documents_BT[:, :, None] == batch.documents_BT[:, None, :]
 
 
 def require_a_beginning(scored_BT: Tensor) -> None:

@@ -41,6 +41,7 @@ from ablate.config import Backbone, ConfigError, require
 from ablate.data.tokenizer import MASK, SEP, UNK
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
+from ablate.nn.attention.masks import padding
 from ablate.nn.head import Head
 from ablate.nn.published.xlnet import XlnetNetwork
 from ablate.nn.transformer import initialize
@@ -218,7 +219,7 @@ class Xlnet(Objective):
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """The content stream's vectors [B, T, D], the whole text visible."""
         self._check_length(tokens_BT)
-        hidden_BTD: Tensor = self.network.encode(tokens_BT, None if bool(visible_BT.all()) else visible_BT)
+        hidden_BTD: Tensor = self.network.encode(tokens_BT, padding(visible_BT))
         return hidden_BTD
 
     def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:

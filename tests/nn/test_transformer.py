@@ -7,11 +7,12 @@ from typing import Literal
 
 import pytest
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.config import Backbone
 from ablate.nn import flops
+from ablate.nn.attention import Causal, backend
+from ablate.nn.attention.masks import padding
 from ablate.nn.embedding import Embedding
 from ablate.nn.transformer import Cache, Encoder, initialize
 
@@ -37,7 +38,7 @@ def test_padding_is_invisible(positions: Positions, norm: Literal["pre", "post"]
     visible[:, 8:] = False
     other = tokens.clone()
     other[:, 8:] = 7
-    hidden, changed = encoder(embedding(tokens), visible)[:, :8], encoder(embedding(other), visible)[:, :8]
+    hidden, changed = (encoder(embedding(x), padding(visible))[:, :8] for x in (tokens, other))
     assert torch.equal(hidden, changed)
     alone = encoder(embedding(tokens[:, :8]))
     assert torch.allclose(hidden, alone, atol=1e-5)
@@ -80,7 +81,7 @@ def test_flops_are_what_torch_counts(positions: Positions, width: int, layers: i
     backbone = Backbone(width=width, layers=layers, heads=heads, feed_forward=feed_forward, positions=positions)
     embedding, encoder = build(backbone)
     counter = FlopCounterMode(display=False)
-    with sdpa_kernel(SDPBackend.MATH), counter:
+    with backend("naive"), counter:
         encoder(embedding(torch.randint(5, 50, (3, T))))
     assert counter.get_total_flops() == pytest.approx(flops.encoder(backbone, 3, T), rel=0.01)
 
@@ -89,10 +90,10 @@ def test_flops_are_what_torch_counts(positions: Positions, width: int, layers: i
 def test_reading_with_a_cache_is_reading_at_once(positions: Positions) -> None:
     embedding, encoder = build(Backbone(width=32, positions=positions))
     tokens = torch.randint(5, 50, (2, T), generator=torch.Generator().manual_seed(1))
-    whole = encoder(embedding(tokens), causal=True)
+    whole = encoder(embedding(tokens), Causal())
     cache, parts = Cache(), []
     for part in tokens.split([5, 1, 1, T - 7], dim=1):
-        parts.append(encoder(embedding(part, first=cache.length), causal=True, cache=cache))
+        parts.append(encoder(embedding(part, first=cache.length), Causal(), cache=cache))
     assert cache.length == T
     assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-5)
 
@@ -113,6 +114,6 @@ def test_causal_vectors_know_nothing_of_what_follows(positions: Positions) -> No
     tokens = torch.randint(5, 50, (1, T), generator=torch.Generator().manual_seed(1))
     other = tokens.clone()
     other[:, 7] = 5 + (other[:, 7] - 4) % 45
-    hidden, changed = encoder(embedding(tokens), causal=True), encoder(embedding(other), causal=True)
+    hidden, changed = encoder(embedding(tokens), Causal()), encoder(embedding(other), Causal())
     assert torch.equal(hidden[:, :7], changed[:, :7])
     assert not torch.equal(hidden[:, 7:], changed[:, 7:])

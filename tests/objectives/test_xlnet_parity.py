@@ -15,6 +15,7 @@ from ablate.config import Backbone, ConfigError
 from ablate.data.tokenizer import Vocabulary
 from ablate.data.windows import Window
 from ablate.interop import xlnet as interop
+from ablate.nn.attention import FULL, Dense
 from ablate.objectives.xlnet import Xlnet
 from ablate.seeds import generator
 
@@ -108,9 +109,9 @@ def test_two_streams(backbone: Backbone, length: int, padded: bool, segments: bo
     vectors = ours.network.streams(
         tokens,
         torch.arange(length)[None],
-        ~hidden | itself,
+        Dense((~hidden | itself)[:, None]),
         positions,
-        query_visible,
+        Dense(query_visible[:, None]),
         segments_BT=kinds if segments else None,
         query_segments_BM=kinds.gather(1, positions) if segments else None,
     )
@@ -137,7 +138,11 @@ def test_content_stream_with_padding_and_segments(backbone: Backbone, length: in
     kinds = (torch.arange(length) > length // 3).long().expand(len(tokens), -1)
     itself = torch.eye(length, dtype=torch.bool)
     vectors = ours.network.streams(
-        tokens, torch.arange(length)[None], visible[:, None] | itself, segments_BT=kinds, query_segments_BM=kinds
+        tokens,
+        torch.arange(length)[None],
+        Dense((visible[:, None] | itself)[:, None]),
+        segments_BT=kinds,
+        query_segments_BM=kinds,
     )
     result = theirs(tokens, attention_mask=visible.float(), token_type_ids=kinds, use_mems=False)
     compare(ours, theirs, ours._logits(vectors), result.logits, tokens.roll(-1, dims=1))
@@ -169,9 +174,9 @@ def test_memory_over_two_segments(backbone: Backbone, length: int) -> None:
     vectors = ours.network.streams(
         everything,
         torch.arange(places)[None],
-        content,
+        Dense(content[:, None]),
         positions + MEMORY,
-        query,
+        Dense(query[:, None]),
         memory=MEMORY,
         segments_BT=torch.zeros_like(everything),
         query_segments_BM=torch.zeros_like(positions),
@@ -233,8 +238,8 @@ def test_a_query_that_sees_nothing_reads_nothing() -> None:
     """Where the released code gives the mean over all values, the hidden ones included."""
     ours = build(Backbone(width=32, layers=1, heads=2, kind="published"))
     tokens, other = draw(5)[0], draw(5, seed=9)[0]
-    nothing = torch.zeros(1, 1, 5, dtype=torch.bool)
+    nothing = Dense(torch.zeros(1, 1, 1, 5, dtype=torch.bool))
     first, second = (
-        ours.network.streams(t, torch.arange(5)[None], None, torch.zeros(3, 1).long(), nothing) for t in (tokens, other)
+        ours.network.streams(t, torch.arange(5)[None], FULL, torch.zeros(3, 1).long(), nothing) for t in (tokens, other)
     )
     assert torch.equal(first, second)

@@ -1,20 +1,51 @@
 """The attention core: one function, softmax(scale * Q K^T + bias + mask) V, behind which the kernels may change.
 
 Vaswani et al. 2017, section 3.2.1, formula (1). Shape letters: B batch, T query position, S key position, H heads,
-K head width. `reference.py` is the same function in float64 and in the order of the formula; every kernel must equal it.
+K head width. `reference.py` is the same function in float64 and in the order of the formula; every backend must equal it.
 
-The callers say what they need (who sees whom, which additive bias, which scale) and never which kernel. A scaling that
-depends on the query (query-key norm, log-length, a learned temperature) is multiplied into the query by the caller, so
-it costs T x K and not T x S.
+The callers say what they need (who sees whom, which bias, which scale) and never which kernel: `selection.py` chooses one
+that may run the call. A scaling that depends on the query or the key is folded into them beforehand (`scales.py`), so it costs
+T x K and not T x S. Attention weights are never dropped, because that alone would rule out most of the kernels.
+
+| file | |
+| --- | --- |
+| masks, biases, scales | what a call may ask for |
+| reference, naive, matmul, sdpa, flex, biased, flash | the backends |
+| eligibility, selection, tune | which of them runs |
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
-__all__ = ["attention"]
+from ablate.config import ConfigError
+from ablate.nn.attention.biases import Bias
+from ablate.nn.attention.masks import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix
+from ablate.nn.attention.selection import AUTO, backend, choose, describe, machine_of
+
+__all__ = ["FULL", "Both", "Causal", "Dense", "Documents", "Full", "Lengths", "Mask", "Prefix", "attention", "backend"]
+
+FULL = Full()
+BACKENDS = {
+    "reference": "reference:attend",
+    "naive": "naive:attend",
+    "matmul": "matmul:attend",
+    "sdpa:cudnn": "sdpa:cudnn",
+    "sdpa:flash": "sdpa:flash",
+    "sdpa:efficient": "sdpa:efficient",
+    "sdpa:math": "sdpa:math",
+    "sdpa:default": "sdpa:default",
+    "flex": "flex:attend",
+    "biased": "biased:attend",
+    "flash-3": "flash:third",
+    "flash-4": "flash:fourth",
+}
+"""Name -> module of this package and function; imported when first asked for."""
 
 
 def attention(
@@ -22,32 +53,51 @@ def attention(
     k_BHSK: Tensor,
     v_BHSK: Tensor,
     *,
-    visible: Tensor | None = None,
-    causal: bool = False,
-    bias: Tensor | None = None,
+    mask: Mask = FULL,
+    bias: Bias | None = None,
     scale: float | None = None,
+    backend: str = AUTO,
 ) -> Tensor:
     """Each query's average of the values it sees, weighted by how well their keys match; shape [B, H, T, K].
 
-    `visible`: bool, broadcastable to [B, H, T, S], True where a query sees a key; None when every query sees every key,
-    which is the fast path. `causal`: the last query sees every key and each earlier one a key less, so that query t of T sees
-    key s of S where s <= t + S - T (with a key-value cache S > T); it narrows `visible`. `bias`: float of the queries' type,
-    broadcastable to [B, H, T, S], added to the scaled scores. `scale`: factor on the scores before it; None is 1 / sqrt(K).
+    `mask`: who sees whom. `bias`: added to the scaled scores, in nats; a tensor broadcastable to [B, H, T, S], or one of
+    `biases`. `scale`: factor on the scores before it, a plain number; None is 1 / sqrt(K). `backend`: a name out of
+    `BACKENDS`, or `auto`.
 
-    A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0.
+    A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0. Under
+    autocast all three are cast to its type here, after whatever was folded into them. Raises `ConfigError` for shapes that do
+    not agree and for a backend that cannot run the call.
     """
-    T, S = q_BHTK.shape[-2], k_BHSK.shape[-2]
-    if causal and T > 1:
-        if visible is None and bias is None and T == S:
-            return scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, is_causal=True, scale=scale)
-        earlier_TS = torch.ones(T, S, dtype=torch.bool, device=q_BHTK.device).tril(S - T)
-        visible = earlier_TS if visible is None else visible & earlier_TS
-    if visible is None:
-        return scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=bias, scale=scale)
-    # Kernels differ on a row without keys (zero, the mean of all values, NaN), so such a row is opened for the kernel
-    # and its result cut off afterwards, forwards and backwards.
-    sees_some = visible.any(dim=-1, keepdim=True)
-    mask = visible | ~sees_some
-    if bias is not None:
-        mask = bias.masked_fill(~mask, float("-inf"))
-    return scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK, attn_mask=mask, scale=scale).masked_fill(~sees_some, 0.0)
+    _check(q_BHTK.shape, k_BHSK.shape, v_BHSK.shape)
+    T, S = q_BHTK.shape[2], k_BHSK.shape[2]
+    added = bias.dense(T, S) if bias is not None and not isinstance(bias, Tensor) else bias
+    if added is not None and added.ndim != 4:
+        raise ConfigError(f"the attention bias has shape {tuple(added.shape)}, but must have 4 dimensions, as [B, H, T, S] has")
+    device = q_BHTK.device
+    if torch.is_autocast_enabled(device.type):
+        dtype = torch.get_autocast_dtype(device.type)
+        q, k, v = (x.to(dtype) for x in (q_BHTK, k_BHSK, v_BHSK))
+        with torch.autocast(device.type, enabled=False):
+            return _run(q, k, v, mask, added, scale, backend)
+    return _run(q_BHTK, k_BHSK, v_BHSK, mask, added, scale, backend)
+
+
+def _run(q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None, scale: float | None, wanted: str) -> Tensor:
+    if bias is not None and bias.dtype != q.dtype:
+        bias = bias.to(q.dtype)
+    name = choose(describe(q, k, v, mask, bias), machine_of(q.device), wanted)
+    return _load(name)(q, k, v, mask=mask, bias=bias, scale=q.shape[-1] ** -0.5 if scale is None else scale)
+
+
+@functools.cache
+def _load(name: str) -> Callable[..., Tensor]:
+    module, _, function = BACKENDS[name].partition(":")
+    found: Callable[..., Tensor] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    return found
+
+
+def _check(q: torch.Size, k: torch.Size, v: torch.Size) -> None:
+    agree = len(q) == len(k) == len(v) == 4 and q[:2] == k[:2] == v[:2] and q[3] == k[3] and k[2] == v[2]
+    if not agree:
+        wanted = "must be [B, H, T, K], [B, H, S, K] and [B, H, S, K']"
+        raise ConfigError(f"queries {tuple(q)}, keys {tuple(k)} and values {tuple(v)} do not agree; they {wanted}")

@@ -12,28 +12,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ablate.nn.attention.masks import Mask
 
-def attention(
-    q_BHTK: Tensor,
-    k_BHSK: Tensor,
-    v_BHSK: Tensor,
-    *,
-    visible: Tensor | None = None,
-    causal: bool = False,
-    bias: Tensor | None = None,
-    scale: float | None = None,
-) -> Tensor:
+
+def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, *, mask: Mask, bias: Tensor | None, scale: float) -> Tensor:
     """`ablate.nn.attention.attention`, computed and returned in float64."""
     q, k, v = q_BHTK.double(), k_BHSK.double(), v_BHSK.double()
-    scores = (q.shape[-1] ** -0.5 if scale is None else scale) * (q @ k.transpose(-1, -2))
+    scores = scale * (q @ k.transpose(-1, -2))
     if bias is not None:
         scores = scores + bias.double()
-    seen = torch.ones_like(scores) if visible is None else visible.expand_as(scores).double()
-    if causal:
-        T, S = scores.shape[-2:]
-        seen = seen * (torch.arange(S)[None] <= torch.arange(T)[:, None] + S - T)
+    T, S = scores.shape[-2:]
+    seen = mask.dense(T, S, q.device)
+    # A weight of exactly 0 times infinity is no number, so what is hidden is left out before exp().
+    scores = scores.masked_fill(~seen, -torch.inf)
     # The softmax does not change when a constant is taken from a row; without it exp() overflows.
-    odds = seen * torch.exp(scores - scores.detach().amax(dim=-1, keepdim=True))
+    top = scores.detach().amax(dim=-1, keepdim=True)
+    odds = torch.exp(scores - top.masked_fill(top == -torch.inf, 0.0))
     total = odds.sum(dim=-1, keepdim=True)
     weights = odds / torch.where(total == 0, torch.ones_like(total), total)
     return weights @ v

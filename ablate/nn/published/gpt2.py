@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from ablate.config import Backbone
+from ablate.nn.attention import FULL, Causal, Mask
 from ablate.nn.transformer import Cache, SelfAttention, Sight
 
 INITIAL_SD = 0.02
@@ -40,14 +41,12 @@ class Gpt2(nn.Module):
         self.norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)
         self._initialize(backbone)
 
-    def forward(self, tokens_BT: Tensor, visible: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """`visible` and `cache` as in `ablate.nn.transformer.Encoder`."""
-        if visible is not None:
-            visible = visible[:, None, None, :] if visible.ndim == 2 else visible[:, None]
+    def forward(self, tokens_BT: Tensor, mask: Mask = FULL, cache: Cache | None = None) -> Tensor:
+        """`mask` narrows what is causal anyway; `cache` as in `ablate.nn.transformer.Encoder`."""
         first = cache.length if cache is not None else 0
         x_BTD = self.token(tokens_BT) + self.position.weight[first : first + tokens_BT.shape[1]]
         x_BTD = self.dropout(x_BTD)
-        sight = Sight(visible, causal=True, cache=cache)
+        sight = Sight(Causal() & mask, cache=cache)
         for block in self.blocks:
             x_BTD = block(x_BTD, sight)
         return self.norm(x_BTD)

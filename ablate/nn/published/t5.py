@@ -16,34 +16,17 @@ Shape letters: B batch, T decoder position, S encoder position, D width, H heads
 
 from __future__ import annotations
 
-import math
-
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
 from ablate.config import Backbone
-from ablate.nn.attention import attention
-from ablate.nn.decoder import Memory, same_document, split_layers
+from ablate.nn.attention import FULL, Causal, Mask, attention
+from ablate.nn.attention.biases import BUCKETS, Buckets
+from ablate.nn.attention.masks import same_document
+from ablate.nn.decoder import Memory, split_layers
 from ablate.nn.transformer import Cache
 
-BUCKETS, FARTHEST = 32, 128
 NORM_EPSILON = 1e-6
-
-
-def bucket(offset: Tensor, *, both_sides: bool) -> Tensor:
-    """The bucket, int64 in [0, BUCKETS), of key position minus query position."""
-    buckets, shift = BUCKETS, torch.zeros_like(offset)
-    if both_sides:
-        buckets //= 2
-        shift, distance = (offset > 0) * buckets, offset.abs()
-    else:
-        distance = (-offset).clamp(min=0)
-    single = buckets // 2
-    # Single precision in this order: the border of a bucket is then where the published code has it.
-    share = torch.log(distance.clamp(min=1).float() / single) / math.log(FARTHEST / single)
-    far = (single + (share * (buckets - single)).long()).clamp(max=buckets - 1)
-    return shift + torch.where(distance < single, distance, far)
 
 
 class RelativeBias(nn.Module):
@@ -56,10 +39,7 @@ class RelativeBias(nn.Module):
 
     def forward(self, queries: int, keys: int) -> Tensor:
         """The last query stands where the last key stands."""
-        place_S = torch.arange(keys, device=self.table.weight.device)
-        offset_TS = place_S - place_S[keys - queries :, None]
-        bias_1HTS: Tensor = self.table(bucket(offset_TS, both_sides=self.both_sides)).permute(2, 0, 1)[None]
-        return bias_1HTS
+        return Buckets(self.table.weight, self.both_sides).dense(queries, keys)
 
 
 class Attention(nn.Module):
@@ -81,14 +61,11 @@ class Attention(nn.Module):
         self,
         x_BTD: Tensor,
         keys_values: tuple[Tensor, Tensor],
-        visible: Tensor | None,
-        *,
+        mask: Mask,
         bias: Tensor | None = None,
-        causal: bool = False,
     ) -> Tensor:
         q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        bias = None if bias is None else bias.to(q.dtype)
-        z_BHTK = attention(q, *keys_values, visible=visible, causal=causal, bias=bias, scale=1.0)
+        z_BHTK = attention(q, *keys_values, mask=mask, bias=bias, scale=1.0)
         return self.out(z_BHTK.transpose(1, 2).flatten(2))
 
 
@@ -110,19 +87,18 @@ class Block(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        visible: Tensor | None,
+        mask: Mask,
         bias: Tensor,
         *,
         memory: tuple[Tensor, Tensor] | None = None,
-        across: Tensor | None = None,
+        across: Mask = FULL,
         cache: Cache | None = None,
     ) -> Tensor:
         normed_BTD = self.attention_norm(x_BTD)
         keys_values = self.attention.read(normed_BTD)
         if cache is not None:
             keys_values = cache.extend(self.layer, *keys_values)
-        causal = self.cross is not None
-        x_BTD = x_BTD + self.dropout(self.attention(normed_BTD, keys_values, visible, bias=bias, causal=causal))
+        x_BTD = x_BTD + self.dropout(self.attention(normed_BTD, keys_values, mask, bias))
         if self.cross is not None and self.cross_norm is not None and memory is not None:
             x_BTD = x_BTD + self.dropout(self.cross(self.cross_norm(x_BTD), memory, across))
         hidden_BTF = self.dropout(relu(self.up(self.feed_forward_norm(x_BTD))))
@@ -152,12 +128,11 @@ class T5Network(nn.Module):
 
     def encode(self, tokens_BS: Tensor, documents_BS: Tensor | None) -> Tensor:
         """Vectors [B, S, D]."""
-        visible = same_document(documents_BS, documents_BS)
-        visible = None if visible is None else visible[:, None]
+        mask = same_document(documents_BS, documents_BS)
         bias = self.encoder.bias(tokens_BS.shape[1], tokens_BS.shape[1])
         x_BSD = self.dropout(self.token(tokens_BS))
         for block in self.encoder.blocks:
-            x_BSD = block(x_BSD, visible, bias)
+            x_BSD = block(x_BSD, mask, bias)
         vectors_BSD: Tensor = self.dropout(self.encoder.norm(x_BSD))
         return vectors_BSD
 
@@ -168,10 +143,8 @@ class T5Network(nn.Module):
 
     def decode(self, tokens_BT: Tensor, memory: Memory, documents_BT: Tensor | None, cache: Cache | None = None) -> Tensor:
         """Vectors [B, T, D] that each see the memory, their own token and those before it; `cache` as in `Decoder`."""
-        own = None if cache is not None else same_document(documents_BT, documents_BT)
-        own = None if own is None else own[:, None]
+        own = Causal() & (FULL if cache is not None else same_document(documents_BT, documents_BT))
         across = same_document(documents_BT, memory.documents_BS)
-        across = None if across is None else across[:, None]
         length = tokens_BT.shape[1]
         bias = self.decoder.bias(length, length + (0 if cache is None else cache.length))
         x_BTD = self.dropout(self.token(tokens_BT))

@@ -29,7 +29,8 @@ from torch.nn.functional import gelu
 
 from ablate.config import Backbone, require
 from ablate.nn import flops
-from ablate.nn.attention import attention
+from ablate.nn.attention import FULL, Dense, Mask, attention
+from ablate.nn.attention.biases import TransformerXL
 from ablate.nn.two_stream import Visible, in_order, pairs
 
 INITIAL_SD = 0.02
@@ -43,7 +44,7 @@ class Relations(NamedTuple):
     """int64: row of the encodings for query and key."""
     differs_BTT: Tensor | None
     """bool: query and key belong to different segments; None leaves the segment term out."""
-    visible_BTT: Tensor | None
+    mask: Mask
 
 
 class Keys(NamedTuple):
@@ -79,17 +80,15 @@ class XlnetAttention(nn.Module):
 
     def forward(self, x_BMD: Tensor, keys: Keys, relations: Relations) -> Tensor:
         """What the places `x_BMD` read, [B, M, D]."""
-        q_BMD = self.query(x_BMD)
-        by_distance = self._split(q_BMD + self.distance_bias) @ keys.r_HNK.transpose(-1, -2)
-        bias = by_distance.gather(-1, relations.distance_BTT[:, None].expand(len(x_BMD), self.heads, -1, -1))
+        q_BMD, scale = self.query(x_BMD), self.head_width**-0.5
+        T, S = relations.distance_BTT.shape[1:]
+        bias = TransformerXL(self._split(q_BMD + self.distance_bias), keys.r_HNK, relations.distance_BTT, scale).dense(T, S)
         if relations.differs_BTT is not None:
             e_HKS = self._split(self.segment.weight[None])[0].transpose(-1, -2)
-            same, other = (self._split(q_BMD + self.segment_bias) @ e_HKS).unbind(-1)
+            same, other = (scale * (self._split(q_BMD + self.segment_bias) @ e_HKS)).unbind(-1)
             bias = bias + torch.where(relations.differs_BTT[:, None], other[..., None], same[..., None])
-        visible = None if relations.visible_BTT is None else relations.visible_BTT[:, None]
-        scale = self.head_width**-0.5
         q = self._split(q_BMD + self.content_bias)
-        z = attention(q, keys.k_BHTK, keys.v_BHTK, visible=visible, bias=scale * bias, scale=scale)
+        z = attention(q, keys.k_BHTK, keys.v_BHTK, mask=relations.mask, bias=bias, scale=scale)
         return self.out(z.transpose(1, 2).flatten(2))
 
     def _split(self, x_BTD: Tensor) -> Tensor:
@@ -146,21 +145,20 @@ class XlnetNetwork(nn.Module):
             places = tokens_BT.shape[1]
             context_B = torch.full((1,), places - memory - queries, device=tokens_BT.device)
             visible = in_order(places, queries, memory, context_B)
-        return self.streams(tokens_BT, positions_BT, visible.content_BTT, positions_BT[:, -queries:], visible.query_BMT, memory)
+        content, query = Dense(visible.content_BTT[:, None]), Dense(visible.query_BMT[:, None])
+        return self.streams(tokens_BT, positions_BT, content, positions_BT[:, -queries:], query, memory)
 
-    def encode(self, tokens_BT: Tensor, visible: Tensor | None = None) -> Tensor:
-        """The content stream over a text in its own order, everybody seeing everybody, [B, T, D]; `visible` as in `Encoder`."""
-        if visible is not None and visible.ndim == 2:
-            visible = visible[:, None]
-        return self.streams(tokens_BT, torch.arange(tokens_BT.shape[1], device=tokens_BT.device)[None], visible)
+    def encode(self, tokens_BT: Tensor, mask: Mask = FULL) -> Tensor:
+        """The content stream over a text in its own order, [B, T, D]."""
+        return self.streams(tokens_BT, torch.arange(tokens_BT.shape[1], device=tokens_BT.device)[None], mask)
 
     def streams(
         self,
         tokens_BT: Tensor,
         positions_BT: Tensor,
-        content_visible_BTT: Tensor | None,
+        content: Mask = FULL,
         query_positions_BM: Tensor | None = None,
-        query_visible_BMT: Tensor | None = None,
+        query: Mask = FULL,
         memory: int = 0,
         segments_BT: Tensor | None = None,
         query_segments_BM: Tensor | None = None,
@@ -173,9 +171,9 @@ class XlnetNetwork(nn.Module):
         places = tokens_BT.shape[1]
         encodings_ND = self.dropout(self.encodings[self.positions - places : self.positions + places - 1])
         h_BTD, g_BMD = self.dropout(self.token(tokens_BT)), None
-        of_content = _relations(positions_BT, positions_BT, segments_BT, segments_BT, content_visible_BTT)
+        of_content = _relations(positions_BT, positions_BT, segments_BT, segments_BT, content)
         if query_positions_BM is not None:
-            of_query = _relations(query_positions_BM, positions_BT, query_segments_BM, segments_BT, query_visible_BMT)
+            of_query = _relations(query_positions_BM, positions_BT, query_segments_BM, segments_BT, query)
             g_BMD = self.dropout(self.query.weight.expand(len(tokens_BT), query_positions_BM.shape[1], -1))
         for layer, block in enumerate(cast(Iterable[XlnetBlock], self.blocks)):
             if memory:
@@ -200,12 +198,12 @@ class XlnetNetwork(nn.Module):
 
 
 def _relations(
-    of_BM: Tensor, to_BT: Tensor, segments_of_BM: Tensor | None, segments_to_BT: Tensor | None, visible_BMT: Tensor | None
+    of_BM: Tensor, to_BT: Tensor, segments_of_BM: Tensor | None, segments_to_BT: Tensor | None, mask: Mask
 ) -> Relations:
     distance_BMT = of_BM[:, :, None] - to_BT[:, None, :] + to_BT.shape[1] - 1
     if segments_of_BM is None or segments_to_BT is None:
-        return Relations(distance_BMT, None, visible_BMT)
-    return Relations(distance_BMT, segments_of_BM[:, :, None] != segments_to_BT[:, None, :], visible_BMT)
+        return Relations(distance_BMT, None, mask)
+    return Relations(distance_BMT, segments_of_BM[:, :, None] != segments_to_BT[:, None, :], mask)
 
 
 def distance_encodings(positions: int, width: int) -> Tensor:

@@ -1,0 +1,282 @@
+"""Who sees whom, said by structure and not by a table of truth values.
+
+| mask | query t of T sees key s of S where | source |
+| --- | --- | --- |
+| Full | always | Devlin et al. 2019 |
+| Causal | s <= t + S - T: the last query sees every key, each earlier one a key less | Vaswani et al. 2017, section 3.2.3 |
+| Prefix | s < c, or as Causal | Raffel et al. 2020, section 3.2.1; the content stream of Yang et al. 2019 in sorted order |
+| Lengths | s < n(b): the rest of row b is padding | |
+| Documents | both belong to one document of row b | |
+| Dense | a tensor says so; the last resort | |
+
+`a & b` is where both hold. With T = S, Causal is the usual triangle; with T < S it is aligned to the lower right, the T last
+places of a text of S.
+
+A mask knows its pairs exactly, which is what arithmetic is counted by, and what part of the keys a block of queries can see
+at all, which is what a kernel may skip. Only `dense` writes the table down. Shapes: B rows, T queries, S keys.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Span(NamedTuple):
+    """What a block of queries sees: keys [first, last), all of those below `partly` and the others where a tile says so."""
+
+    first: int
+    last: int
+    partly: int
+
+
+class Mask(ABC):
+    """One of the masks below; comparable and without tensors where its definition needs none."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        """bool, broadcastable to [B, H, T, S]; True where a query sees a key."""
+
+    @abstractmethod
+    def span(self, begin: int, end: int, T: int, S: int) -> Span:
+        """What the queries [begin, end) see, whatever the row."""
+
+    def table(self, T: int, S: int, device: torch.device) -> Tensor:
+        """`dense`, written down once for all layers that ask this mask."""
+        kept: dict[tuple[int, int, torch.device], Tensor] = self.__dict__.setdefault("_tables", {})
+        if (T, S, device) not in kept:
+            kept[T, S, device] = self.dense(T, S, device)
+        return kept[T, S, device]
+
+    def tile(self, begin: int, end: int, span: Span, T: int, S: int, device: torch.device) -> Tensor:
+        """bool, broadcastable to [B, H, end - begin, span.last - span.partly]: which of the keys from `partly` on."""
+        seen = self.table(T, S, device)
+        return (seen if seen.shape[-2] == 1 else seen[..., begin:end, :])[..., span.partly : span.last]
+
+    def counts(self, T: int, S: int, device: torch.device) -> Tensor:
+        """Keys that each query sees, int64, broadcastable to [B, 1, T]."""
+        seen = self.dense(T, S, device)
+        return seen.sum(dim=-1) if seen.shape[-1] == S else seen.expand(*seen.shape[:-1], S).sum(dim=-1)
+
+    def pairs(self, B: int, T: int, S: int) -> int:
+        """Queries and keys of one head that see each other, in all rows together."""
+        counts = self.counts(T, S, torch.device("cpu"))
+        return int(counts.expand(B, 1, T).sum())
+
+    def leaves_none_blind(self, T: int, S: int) -> bool:
+        """True when it is known without looking that every query sees a key."""
+        return False
+
+    def __and__(self, other: Mask) -> Mask:
+        if isinstance(other, Full):
+            return self
+        return other if isinstance(self, Full) else Both(self, other)
+
+
+@dataclass(frozen=True)
+class Full(Mask):
+    """Everybody sees everybody."""
+
+    kind: ClassVar[str] = "full"
+
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        return torch.ones(1, 1, 1, S, dtype=torch.bool, device=device)
+
+    def span(self, begin: int, end: int, T: int, S: int) -> Span:
+        return Span(0, S, S)
+
+    def counts(self, T: int, S: int, device: torch.device) -> Tensor:
+        return torch.full((1, 1, 1), S, device=device)
+
+    def pairs(self, B: int, T: int, S: int) -> int:
+        return B * T * S
+
+    def leaves_none_blind(self, T: int, S: int) -> bool:
+        return S > 0
+
+
+@dataclass(frozen=True)
+class Prefix(Mask):
+    """The first `length` keys for all, then causal; `length` = 0 is `Causal`."""
+
+    kind: ClassVar[str] = "prefix"
+    length: int
+
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        seen = torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)
+        seen[:, : self.length] = True
+        return seen[None, None]
+
+    def span(self, begin: int, end: int, T: int, S: int) -> Span:
+        last, all_see = (min(S, max(self.length, place + S - T, 0)) for place in (end, begin + 1))
+        return Span(0, last, all_see)
+
+    def tile(self, begin: int, end: int, span: Span, T: int, S: int, device: torch.device) -> Tensor:
+        place_T = torch.arange(begin, end, device=device) + S - T
+        return (torch.arange(span.partly, span.last, device=device) <= place_T[:, None])[None, None]
+
+    def counts(self, T: int, S: int, device: torch.device) -> Tensor:
+        causal = torch.arange(1, T + 1, device=device) + S - T
+        return causal.clamp(min=min(max(self.length, 0), S), max=S)[None, None]
+
+    def pairs(self, B: int, T: int, S: int) -> int:
+        # Query t sees max(c, t + 1 + S - T) keys: c while t + 1 + S - T <= c, then an arithmetic series up to S.
+        c = min(self.length, S)
+        flat = min(max(c + T - S, 0), T)
+        first = flat + 1 + S - T
+        return B * (flat * c + (T - flat) * (first + S) // 2)
+
+    def leaves_none_blind(self, T: int, S: int) -> bool:
+        return S > 0 and (self.length > 0 or T <= S)
+
+
+@dataclass(frozen=True)
+class Causal(Prefix):
+    """Nobody sees what comes later."""
+
+    kind: ClassVar[str] = "causal"
+    length: int = 0
+
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        return torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)[None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Lengths(Mask):
+    """Row b has `lengths_B[b]` keys, the rest is padding at its end."""
+
+    kind: ClassVar[str] = "lengths"
+    lengths_B: Tensor
+
+    @cached_property
+    def bounds(self) -> tuple[int, int]:
+        """The shortest and the longest row; read from the device once."""
+        shortest, longest = self.lengths_B.aminmax()
+        return int(shortest), int(longest)
+
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        return (torch.arange(S, device=device) < self.lengths_B.to(device)[:, None])[:, None, None]
+
+    def span(self, begin: int, end: int, T: int, S: int) -> Span:
+        shortest, longest = self.bounds
+        return Span(0, min(longest, S), min(max(shortest, 0), S))
+
+    def counts(self, T: int, S: int, device: torch.device) -> Tensor:
+        return self.lengths_B.to(device).clamp(0, S)[:, None, None]
+
+    def leaves_none_blind(self, T: int, S: int) -> bool:
+        return self.bounds[0] > 0
+
+
+class Run(NamedTuple):
+    """Queries [begin, end) of a row that see keys [first, last) of it: one document."""
+
+    begin: int
+    end: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, eq=False)
+class Documents(Mask):
+    """Packed rows: a query sees the keys that bear its document's number."""
+
+    kind: ClassVar[str] = "documents"
+    queries_BT: Tensor
+    keys_BS: Tensor
+
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        return (self.queries_BT[:, :, None] == self.keys_BS[:, None, :])[:, None].to(device)
+
+    def span(self, begin: int, end: int, T: int, S: int) -> Span:
+        return Span(0, S, 0)
+
+    def leaves_none_blind(self, T: int, S: int) -> bool:
+        return self.queries_BT is self.keys_BS
+
+    @cached_property
+    def runs(self) -> list[list[Run]] | None:
+        """The documents of each row; None where a number comes back after another one, so that a document is no run."""
+        found = []
+        for queries, keys in zip(self.queries_BT.tolist(), self.keys_BS.tolist(), strict=True):
+            of_queries, of_keys = _runs(queries), _runs(keys)
+            if of_queries is None or of_keys is None:
+                return None
+            found.append([Run(*place, *of_keys.get(number, (0, 0))) for number, place in of_queries.items()])
+        return found
+
+
+def _runs(numbers: list[int]) -> dict[int, tuple[int, int]] | None:
+    """Number -> its places [begin, end)."""
+    found: dict[int, tuple[int, int]] = {}
+    begin = 0
+    for place, number in enumerate(numbers):
+        if place + 1 == len(numbers) or numbers[place + 1] != number:
+            if number in found:
+                return None
+            found[number] = (begin, place + 1)
+            begin = place + 1
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Mask):
+    """A table, bool, broadcastable to [B, H, T, S]."""
+
+    kind: ClassVar[str] = "dense"
+    visible: Tensor
+
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        return self.visible
+
+    def span(self, begin: int, end: int, T: int, S: int) -> Span:
+        return Span(0, S, 0)
+
+    def pairs(self, B: int, T: int, S: int) -> int:
+        heads = self.visible.shape[1]
+        return int(self.visible.expand(B, heads, T, S).sum()) // heads
+
+
+@dataclass(frozen=True, eq=False)
+class Both(Mask):
+    """Where both masks hold."""
+
+    kind: ClassVar[str] = "both"
+    left: Mask
+    right: Mask
+
+    def dense(self, T: int, S: int, device: torch.device) -> Tensor:
+        return self.left.dense(T, S, device) & self.right.dense(T, S, device)
+
+    def span(self, begin: int, end: int, T: int, S: int) -> Span:
+        a, b = (mask.span(begin, end, T, S) for mask in (self.left, self.right))
+        last = min(a.last, b.last)
+        return Span(max(a.first, b.first), last, min(a.partly, b.partly, last))
+
+    def tile(self, begin: int, end: int, span: Span, T: int, S: int, device: torch.device) -> Tensor:
+        return self.left.tile(begin, end, span, T, S, device) & self.right.tile(begin, end, span, T, S, device)
+
+
+def same_document(seeing_BT: Tensor | None, seen_BS: Tensor | None) -> Mask:
+    """Documents keep to themselves; everybody sees everybody where every row holds one."""
+    return Full() if seeing_BT is None or seen_BS is None else Documents(seeing_BT, seen_BS)
+
+
+def padding(visible_BS: Tensor) -> Mask:
+    """What is False is padding, which nobody sees."""
+    if bool(visible_BS.all()):
+        return Full()
+    gaps = bool((visible_BS[:, 1:] & ~visible_BS[:, :-1]).any())
+    return Dense(visible_BS[:, None, None]) if gaps else Lengths(visible_BS.sum(dim=1))
+
+
+def kind(mask: Mask) -> str:
+    """Words for a table: `causal & documents`."""
+    return f"{kind(mask.left)} & {kind(mask.right)}" if isinstance(mask, Both) else mask.kind

@@ -1,0 +1,128 @@
+"""Which backend runs a call: the first eligible one of a fixed list, unless one was asked for.
+
+The list is a static preference, so that the same call runs the same kernel everywhere and always; `ablate.nn.attention.tune`
+replaces it for one machine on request. Reasons, measured where they say so:
+
+- CPU, float32 and float64: `matmul` is the fastest from 64 to 2048 positions and the only fast one with a learned bias.
+- CPU, bfloat16: torch's fused kernel, because products in bfloat16 round the scores (relative error 1e-2 at logits of
+  standard deviation 3, against 2e-3); with a learned bias `matmul`, the fused one refuses it.
+- CUDA: cuDNN, then FlashAttention 2, then the memory-efficient kernel (NVIDIA's and FlashAttention's tables on Hopper: cuDNN
+  1.8 to 2 times FlashAttention 2 at head width 128); a learned bias goes to `biased`. Nothing here was measured on a GPU yet.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+from ablate.config import ConfigError
+from ablate.nn.attention import eligibility
+from ablate.nn.attention.eligibility import Call, Machine
+from ablate.nn.attention.masks import Mask, kind
+
+AUTO = "auto"
+_FORCED: ContextVar[str] = ContextVar("attention backend", default=AUTO)
+
+
+@contextmanager
+def backend(name: str) -> Iterator[None]:
+    """All attention inside runs on `name`; `ConfigError` at a call that it cannot run. `auto`: the fixed preference."""
+    if name != AUTO and name not in eligibility.RULES:
+        raise ConfigError(f"attention backend {name!r}; known: auto, {', '.join(eligibility.RULES)}")
+    token = _FORCED.set(name)
+    try:
+        yield
+    finally:
+        _FORCED.reset(token)
+
+
+def preference(call: Call, machine: Machine) -> tuple[str, ...]:
+    """Backends in the order in which they are asked."""
+    if machine.device == "cpu":
+        if call.dtype == "bfloat16" and call.bias != "learned":
+            return "sdpa:flash", "matmul", "sdpa:math"
+        return "matmul", "sdpa:flash", "sdpa:math"
+    if machine.device == "cuda":
+        if call.bias == "learned":
+            return "biased", "sdpa:efficient", "matmul", "sdpa:math"
+        if "documents" in call.mask and call.T >= 1024:
+            return "flex", "sdpa:cudnn", "sdpa:efficient", "matmul", "sdpa:math"
+        if call.masked and call.lower_right:
+            # cuDNN would be handed a table for these, and skips nothing of it.
+            return "sdpa:flash", "sdpa:cudnn", "sdpa:efficient", "matmul", "sdpa:math"
+        return "sdpa:cudnn", "sdpa:flash", "sdpa:efficient", "matmul", "sdpa:math"
+    return "sdpa:default", "matmul", "naive"
+
+
+def describe(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, mask: Mask, bias: Tensor | None) -> Call:
+    """The call as the rules see it."""
+    gradient = torch.is_grad_enabled()
+    learned = bias is not None and bias.requires_grad and gradient
+    return Call(
+        dtype=str(q_BHTK.dtype).removeprefix("torch."),
+        B=q_BHTK.shape[0],
+        H=q_BHTK.shape[1],
+        T=q_BHTK.shape[2],
+        S=k_BHSK.shape[2],
+        K=q_BHTK.shape[3],
+        value_width=v_BHSK.shape[3],
+        mask=kind(mask),
+        bias="learned" if learned else "none" if bias is None else "fixed",
+        gradient=gradient and (learned or q_BHTK.requires_grad or k_BHSK.requires_grad or v_BHSK.requires_grad),
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+    )
+
+
+def choose(call: Call, machine: Machine, wanted: str = AUTO) -> str:
+    """The backend for `call`. `ConfigError` when the wanted one, or all of them, cannot run it: with the reason."""
+    if wanted == AUTO:
+        wanted = _FORCED.get()
+    return _chosen(call, machine, wanted)
+
+
+@functools.lru_cache(maxsize=4096)
+def _chosen(call: Call, machine: Machine, wanted: str) -> str:
+    if wanted != AUTO:
+        if why := eligibility.refusal(wanted, call, machine):
+            able = ", ".join(eligibility.eligible(call, machine)) or "none"
+            raise ConfigError(
+                f"attention backend {wanted!r} cannot run {words(call)} on {machine.device}: it {why}; able: {able}"
+            )
+        return wanted
+    order = preference(call, machine)
+    for name in order:
+        if not eligibility.refusal(name, call, machine):
+            return name
+    whys = "; ".join(f"{name} {eligibility.refusal(name, call, machine)}" for name in order)
+    raise ConfigError(f"no attention backend can run {words(call)} on {machine.device}: {whys}")
+
+
+def words(call: Call) -> str:
+    """`float32 [2, 4, 128 x 128, 64], causal, learned bias`"""
+    bias = "" if call.bias == "none" else f", {call.bias} bias"
+    return f"{call.dtype} [{call.B}, {call.H}, {call.T} x {call.S}, {call.K}], {call.mask}{bias}"
+
+
+@functools.cache
+def machine_of(device: torch.device) -> Machine:
+    """The machine behind a device of torch's."""
+    version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+    assert len(version) == 2
+    if device.type != "cuda":
+        return Machine(device=device.type, torch=version)
+    return Machine(
+        device="cuda",
+        capability=torch.cuda.get_device_capability(device),
+        name=torch.cuda.get_device_name(device),
+        torch=version,
+        cudnn=torch.backends.cudnn.version() or 0,
+        triton=importlib.util.find_spec("triton") is not None,
+        flash_3=importlib.util.find_spec("flash_attn_interface") is not None,
+        flash_4=importlib.util.find_spec("flash_attn") is not None and importlib.util.find_spec("flash_attn.cute") is not None,
+    )
