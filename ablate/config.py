@@ -83,8 +83,14 @@ class Backbone:
     bias: bool = True
     """Bias vectors in the blocks' matrices and norms. Chowdhery et al. 2022, section 2: none, for the same quality."""
     dropout: float = 0.0
+    attention_scale: Literal["inverse-sqrt", "inverse", "none", "learned", "qk-norm", "qk-norm-fixed", "log-length"] = (
+        "inverse-sqrt"
+    )
+    """What multiplies the product of a query and a key: `ablate.nn.attention.scales`."""
+    attention_scale_factor: float = 1.0
+    """A constant times that; with `none` the scale itself."""
     kind: Literal["controlled", "published"] = "controlled"
-    """`published`: the architecture of the objective's paper at this size; `positions`, `norm`, `bias` are then the paper's."""
+    """`published`: the architecture of the objective's paper at this size; positions, norm, bias and scale are then the paper's."""
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "feed_forward"):
@@ -97,6 +103,7 @@ class Backbone:
             f"2 x heads = {2 * self.heads} times a whole number, because rotary positions turn pairs of features",
         )
         require(0 <= self.dropout < 1, "backbone.dropout", self.dropout, "in [0, 1)")
+        require(self.attention_scale_factor > 0, "backbone.attention_scale_factor", self.attention_scale_factor, "positive")
 
 
 @dataclass(frozen=True, kw_only=True)

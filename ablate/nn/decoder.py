@@ -27,7 +27,7 @@ from ablate.nn.attention import FULL, Causal, Mask, attention
 from ablate.nn.attention.masks import same_document
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
-from ablate.nn.transformer import PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize, norm
+from ablate.nn.transformer import PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize, norm, scale_for
 
 
 class Memory(NamedTuple):
@@ -50,9 +50,9 @@ def positions_within(documents_BT: Tensor) -> Tensor:
 class CrossAttention(nn.Module):
     """Queries of the decoder, keys and values of the encoder."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, context: int) -> None:
         super().__init__()
-        self.heads = backbone.heads
+        self.heads, self.scale = backbone.heads, scale_for(backbone, context)
         self.query = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
         self.key_value = nn.Linear(backbone.width, 2 * backbone.width, bias=backbone.bias)
         self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
@@ -64,7 +64,9 @@ class CrossAttention(nn.Module):
 
     def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], mask: Mask) -> Tensor:
         q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        merged_BTD: Tensor = self.out(attention(q, *keys_values, mask=mask).transpose(1, 2).flatten(2))
+        q, k, number = self.scale(q, keys_values[0], mask)
+        z_BHTK = attention(q, k, keys_values[1], mask=mask, scale=number)
+        merged_BTD: Tensor = self.out(z_BHTK.transpose(1, 2).flatten(2))
         return merged_BTD
 
 
@@ -75,7 +77,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.pre_norm = backbone.norm == "pre"
         self.stack = Encoder(backbone, context)
-        self.cross = nn.ModuleList(CrossAttention(backbone) for _ in range(backbone.layers))
+        self.cross = nn.ModuleList(CrossAttention(backbone, context) for _ in range(backbone.layers))
         self.cross_norm = nn.ModuleList(norm(backbone) for _ in range(backbone.layers))
 
     @property

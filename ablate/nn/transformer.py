@@ -27,11 +27,14 @@ from torch.nn.functional import gelu
 
 from ablate.config import Backbone
 from ablate.nn.attention import FULL, Mask, attention
+from ablate.nn.attention.scales import Scale, scale_of
 from ablate.nn.positions import alibi_bias, rotary_tables, rotate
 
 PUBLISHED_SD, PUBLISHED_WIDTH = 0.02, 768
 NORM_EPSILON = 1e-12
 """Added to the variance; BERT's value."""
+LONG = 512
+"""Tokens of a text where nothing says how long it is."""
 
 
 class Cache:
@@ -69,9 +72,10 @@ class Sight(NamedTuple):
 class SelfAttention(nn.Module):
     """[B, T, D] -> [B, T, D]; queries, keys and values come from one matrix product."""
 
-    def __init__(self, backbone: Backbone, layer: int = 0) -> None:
+    def __init__(self, backbone: Backbone, layer: int = 0, context: int = LONG) -> None:
         super().__init__()
         self.heads, self.layer = backbone.heads, layer
+        self.scale = scale_for(backbone, context)
         self.qkv = nn.Linear(backbone.width, 3 * backbone.width, bias=backbone.bias)
         self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
@@ -86,6 +90,11 @@ class SelfAttention(nn.Module):
         q, k = rotate(qk.view(B, T, 2, self.heads, D // self.heads), *turn).permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v.view(B, T, self.heads, D // self.heads).transpose(1, 2)
 
+    def read(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None) -> Tensor:
+        """What the queries make of the values they see, [B, H, T, K]."""
+        q, k, number = self.scale(q, k, mask)
+        return attention(q, k, v, mask=mask, bias=bias, scale=number)
+
     def merge(self, z_BHTK: Tensor) -> Tensor:
         """The heads' averages side by side through the output matrix, [B, T, D]."""
         return self.out(z_BHTK.transpose(1, 2).flatten(2))
@@ -94,7 +103,15 @@ class SelfAttention(nn.Module):
         q, k, v = self.project(x_BTD, sight.turn)
         if sight.cache is not None:
             k, v = sight.cache.extend(self.layer, k, v)
-        return self.merge(attention(q, k, v, mask=sight.mask, bias=sight.bias))
+        return self.merge(self.read(q, k, v, sight.mask, sight.bias))
+
+
+def scale_for(backbone: Backbone, context: int) -> Scale:
+    """The backbone's scaling of the scores; a published architecture has its own."""
+    name, factor = backbone.attention_scale, backbone.attention_scale_factor
+    if backbone.kind == "published":
+        name, factor = "inverse-sqrt", 1.0
+    return scale_of(name, factor, backbone.heads, backbone.width // backbone.heads, context)
 
 
 def norm(backbone: Backbone) -> nn.LayerNorm:
@@ -117,10 +134,10 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """One layer."""
 
-    def __init__(self, backbone: Backbone, layer: int = 0) -> None:
+    def __init__(self, backbone: Backbone, layer: int = 0, context: int = LONG) -> None:
         super().__init__()
         self.pre_norm = backbone.norm == "pre"
-        self.attention = SelfAttention(backbone, layer)
+        self.attention = SelfAttention(backbone, layer, context)
         self.attention_norm = norm(backbone)
         self.feed_forward = FeedForward(backbone)
         self.feed_forward_norm = norm(backbone)
@@ -143,7 +160,7 @@ class Encoder(nn.Module):
 
     def __init__(self, backbone: Backbone, context: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(backbone, layer) for layer in range(backbone.layers))
+        self.blocks = nn.ModuleList(Block(backbone, layer, context) for layer in range(backbone.layers))
         self.norm = norm(backbone) if backbone.norm == "pre" else nn.Identity()
         self.positions = backbone.positions
         # Not in the state: they follow from the configuration.

@@ -23,7 +23,7 @@ Shape letters: B batch, T place in the row, memory included, D width, M places w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, cast
 
 import torch
@@ -32,10 +32,13 @@ from torch.nn.functional import linear
 
 from ablate.config import Backbone
 from ablate.nn import flops
-from ablate.nn.attention import FULL, Causal, Dense, Mask, Prefix, attention
+from ablate.nn.attention import FULL, Causal, Dense, Mask, Prefix
 from ablate.nn.embedding import Embedding
 from ablate.nn.positions import rotate
 from ablate.nn.transformer import Block, Encoder, SelfAttention, initialize
+
+Read = Callable[[Tensor, Tensor, Tensor, Mask, Tensor | None], Tensor]
+"""`SelfAttention.read`"""
 
 
 class Visible(NamedTuple):
@@ -97,14 +100,15 @@ class TwoStream(nn.Module):
                 h_BTD = torch.cat([h_BTD[:, :memory].detach(), h_BTD[:, memory:]], dim=1)
             q, k, v = block.attention.project(_entering(block, h_BTD), turn)
             g = _queries(block.attention, _entering(block, g_BMD), query_turn)
-            read_g = _before(g, k, v, query_bias) if masks is None else attention(g, k, v, mask=masks[1], bias=query_bias)
+            read = block.attention.read
+            read_g = _before(read, g, k, v, query_bias) if masks is None else read(g, k, v, masks[1], query_bias)
             g_BMD = _leaving(block, g_BMD, block.attention.merge(read_g))
             if layer + 1 == len(self.encoder.blocks):
                 break
             if masks is None:
-                read_h = _up_to(q, k, v, bias, memory, context=tokens_BT.shape[1] - memory - queries)
+                read_h = _up_to(read, q, k, v, bias, memory, context=tokens_BT.shape[1] - memory - queries)
             else:
-                read_h = attention(q, k, v, mask=masks[0], bias=bias)
+                read_h = read(q, k, v, masks[0], bias)
             h_BTD = _leaving(block, h_BTD, block.attention.merge(read_h))
         return self.encoder.norm(g_BMD)
 
@@ -150,15 +154,15 @@ def _queries(weights: SelfAttention, x_BMD: Tensor, turn: tuple[Tensor, Tensor] 
     return (q if turn is None else rotate(q, *turn))[:, :, 0].transpose(1, 2)
 
 
-def _before(g: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+def _before(read: Read, g: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """The query stream: each place sees those before it, so the last key is nobody's."""
-    return attention(g, k[..., :-1, :], v[..., :-1, :], mask=Causal(), bias=None if bias is None else bias[..., :-1])
+    return read(g, k[..., :-1, :], v[..., :-1, :], Causal(), None if bias is None else bias[..., :-1])
 
 
-def _up_to(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, memory: int, context: int) -> Tensor:
+def _up_to(read: Read, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, memory: int, context: int) -> Tensor:
     """The content stream: memory sees memory, context sees both, and every further place sees itself and those before it."""
     if memory == 0:
-        return attention(q, k, v, mask=Prefix(context), bias=bias)
+        return read(q, k, v, Prefix(context), bias)
     early, late = (None, None) if bias is None else (bias[..., :memory, :memory], bias[..., memory:, :])
-    of_memory = attention(q[..., :memory, :], k[..., :memory, :], v[..., :memory, :], bias=early)
-    return torch.cat([of_memory, attention(q[..., memory:, :], k, v, mask=Prefix(memory + context), bias=late)], dim=-2)
+    of_memory = read(q[..., :memory, :], k[..., :memory, :], v[..., :memory, :], FULL, early)
+    return torch.cat([of_memory, read(q[..., memory:, :], k, v, Prefix(memory + context), late)], dim=-2)

@@ -253,9 +253,7 @@ def test_flops_are_what_torch_counts(places: int, queries: int, memory: int) -> 
     with backend("naive"), counter:
         model(drawn.sorted_BT, drawn.columns_BT, queries, memory=memory)
     # The counter knows the shapes of the calls and not that they are causal.
-    context = places - queries - memory
-    content = (memory + context > 1) * (memory**2 + context * (memory + context)) + queries * places
-    content += (memory + context == 1) * places
+    content = memory**2 + (places - memory) * places
     seen_content, seen_query = two_stream.pairs(places, queries, memory)
     unseen = (backbone.layers - 1) * (content - seen_content) + backbone.layers * (queries * (places - 1) - seen_query)
     by_formula = model.forward_flops(backbone, B, places, queries, memory) + B * 4 * unseen * backbone.width

@@ -14,7 +14,7 @@ from ablate.config import Backbone, ConfigError
 from ablate.data.tokenizer import PAD, Vocabulary
 from ablate.data.windows import Pair, Window
 from ablate.interop import bert as names
-from ablate.objectives.bert import Bert, BertBatch
+from ablate.objectives.bert import Bert, BertBatch, _mask
 from ablate.seeds import generator
 
 transformers = pytest.importorskip("transformers")
@@ -81,7 +81,7 @@ class TestAgainstTransformers:
         result, losses = run(theirs, batch), ours.losses(batch)
         assert float(losses.loss.detach()) == pytest.approx(float(result.loss.detach()), abs=3e-6)
 
-        hidden = ours._hidden(batch.inputs_BT, batch.segments_BT, batch.visible_BT)
+        hidden = ours._hidden(batch.inputs_BT, batch.segments_BT, _mask(batch))
         seen = torch.ones_like(batch.inputs_BT, dtype=torch.bool) if batch.visible_BT is None else batch.visible_BT
         every = seen.flatten().nonzero().flatten()
         logits = result.logits if task == "off" else result.prediction_logits
