@@ -69,6 +69,9 @@ class Data:
             choose(self.tokenizer, TOKENIZERS, "tokenizer")
 
 
+AttentionScale = Literal["inverse-sqrt", "inverse", "none", "learned", "qk-norm", "qk-norm-fixed", "log-length"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
     """The network under an objective: the one transformer that all share, or the architecture of its paper."""
@@ -83,14 +86,12 @@ class Backbone:
     bias: bool = True
     """Bias vectors in the blocks' matrices and norms. Chowdhery et al. 2022, section 2: none, for the same quality."""
     dropout: float = 0.0
-    attention_scale: Literal["inverse-sqrt", "inverse", "none", "learned", "qk-norm", "qk-norm-fixed", "log-length"] = (
-        "inverse-sqrt"
-    )
+    attention_scale: AttentionScale = "inverse-sqrt"
     """What multiplies the product of a query and a key: `ablate.nn.attention.scales`."""
     attention_scale_factor: float = 1.0
     """A constant times that; with `none` the scale itself."""
     kind: Literal["controlled", "published"] = "controlled"
-    """`published`: the architecture of the objective's paper at this size; positions, norm, bias and scale are then the paper's."""
+    """`published`: the architecture of the objective's paper at this size; positions, norm, bias, scale are then the paper's."""
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "feed_forward"):

@@ -12,12 +12,12 @@ K is the head width, n the keys that a query sees, f the factor (`backbone.atten
 | qk-norm-fixed | f sqrt K cos(q, k) | |
 | log-length | f t log n <q, k> / sqrt K, t from 1 / log(context) on | Nakanishi 2025 (SSMax), section 3 |
 
-sqrt K cos(q, k) is <q, k> / sqrt K of vectors normalised to a mean square of 1 (RMSNorm without gains). Taking t log n from the scores
-instead of multiplying would change nothing: a softmax is the same when a constant is added to a row.
+sqrt K cos(q, k) is <q, k> / sqrt K of vectors normalised to a mean square of 1 (RMSNorm without gains). Taking t log n from
+the scores instead of multiplying would change nothing: a softmax is the same when a constant is added to a row.
 
-A plain number is left to the kernel, which multiplies in single precision. What depends on a head or a query is multiplied into q
-in the precision it has, before it is cast for a kernel: 16-bit numbers that are rounded, scaled and rounded again cost three times
-the error. t is kept as its logarithm, so it stays positive.
+A plain number is left to the kernel, which multiplies in single precision. What depends on a head or a query is multiplied
+into q in the precision it has, before it is cast for a kernel: 16-bit numbers that are rounded, scaled and rounded again cost
+three times the error. t is kept as its logarithm, so it stays positive.
 
 Shape letters: B batch, T query position, S key position, H heads, K head width.
 """
@@ -25,15 +25,15 @@ Shape letters: B batch, T query position, S key position, H heads, K head width.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ablate.config import AttentionScale
 from ablate.nn.attention.masks import Mask
 
-Scaling = Literal["inverse-sqrt", "inverse", "none", "learned", "qk-norm", "qk-norm-fixed", "log-length"]
 SMALLEST_NORM = 1e-6
 
 
@@ -86,7 +86,7 @@ class LogLength(Scale):
         return scaled_rows(q_BHTK, self.log_temperature_H.exp()[:, None, None] * log_n[..., None]), k_BHSK, self.number
 
 
-def scale_of(scaling: Scaling, factor: float, heads: int, head_width: int, context: int) -> Scale:
+def scale_of(scaling: AttentionScale, factor: float, heads: int, head_width: int, context: int) -> Scale:
     """The scaling of this name; `context`: how long the texts are, for the start of `log-length`."""
     root = math.sqrt(head_width)
     if scaling == "learned":
