@@ -86,25 +86,36 @@ class Backbone:
     bias: bool = True
     """Bias vectors in the blocks' matrices and norms. Chowdhery et al. 2022, section 2: none, for the same quality."""
     dropout: float = 0.0
+    key_width: int = 0
+    """Width of a head's queries and keys; 0: width / heads, which the width of its values always is."""
     attention_scale: AttentionScale = "inverse-sqrt"
     """What multiplies the product of a query and a key: `ablate.nn.attention.scales`."""
     attention_scale_factor: float = 1.0
     """A constant times that; with `none` the scale itself."""
     kind: Literal["controlled", "published"] = "controlled"
-    """`published`: the architecture of the objective's paper at this size; positions, norm, bias, scale are then the paper's."""
+    """`published`: the architecture of the objective's paper at this size; positions, norm, bias, scale are then its own."""
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "feed_forward"):
             require(getattr(self, name) >= 1, f"backbone.{name}", getattr(self, name), "at least 1")
         require(self.width % self.heads == 0, "backbone.width", self.width, f"a multiple of heads = {self.heads}")
+        require(self.key_width >= 0, "backbone.key_width", self.key_width, "at least 1, or 0 for width / heads")
+        turned = self.kind == "controlled" and self.positions == "rotary"
         require(
-            self.kind == "published" or self.positions != "rotary" or (self.width // self.heads) % 2 == 0,
+            not turned or self.key_width > 0 or (self.width // self.heads) % 2 == 0,
             "backbone.width",
             self.width,
             f"2 x heads = {2 * self.heads} times a whole number, because rotary positions turn pairs of features",
         )
+        even = "even, because rotary positions turn pairs of features"
+        require(not turned or self.key_width % 2 == 0, "backbone.key_width", self.key_width, even)
         require(0 <= self.dropout < 1, "backbone.dropout", self.dropout, "in [0, 1)")
         require(self.attention_scale_factor > 0, "backbone.attention_scale_factor", self.attention_scale_factor, "positive")
+
+    @property
+    def head_keys(self) -> int:
+        """Features by which a head compares a query with a key."""
+        return self.key_width if self.key_width and self.kind == "controlled" else self.width // self.heads
 
 
 @dataclass(frozen=True, kw_only=True)

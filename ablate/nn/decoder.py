@@ -53,13 +53,15 @@ class CrossAttention(nn.Module):
     def __init__(self, backbone: Backbone, context: int) -> None:
         super().__init__()
         self.heads, self.scale = backbone.heads, scale_for(backbone, context)
-        self.query = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
-        self.key_value = nn.Linear(backbone.width, 2 * backbone.width, bias=backbone.bias)
+        self.keys = backbone.heads * backbone.head_keys
+        self.query = nn.Linear(backbone.width, self.keys, bias=backbone.bias)
+        self.key_value = nn.Linear(backbone.width, self.keys + backbone.width, bias=backbone.bias)
         self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
     def read(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values, each [B, H, S, K]."""
-        k, v = self.key_value(memory_BSD).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        parts = self.key_value(memory_BSD).split([self.keys, memory_BSD.shape[2]], dim=2)
+        k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         return k, v
 
     def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], mask: Mask) -> Tensor:
@@ -176,8 +178,9 @@ def forward_flops(backbone: Backbone, batch: int, source: int, length: int) -> i
     """Of both halves on `batch` rows of `source` tokens read and `length` written, embeddings and head excluded."""
     reading, writing = split_layers(backbone)
     width = backbone.width
-    queries_and_output = 2 * flops.linear(batch * length, width, width)
-    keys_and_values = flops.linear(batch * source, width, 2 * width)
-    scores_and_averages = 2 * 2 * batch * length * source * width
-    across = writing.layers * (queries_and_output + keys_and_values + scores_and_averages)
+    keys = backbone.heads * backbone.head_keys
+    queries_and_output = flops.linear(batch * length, width, keys) + flops.linear(batch * length, width, width)
+    keys_and_values = flops.linear(batch * source, width, keys + width)
+    pairs = flops.core(backbone, batch * length * source)
+    across = writing.layers * (queries_and_output + keys_and_values + pairs)
     return flops.encoder(reading, batch, source) + flops.encoder(writing, batch, length, causal=True) + across

@@ -5,6 +5,8 @@ Forward, for N = B x T positions of width D, L layers and a feed-forward layer o
     per layer   2 N (3 D D)  queries, keys, values    2 N (D D)  output
                 2 (2 N T D)  scores and averages      2 (2 N D F)  feed-forward
 
+with H K in place of D for queries, keys and scores where a head's keys have a width K of their own.
+
 Causal attention is counted by the pairs that see each other, B T (T + 1) / 2 instead of N T; documents packed into one
 row are not told apart. An LSTM layer of H units that reads vectors of width I takes 2 N (4 H (I + H)).
 
@@ -29,11 +31,16 @@ def linear(positions: int, width_in: int, width_out: int) -> int:
 def encoder(backbone: Backbone, batch: int, length: int, causal: bool = False) -> int:
     """Forward FLOPs of the encoder on `batch` windows of `length` tokens, embeddings and heads excluded."""
     positions, width = batch * length, backbone.width
-    projections = linear(positions, width, 3 * width) + linear(positions, width, width)
+    keys = backbone.heads * backbone.head_keys
+    projections = linear(positions, width, 2 * keys + width) + linear(positions, width, width)
     pairs = batch * (length * (length + 1) // 2 if causal else length * length)
-    scores_and_averages = 2 * 2 * pairs * width
     feed_forward = 2 * linear(positions, width, backbone.feed_forward * width)
-    return backbone.layers * (projections + scores_and_averages + feed_forward)
+    return backbone.layers * (projections + core(backbone, pairs) + feed_forward)
+
+
+def core(backbone: Backbone, pairs: int) -> int:
+    """Scores and averages of one layer's attention, by pairs of a query and a key."""
+    return 2 * pairs * (backbone.heads * backbone.head_keys + backbone.width)
 
 
 def lstm(positions: int, width_in: int, hidden: int, layers: int) -> int:

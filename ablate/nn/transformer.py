@@ -76,7 +76,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads, self.layer = backbone.heads, layer
         self.scale = scale_for(backbone, context)
-        self.qkv = nn.Linear(backbone.width, 3 * backbone.width, bias=backbone.bias)
+        self.keys = backbone.heads * backbone.head_keys
+        self.qkv = nn.Linear(backbone.width, 2 * self.keys + backbone.width, bias=backbone.bias)
         self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
     def project(self, x_BTD: Tensor, turn: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,10 +85,11 @@ class SelfAttention(nn.Module):
         B, T, D = x_BTD.shape
         # Split, because the gradients then come back in one copy; indexing would add up three tensors of zeros.
         if turn is None:
-            q, k, v = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in self.qkv(x_BTD).split(D, dim=2))
+            parts = self.qkv(x_BTD).split([self.keys, self.keys, D], dim=2)
+            q, k, v = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in parts)
             return q, k, v
-        qk, v = self.qkv(x_BTD).split([2 * D, D], dim=2)
-        q, k = rotate(qk.view(B, T, 2, self.heads, D // self.heads), *turn).permute(2, 0, 3, 1, 4).unbind(0)
+        qk, v = self.qkv(x_BTD).split([2 * self.keys, D], dim=2)
+        q, k = rotate(qk.view(B, T, 2, self.heads, -1), *turn).permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v.view(B, T, self.heads, D // self.heads).transpose(1, 2)
 
     def read(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None) -> Tensor:
@@ -111,7 +113,7 @@ def scale_for(backbone: Backbone, context: int) -> Scale:
     name, factor = backbone.attention_scale, backbone.attention_scale_factor
     if backbone.kind == "published":
         name, factor = "inverse-sqrt", 1.0
-    return scale_of(name, factor, backbone.heads, backbone.width // backbone.heads, context)
+    return scale_of(name, factor, backbone.heads, backbone.head_keys, context)
 
 
 def norm(backbone: Backbone) -> nn.LayerNorm:
@@ -168,7 +170,7 @@ class Encoder(nn.Module):
             # With this base the slowest pair turns by about one radian over the context, so every pair tells positions
             # apart. The published base, 10000, is meant for contexts of 512 and more: at 64 it leaves half of the pairs idle
             # and learns later (as above, seeds 0 and 1: 0.76 and 0.87 nats below the unigram, against 0.90 and 0.89).
-            cosine, signed_sine = rotary_tables(context, backbone.width // backbone.heads, base=context)
+            cosine, signed_sine = rotary_tables(context, backbone.head_keys, base=context)
             self.register_buffer("cosine", cosine[:, None, None], persistent=False)
             self.register_buffer("signed_sine", signed_sine[:, None, None], persistent=False)
         elif backbone.positions == "alibi":

@@ -118,12 +118,12 @@ class TwoStream(nn.Module):
 
     def forward_flops(self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0) -> int:
         """Forward FLOPs by formula, see `ablate.nn.flops`."""
-        width, layers = backbone.width, backbone.layers
+        width, layers, keys = backbone.width, backbone.layers, backbone.heads * backbone.head_keys
         content_pairs, query_pairs = pairs(places, queries, memory)
         after = flops.linear(1, width, width) + 2 * flops.linear(1, width, backbone.feed_forward * width)
-        content = places * after + 2 * 2 * content_pairs * width
-        query = queries * (flops.linear(1, width, width) + after) + 2 * 2 * query_pairs * width
-        return rows * (layers * (places * flops.linear(1, width, 3 * width) + query) + (layers - 1) * content)
+        content = places * after + flops.core(backbone, content_pairs)
+        query = queries * (flops.linear(1, width, keys) + after) + flops.core(backbone, query_pairs)
+        return rows * (layers * (places * flops.linear(1, width, 2 * keys + width) + query) + (layers - 1) * content)
 
     def _start(self, positions_BM: Tensor) -> Tensor:
         """w, embedded as a token is: with its position where positions are learned, normalised, dropped."""
@@ -148,9 +148,9 @@ def _leaving(block: Block, x_BTD: Tensor, read_BTD: Tensor) -> Tensor:
 
 def _queries(weights: SelfAttention, x_BMD: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:
     """Queries [B, H, M, K] by the content stream's weights."""
-    B, M, D = x_BMD.shape
-    bias = None if weights.qkv.bias is None else weights.qkv.bias[:D]
-    q = linear(x_BMD, weights.qkv.weight[:D], bias).view(B, M, 1, weights.heads, D // weights.heads)
+    B, M, _ = x_BMD.shape
+    bias = None if weights.qkv.bias is None else weights.qkv.bias[: weights.keys]
+    q = linear(x_BMD, weights.qkv.weight[: weights.keys], bias).view(B, M, 1, weights.heads, -1)
     return (q if turn is None else rotate(q, *turn))[:, :, 0].transpose(1, 2)
 
 

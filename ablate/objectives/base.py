@@ -54,6 +54,7 @@ class Objective(LightningModule, ABC):
         super().__init__()
         self.config, self.backbone, self.vocabulary, self.context = config, backbone, vocabulary, context
         self.optimization = Optimization()
+        self.seed = 0
         self.last_losses: Losses | None = None
         """Losses of the latest training step, detached, for whoever wants to log them."""
 
@@ -63,7 +64,7 @@ class Objective(LightningModule, ABC):
         if not isinstance(run.objective, cls.Config):
             raise ConfigError(f"objective = {run.objective!r}, but {cls.__name__} takes a {cls.__name__}.Config")
         model = cls(run.objective, run.backbone, vocabulary, run.data.context)
-        model.optimization = run.optimization
+        model.optimization, model.seed = run.optimization, run.seed
         return model
 
     @classmethod

@@ -12,6 +12,7 @@ T x K and not T x S. Attention weights are never dropped, because that alone wou
 | masks, biases, scales | what a call may ask for |
 | reference, naive, matmul, sdpa, flex, biased, flash | the backends |
 | eligibility, selection, tune | which of them runs |
+| observation | a look at the scores of a running model |
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from torch import Tensor
 from ablate.config import ConfigError
 from ablate.nn.attention.biases import Bias
 from ablate.nn.attention.masks import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix
+from ablate.nn.attention.observation import WATCHERS, Seen
 from ablate.nn.attention.selection import AUTO, backend, choose, describe, machine_of
 
 __all__ = ["FULL", "Both", "Causal", "Dense", "Documents", "Full", "Lengths", "Mask", "Prefix", "attention", "backend"]
@@ -85,8 +87,11 @@ def attention(
 def _run(q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None, scale: float | None, wanted: str) -> Tensor:
     if bias is not None and bias.dtype != q.dtype:
         bias = bias.to(q.dtype)
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    for watcher in WATCHERS:
+        watcher(Seen(q, k, mask, bias, scale))
     name = choose(describe(q, k, v, mask, bias), machine_of(q.device), wanted)
-    return _load(name)(q, k, v, mask=mask, bias=bias, scale=q.shape[-1] ** -0.5 if scale is None else scale)
+    return _load(name)(q, k, v, mask=mask, bias=bias, scale=scale)
 
 
 @functools.cache
