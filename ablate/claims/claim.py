@@ -23,10 +23,14 @@ class Claim:
     """The expected order in symbols, e.g. `yardstick(0.40) better than yardstick(0.15)`."""
     figures: tuple[Figure, ...] = ()
     contrast: Contrast = ()
+    without_figures: str = ""
+    """Why no figure is registered: the claim is then one of direction alone."""
     waits_for: str = ""
     """The arms or yardsticks without which it cannot be tested; empty when there is a contrast."""
 
     def __post_init__(self) -> None:
         reference(self.citekey)
+        figured = bool(self.figures) != bool(self.without_figures)
+        require(figured, f"claim {self.id}: without_figures", self.without_figures, "given when there is no figure, and only then")
         alone = bool(self.contrast) != bool(self.waits_for)
         require(alone, f"claim {self.id}: waits_for", self.waits_for, "given when there is no contrast, and only then")

@@ -86,5 +86,38 @@ _ALL = (
         venue="JMLR 21",
         arxiv="1910.10683",
     ),
+    Reference(
+        key="vaswani2017",
+        authors="Ashish Vaswani, Noam Shazeer, Niki Parmar, Jakob Uszkoreit, Llion Jones, Aidan N. Gomez, Łukasz Kaiser, "
+        "Illia Polosukhin",
+        year=2017,
+        title="Attention Is All You Need",
+        venue="NeurIPS 2017",
+        arxiv="1706.03762",
+    ),
+    Reference(
+        key="rybakov2024",
+        authors="Oleg Rybakov, Mike Chrzanowski, Peter Dykas, Jinze Xue, Ben Lanir",
+        year=2024,
+        title="Methods of improving LLM training stability",
+        venue="arXiv preprint",
+        arxiv="2410.16682",
+    ),
+    Reference(
+        key="jordan2024",
+        authors="Keller Jordan and contributors",
+        year=2024,
+        title="modded-nanogpt: speedrunning the NanoGPT baseline",
+        venue="GitHub repository, README at commit f411b3d",
+        url="https://github.com/KellerJordan/modded-nanogpt",
+    ),
+    Reference(
+        key="nakanishi2025",
+        authors="Ken M. Nakanishi",
+        year=2025,
+        title="Scalable-Softmax Is Superior for Attention",
+        venue="arXiv preprint",
+        arxiv="2501.19399",
+    ),
 )
 REFERENCES: dict[str, Reference] = {found.key: found for found in _ALL}

@@ -1,0 +1,42 @@
+"""The records of modded-nanogpt: with normalised queries and keys, sharper scores than 1 / sqrt(head width)."""
+
+from __future__ import annotations
+
+from ablate.claims.claim import Claim
+from ablate.claims.contrast import PRIMARY, Comparison
+from ablate.claims.figures import Figure
+
+SHARPER = (
+    Figure(
+        citekey="jordan2024",
+        table="record of 2025-01-16",
+        setting="124M parameters, attention scale 0.12 instead of the default; the record took 1,393 steps",
+        metric="steps to a validation loss of 3.28",
+        value=-20,
+        unit="steps",
+        provenance="read",
+    ),
+)
+
+FIGURES = SHARPER
+
+CLAIMS = (
+    Claim(
+        id="C28",
+        citekey="jordan2024",
+        statement="With normalised queries and keys, scores sharper than 1/sqrt(head width) are better by one or two per cent of "
+        "the steps.",
+        factor="backbone.attention_scale",
+        direction="yardstick(qk-norm-sharp) better than yardstick(qk-norm-fixed)",
+        figures=SHARPER,
+        contrast=(
+            Comparison(
+                metric=PRIMARY,
+                arm={"backbone.attention_scale": "qk-norm-sharp"},
+                against={"backbone.attention_scale": "qk-norm-fixed"},
+                expect="better",
+                relative_band=0.005,
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,83 @@
+"""Why dot products are scaled: what a softmax over them does as heads get wider, before anything is trained.
+
+Queries and keys are drawn from N(0, 1), independently, `keys` of them a query, and scored by each scaling in its initial
+state:
+
+    <q, k> of width d has mean 0 and variance d, so 1/sqrt(d) brings it to variance 1   (Vaswani et al. 2017, section 3.2.1)
+
+The rows are the variance of the logits, and the entropy and the gradient of the softmax
+(`ablate.evaluation.attention_statistics`) for every scaling and width. The model is not asked: the numbers are the same for
+every arm, and they are the argument that the arms then test.
+
+Shape letters: B batch, H heads, T queries, S keys, K width of a head.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from ablate.config import AttentionScale, require
+from ablate.data.text import Text
+from ablate.evaluation.attention_statistics import entropy, softmax_gradient
+from ablate.evaluation.reading import Reading, noise, undisturbed
+from ablate.nn.attention import FULL
+from ablate.nn.attention.observation import Seen
+from ablate.nn.attention.scales import scale_of
+from ablate.records import Row, check_finite
+
+WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DotProducts:
+    name: ClassVar[str] = "dot-products"
+    VERSION: ClassVar[int] = 1
+    needs: ClassVar[type] = object
+    on_curve: ClassVar[bool] = False
+
+    queries: int = 256
+    keys: int = 64
+
+    def __post_init__(self) -> None:
+        require(self.queries >= 2, "dot-products queries", self.queries, "at least 2")
+        require(self.keys >= 2, "dot-products keys", self.keys, "at least 2")
+
+    def check(self, model: Any, text: Text) -> None:
+        """Any model will do, none is asked."""
+
+    def measure(self, model: Any, text: Text) -> Reading:
+        """One row for each number, scaling and width."""
+        rows = []
+        with undisturbed(model):
+            for width in WIDTHS:
+                drawn = noise("dot-products", width).standard_normal((self.queries + self.keys, width))
+                q, k = torch.from_numpy(drawn).float()[None, None].split([self.queries, self.keys], dim=2)
+                for scaling in typing.get_args(AttentionScale):
+                    q_, k_, number = scale_of(scaling, 1.0, 1, width, self.keys)(q, k, FULL)
+                    scores, _ = Seen(q_, k_, FULL, None, number).scores()
+                    rows += self._rows(scaling, width, scores)
+        return Reading(rows=tuple(rows))
+
+    def _rows(self, scaling: str, width: int, scores: torch.Tensor) -> list[Row]:
+        found = {
+            "logit_variance": (float(scores.var()), "nats²"),
+            "relative_entropy": (float(entropy(scores).mean()) / math.log(self.keys), "share"),
+            "softmax_gradient": (float(softmax_gradient(scores).mean()), "norm"),
+        }
+        return [
+            Row(
+                evaluation=self.name,
+                metric=metric,
+                condition=f"head_width={width},scale={scaling}",
+                value=check_finite(value, f"dot-products {metric}"),
+                unit=unit,
+                better="none",
+                items=scores.numel(),
+            )
+            for metric, (value, unit) in found.items()
+        ]

@@ -1,0 +1,113 @@
+"""The highest stable learning rate: up to where on a ladder of rates does training from scratch still learn?
+
+The model starts again from its replicate's own initial weights and data, once at each rate of a ladder that doubles, warmed
+up linearly and then constant, with the run's batch, clipping and optimizer. A rate is stable if the mean loss over the last
+tenth of the steps is finite and `learned` nats below the unigram entropy of the training text; a run that is not sits on the
+unigram or above it. The ladder is climbed until the first rate that is not stable.
+
+    value = log2(highest stable rate)        half the lowest rate where not even that is stable
+
+Wortsman et al. 2024 (sensitivity to the learning rate); Rybakov et al. 2024 (the lowest rate that
+diverges, of models with and without normalised queries and keys). The rates stop at the top of the ladder: a value there is a
+lower bound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from ablate.config import ConfigError, require
+from ablate.data.module import Batches
+from ablate.data.text import Text
+from ablate.evaluation.reading import Reading, device_of
+from ablate.objectives.base import Objective
+from ablate.records import Row
+from ablate.seeds import torch_seed
+
+LARGEST_LOSS = 1e4
+
+
+@dataclass(frozen=True, kw_only=True)
+class StableRate:
+    name: ClassVar[str] = "stable-rate"
+    VERSION: ClassVar[int] = 1
+    needs: ClassVar[type] = Objective
+    on_curve: ClassVar[bool] = False
+
+    lowest: float = 8e-3
+    doublings: int = 5
+    """Rungs above the lowest."""
+    steps: int = 150
+    warmup: int = 20
+    """Steps over which the rate rises from 0."""
+    learned: float = 0.3
+    """Nats below the unigram."""
+
+    def __post_init__(self) -> None:
+        require(self.lowest > 0, "stable-rate lowest", self.lowest, "positive")
+        require(self.doublings >= 1, "stable-rate doublings", self.doublings, "at least 1")
+        require(self.steps >= 10, "stable-rate steps", self.steps, "at least 10")
+        require(0 <= self.warmup < self.steps, "stable-rate warmup", self.warmup, f"from 0 to steps - 1 = {self.steps - 1}")
+
+    def check(self, model: Any, text: Text) -> None:
+        if not model.automatic_optimization:
+            raise ConfigError(
+                f"yardstick {self.name} trains by one loss, but objective {model.name!r} steps its own optimizers"
+            )
+
+    def measure(self, model: Any, text: Text) -> Reading:
+        """The value, and the loss that each rung ended with."""
+        self.check(model, text)
+        device = device_of(model)
+        counts = text.unigram_counts()
+        shares = counts[counts > 0] / counts.sum()
+        bar = float(-(shares * np.log(shares)).sum()) - self.learned
+        forked = [] if device.type == "cpu" else [device]
+        rows, stable = [], self.lowest / 2
+        with torch.random.fork_rng(devices=forked), torch.inference_mode(False), torch.enable_grad():
+            for rung in range(self.doublings + 1):
+                rate = self.lowest * 2**rung
+                loss = self._train(model, text, rate, device)
+                rows.append(self._row("nats_per_target", f"rate={rate:g}", min(loss, LARGEST_LOSS), "nats", "none"))
+                if not loss <= bar:
+                    break
+                stable = rate
+        return Reading(rows=(self._row("log2_rate", "", math.log2(stable), "doublings", "higher"), *rows))
+
+    def _train(self, model: Any, text: Text, rate: float, device: torch.device) -> float:
+        """Mean loss over the last tenth of the steps; infinite where one is beyond all measure."""
+        torch.manual_seed(torch_seed(model.seed, "init"))
+        fresh = type(model)(model.config, model.backbone, model.vocabulary, model.context).to(device)
+        fresh.optimization = model.optimization
+        windows = fresh.windows(text.split("train"), fresh.config, fresh.context)
+        size = model.optimization.batch
+        budget = int(self.steps * size * windows.tokens_per_example)
+        batches = Batches(windows, fresh.collator(), model.seed, size, budget)
+        optimizer = fresh.configure_optimizers()
+        last: list[float] = []
+        for step in range(self.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1.0, (step + 1) / max(1, self.warmup))
+            batch = batches[step]
+            batch = type(batch)(*(value.to(device) if isinstance(value, torch.Tensor) else value for value in batch))
+            loss = fresh.losses(batch).loss
+            last.append(float(loss.detach()))
+            if not last[-1] < LARGEST_LOSS:
+                return math.inf
+            optimizer.zero_grad()
+            loss.backward()
+            if model.optimization.clip_norm:
+                torch.nn.utils.clip_grad_norm_(fresh.parameters(), model.optimization.clip_norm)
+            optimizer.step()
+        tail = last[-max(1, self.steps // 10) :]
+        return sum(tail) / len(tail)
+
+    def _row(self, metric: str, condition: str, value: float, unit: str, better: str) -> Row:
+        return Row(
+            evaluation=self.name, metric=metric, condition=condition, value=value, unit=unit, better=better, items=self.steps
+        )
