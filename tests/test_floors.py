@@ -19,7 +19,7 @@ ALLOWED = {
     "data": set(),
     "objectives": {"collators", "nn", "data"},
     "interop": {"objectives", "nn", "data"},
-    "evaluation": {"objectives", "data"},
+    "evaluation": {"objectives", "data", "collators"},
     "training": {"objectives", "interop", "evaluation", "data"},
     "timing": {"training", "data", "objectives"},
     "analysis": set(),

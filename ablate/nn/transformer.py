@@ -19,11 +19,12 @@ Shape letters: B batch, T position, D width, H heads, K head width.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, linear
 
 from ablate.config import Backbone
 from ablate.nn.attention import attention
@@ -98,6 +99,21 @@ class SelfAttention(nn.Module):
             k, v = sight.cache.extend(self.layer, k, v)
         return self.merge(attention(q, k, v, visible=sight.visible, causal=sight.causal, bias=sight.bias))
 
+    def at(self, x_BTD: Tensor, column_B: Tensor, sight: Sight) -> Tensor:
+        """`forward` at one place of each row, [B, D], which everybody's keys and values are needed for and one query."""
+        (B, T, D), H = x_BTD.shape, self.heads
+        own = torch.arange(B, device=x_BTD.device), column_B
+        q_weight, kv_weight = self.qkv.weight.split([D, 2 * D])
+        q_bias, kv_bias = (None, None) if self.qkv.bias is None else self.qkv.bias.split([D, 2 * D])
+        q = linear(x_BTD[own], q_weight, q_bias).view(B, 1, 1, H, D // H)
+        k, v = linear(x_BTD, kv_weight, kv_bias).view(B, T, 2, H, D // H).split(1, dim=2)
+        if sight.turn is not None:
+            q = rotate(q, *(turn[column_B][:, None] for turn in sight.turn))
+            k = rotate(k, *sight.turn)
+        q_BH1K, k_BHTK, v_BHTK = (part.squeeze(2).transpose(1, 2) for part in (q, k, v))
+        bias = None if sight.bias is None else sight.bias[0, :, column_B].transpose(0, 1)[:, :, None]
+        return self.merge(attention(q_BH1K, k_BHTK, v_BHTK, visible=sight.visible, bias=bias))[:, 0]
+
 
 def norm(backbone: Backbone) -> nn.LayerNorm:
     """Layer norm (Ba et al. 2016) of a block, with gains and, where the backbone has them, biases."""
@@ -134,6 +150,15 @@ class Block(nn.Module):
             return x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
         x_BTD = self.attention_norm(x_BTD + self.dropout(self.attention(x_BTD, sight)))
         return self.feed_forward_norm(x_BTD + self.dropout(self.feed_forward(x_BTD)))
+
+    def at(self, x_BTD: Tensor, column_B: Tensor, sight: Sight) -> Tensor:
+        """`forward` at one place of each row, [B, D]."""
+        x_BD = x_BTD[torch.arange(len(x_BTD), device=x_BTD.device), column_B]
+        if self.pre_norm:
+            x_BD = x_BD + self.dropout(self.attention.at(self.attention_norm(x_BTD), column_B, sight))
+            return x_BD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BD)))
+        x_BD = self.attention_norm(x_BD + self.dropout(self.attention.at(x_BTD, column_B, sight)))
+        return self.feed_forward_norm(x_BD + self.dropout(self.feed_forward(x_BD)))
 
 
 class Encoder(nn.Module):
@@ -206,6 +231,16 @@ class Encoder(nn.Module):
         for block in self.blocks:
             x_BTD = block(x_BTD, sight)
         return self.norm(x_BTD)
+
+    def at(self, x_BTD: Tensor, column_B: Tensor, visible_BT: Tensor | None = None) -> Tensor:
+        """`forward` at one place of each row, [B, D]: the last layer is computed for it alone, two thirds of it being saved."""
+        sight = self.sight(x_BTD.shape[1], visible_BT)
+        if sight.bias is not None:
+            sight = sight._replace(bias=sight.bias.to(x_BTD.dtype))
+        *earlier, last = cast(Iterable[Block], self.blocks)
+        for block in earlier:
+            x_BTD = block(x_BTD, sight)
+        return self.norm(last.at(x_BTD, column_B, sight))
 
 
 def initialize(model: nn.Module, backbone: Backbone) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ablate.config import Backbone, ConfigError, Optimization, RunConfig
 
 if TYPE_CHECKING:
+    from ablate.collators.pseudo_likelihood import Hiding
     from ablate.data.module import Windows
     from ablate.data.token_store import TokenStore
     from ablate.data.tokenizer import Vocabulary
@@ -187,6 +188,15 @@ class Scores(Protocol):
         ...
 
     def frame(self, ids: list[int]) -> list[int]: ...
+
+
+@runtime_checkable
+class HidesPieces(Protocol):
+    """A pseudo-likelihood that can hide more of a token's word than the token."""
+
+    def score_hiding(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, hiding: Hiding) -> Tensor:
+        """As `Scores.score`, which is `hiding` = `token`: see `ablate.collators.pseudo_likelihood`."""
+        ...
 
 
 @runtime_checkable
