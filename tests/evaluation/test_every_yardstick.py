@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,9 +19,23 @@ SMALL: dict[str, dict[str, Any]] = {
     "masked-bits": {"windows": 8, "length": 20},
     "cloze": {"sentences": 20},
     "minimal-pairs": {"pairs": 6},
+    "blimp": {"pairs": 3},
+    "bits-per-byte": {"passages": 8, "length": 20},
     "linear-probe": {"length": 20},
     "own-loss": {"windows": 8},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Items of its own that a yardstick reads."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for verb in ("is", "are"):
+        pair = {"sentence_good": f"the man {verb} old .", "sentence_bad": f"the man old {verb} .", "linguistics_term": verb}
+        (folder / f"{verb}.jsonl").write_text("\n".join([json.dumps(pair)] * 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SMALL["blimp"], "source", str(folder))
+        yield
 
 
 def bert(text: Any, next_sentence: str = "off") -> Bert:

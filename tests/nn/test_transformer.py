@@ -43,6 +43,23 @@ def test_padding_is_invisible(positions: Positions, norm: Literal["pre", "post"]
     assert torch.allclose(hidden, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_one_place_of_a_row_is_what_it_is_among_all(
+    positions: Positions, norm: Literal["pre", "post"], bias: bool, padded: bool
+) -> None:
+    embedding, encoder = build(Backbone(width=32, positions=positions, norm=norm, bias=bias))
+    for parameter in encoder.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2))
+    x_BTD = embedding(torch.randint(5, 50, (3, T), generator=torch.Generator().manual_seed(1)))
+    visible = torch.arange(T) < torch.tensor([[T], [9], [5]]) if padded else None
+    column = torch.tensor([11, 0, 4])
+    wanted = encoder(x_BTD, visible)[torch.arange(3), column]
+    assert (encoder.at(x_BTD, column, visible) - wanted).abs().max() <= 1e-5
+
+
 @pytest.mark.parametrize("positions", POSITIONS)
 def test_the_order_of_the_tokens_matters(positions: Positions) -> None:
     embedding, encoder = build(Backbone(width=32, positions=positions))
