@@ -31,7 +31,7 @@ SHORT = {
     "npi licensing": "NPI",
     "subject verb agreement": "subj.-verb agr.",
 }
-OVERALL, STRICT = warstadt2020.OVERALL, "overall, ties wrong"
+OVERALL, STRICT, SHORTER = warstadt2020.OVERALL, "overall, ties wrong", "overall, fewer tokens"
 
 
 def blimp(evidence: Evidence) -> Section | None:
@@ -108,6 +108,12 @@ def _notes(evidence: Evidence, published: bool) -> tuple[str, ...]:
     if len(left_out):
         read += f"; left out of all for a sentence longer than allowed: {rounding.counted(int(left_out.max()), 'pair')}"
     notes.append(f"{read}.")
+    shorter = evidence.numbers[evidence.numbers["key"] == _metric("accuracy", SHORTER).key]["value"]
+    if len(shorter):
+        notes.append(
+            f"To prefer the sentence of fewer tokens is right in {rounding.fixed(100 * float(shorter.iloc[0]), 1)} %: about "
+            "what a model reads that knows nothing."
+        )
     if groups := judged_by(evidence, EVALUATION):
         notes.append(f"Each arm chooses by a score of its own, {listed(groups)}: accuracies compare, scores do not.")
     if published:

@@ -79,6 +79,7 @@ def test_words_that_no_token_knows_leave_a_tie(english: Any, fakes: Any, tmp_pat
     assert found["accuracy", "overall"] == 0.75
     assert found["accuracy", "overall, ties wrong"] == 0.5
     assert found["ties", "overall"] == found["ties", "overall, same tokens"] == 1
+    assert found["accuracy", "overall, fewer tokens"] == 0.5
     assert reading.samples[0]["phenomenon"] == "x"
 
 
@@ -111,6 +112,8 @@ def test_long_sentences_are_left_out_for_all_and_counted(english: Any, fakes: An
     lines[2]["sentence_bad"] = "the the " + lines[2]["sentence_bad"]
     (tmp_path / "one.jsonl").write_text("\n".join(map(json.dumps, lines)))
     model = fakes.Judge(set(), 0.0, -1.0)
+    all_of_them = values(Blimp(source=str(tmp_path), pairs=0).measure(model, english))
+    assert all_of_them["accuracy", "overall, fewer tokens"] == pytest.approx(0.5 + 0.5 / 8)
     reading = Blimp(source=str(tmp_path), pairs=0, longest=6).measure(model, english)
     out = next(row for row in reading.rows if row.metric == "left_out")
     assert (out.value, out.items) == (1, 8)

@@ -84,7 +84,8 @@ def ptb_sentences() -> Iterator[str]:
 def test_a_kneser_ney_5_gram_beside_the_published_one(
     corpus: str, tokens: int, low: float, high: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Words, one sentence a text; the published one read 3.1 billion words of Gigaword."""
+    """Words, one sentence a text. The published one read 250 times as much as there is here, and is better in every
+    phenomenon but one; which are hard is the same. Measured on IMDB:"""
     if not (HELD / corpus).is_dir():
         pytest.skip(f"needs $ABLATE_DATA/{corpus}")
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
@@ -112,15 +113,30 @@ def test_a_kneser_ney_5_gram_beside_the_published_one(
 
 @pytest.mark.parametrize("name", ["gpt", "bert", "xlnet", "lstm"])
 def test_random_initialisations_know_nothing(name: str, pydocs: Text) -> None:
-    """The mean of six at 50 +- 1.5 %, at the size of a quick tier."""
-    run = RunConfig(objective=objective(name).Config(), backbone=Backbone(width=128, layers=2, heads=4))
-    yardstick = Blimp(source=str(BLIMP), pairs=50)
-    found = []
+    """The mean of six at 50 +- 1.5 %: with whole words, and with pieces on the pairs that have as many on both sides.
+
+    With pieces, on all pairs, they read what the number of pieces is worth and not 50.
+    """
+    whole = prepare(Data(corpus="pydocs", tokenizer="word", vocabulary=4096, context=64))
+    yardstick = Blimp(source=str(BLIMP), pairs=30)
+    found: dict[str, list[float]] = {"words": [], "pieces": [], "pieces, as many on both sides": []}
     for seed in range(6):
-        rows = values(yardstick.measure(build(dataclasses.replace(run, seed=seed), pydocs), pydocs).rows)
-        found.append(rows["accuracy", "overall"])
-    print(f"\n{name}: {100 * np.mean(found):.2f} %, " + " ".join(f"{100 * value:.1f}" for value in found))
-    assert np.mean(found) == pytest.approx(0.5, abs=0.015)
+        run = RunConfig(objective=objective(name).Config(), backbone=Backbone(width=128, layers=2, heads=4), seed=seed)
+        found["words"].append(values(yardstick.measure(build(run, whole), whole).rows)["accuracy", "overall"])
+        read = yardstick.make(pydocs)
+        nats = score(build(run, pydocs), [ids for paradigm in read for pair in paradigm.pairs for ids in pair], "blimp")
+        margin = nats[0::2] - nats[1::2]
+        right = np.where(np.abs(margin) < TIE, 0.5, margin > 0)
+        longer = np.array([len(bad) - len(good) for paradigm in read for good, bad in paradigm.pairs])
+        found["pieces"].append(float(right.mean()))
+        found["pieces, as many on both sides"].append(float(right[longer == 0].mean()))
+    shorter = 0.5 + 0.5 * float(np.sign(longer).mean())
+    print(f"\n{name}: fewer pieces are right in {100 * shorter:.1f} %, {(longer == 0).mean():.2f} of the pairs have as many")
+    for kind, numbers in found.items():
+        print(f"{kind:30} {100 * np.mean(numbers):.2f} %: " + " ".join(f"{100 * value:.1f}" for value in numbers))
+    assert np.mean(found["words"]) == pytest.approx(0.5, abs=0.015)
+    assert np.mean(found["pieces, as many on both sides"]) == pytest.approx(0.5, abs=0.015)
+    assert np.mean(found["pieces"]) == pytest.approx(shorter, abs=0.015)
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt", "xlnet", "t5"])
