@@ -92,9 +92,7 @@ def _notes(evidence: Evidence, published: bool) -> tuple[str, ...]:
     notes.append(f"{read}.")
     if len(shorter):
         share = rounding.fixed(100 * float(shorter.iloc[0]), 1)
-        notes.append(
-            f"To prefer the sentence of fewer tokens is right in {share} %: about what one that knows nothing reads."
-        )
+        notes.append(f"To prefer the sentence of fewer tokens is right in {share} %: about what one that knows nothing reads.")
     if groups := judged_by(evidence, EVALUATION):
         notes.append(f"Each arm chooses by a score of its own, {listed(groups)}: accuracies compare, scores do not.")
     if published:
