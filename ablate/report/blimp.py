@@ -13,7 +13,7 @@ from ablate.analysis.frames import finals
 from ablate.claims import warstadt2020
 from ablate.claims.references import reference
 from ablate.report import rounding
-from ablate.report.blocks import Cell, Column, Section, Table, one_line
+from ablate.report.blocks import Cell, Column, Section, Table
 from ablate.report.comparable import judged_by, listed
 from ablate.report.evidence import Evidence
 from ablate.report.paper_table import row_label
@@ -43,21 +43,22 @@ def _table(evidence: Evidence, phenomena: list[str], published: dict[str, dict[s
     rows_of = {OVERALL: "overall", STRICT: "overall, a tie wrong", **{name: name for name in phenomena}}
     accuracy = {condition: evidence.means(_metric("accuracy", condition)).set_index("arm") for condition in rows_of}
     ties = evidence.means(_metric("ties", OVERALL)).set_index("arm")
-    arms = [arm for arm in evidence.arms if arm.name in accuracy[OVERALL].index and accuracy[OVERALL].at[arm.name, "n"]]
+    read = accuracy[OVERALL]
+    arms = [arm for arm in evidence.arms if arm.role != "a/a" and arm.name in read.index and read.at[arm.name, "n"]]
     rows: list[tuple[Cell, ...]] = []
     records: list[dict[str, object]] = []
     for condition, label in rows_of.items():
         cells = []
         for arm in arms:
             mean = _mean(accuracy[condition], arm.name)
-            cells.append(Cell(rounding.plain(_metric("accuracy", condition), mean), muted=arm.role in ("a/a", "untrained")))
+            cells.append(Cell(rounding.plain(_metric("accuracy", condition), mean), muted=arm.role == "untrained"))
             records.append({"phenomenon": label, "model": arm.name, "accuracy": 100 * mean})
         # The paper counts a tie as wrong, and the table's reader should find its overall figure once.
         shown = {setting: math.nan if condition == STRICT else values[condition] for setting, values in published.items()}
         cells += [Cell("" if math.isnan(value) else rounding.fixed(value, 1)) for value in shown.values()]
         records += [{"phenomenon": label, "model": setting, "accuracy": value} for setting, value in shown.items()]
         rows.append((Cell(label), *cells))
-    tied = [Cell(rounding.fixed(_mean(ties, arm.name), 0), muted=arm.role in ("a/a", "untrained")) for arm in arms]
+    tied = [Cell(rounding.fixed(_mean(ties, arm.name), 0), muted=arm.role == "untrained") for arm in arms]
     rows.insert(2, (Cell("ties, pairs"), *tied, *(Cell("") for _ in published)))
     records += [{"phenomenon": "ties, pairs", "model": arm.name, "accuracy": _mean(ties, arm.name)} for arm in arms]
     return Table(
@@ -66,17 +67,17 @@ def _table(evidence: Evidence, phenomena: list[str], published: dict[str, dict[s
         columns=(
             Column("Phenomenon", "left"),
             *(Column(row_label(evidence, arm)) for arm in arms),
-            *(Column(one_line(setting), group=_source()) for setting in published),
+            *(Column(setting.partition(",")[0], group=_source()) for setting in published),
         ),
         rows=tuple(rows),
-        notes=_notes(evidence, bool(published)),
+        notes=_notes(evidence, tuple(published)),
         rules=frozenset({3}),
         frame=pd.DataFrame(records).rename(columns={"accuracy": "value"}),
         sortable=False,
     )
 
 
-def _notes(evidence: Evidence, published: bool) -> tuple[str, ...]:
+def _notes(evidence: Evidence, published: tuple[str, ...]) -> tuple[str, ...]:
     items = [int(count) for count in finals(evidence.numbers, _metric("accuracy", OVERALL))["items"]]
     notes = ["Overall is the mean over paradigms. A tie counts one half, so that chance is 50; the paper counts it as wrong."]
     read = f"{rounding.span(items)} pairs were read for each arm, the same for all"
@@ -96,7 +97,7 @@ def _notes(evidence: Evidence, published: bool) -> tuple[str, ...]:
     if groups := judged_by(evidence, EVALUATION):
         notes.append(f"Each arm chooses by a score of its own, {listed(groups)}: accuracies compare, scores do not.")
     if published:
-        notes.append("Published figures are on all pairs, and on other text: compare what is hard, not the level.")
+        notes.append(f"Published, on all pairs: {'; '.join(published)}. Compare what is hard, not the level.")
     return tuple(notes)
 
 

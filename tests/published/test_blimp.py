@@ -80,12 +80,16 @@ def ptb_sentences() -> Iterator[str]:
         yield from (line.strip() for line in lines)
 
 
-@pytest.mark.parametrize(("corpus", "tokens", "low", "high"), [("imdb", 12_000_000, 0.56, 0.66), ("ptb", 880_000, 0.48, 0.60)])
+@pytest.mark.parametrize(("corpus", "tokens", "alike"), [("imdb", 12_000_000, 0.7), ("ptb", 880_000, 0.5)])
 def test_a_kneser_ney_5_gram_beside_the_published_one(
-    corpus: str, tokens: int, low: float, high: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: str, tokens: int, alike: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Words, one sentence a text. The published one read 250 times as much as there is here, and is better in every
-    phenomenon but one; which are hard is the same. Measured on IMDB:"""
+    """Words, one sentence a text. The published one read 250 times as much as IMDB holds and is better; what is hard for
+    one is hard for the other.
+
+    Measured on IMDB, published in brackets: overall 52.9 (61.2), argument structure 63.1 (71.9), ellipsis 34.2 (36.9), filler
+    gap 61.3 (60.2), NPI 32.9 (45.5); 442 ties, 206 of them pairs that differ in unknown words alone; r = 0.90.
+    """
     if not (HELD / corpus).is_dir():
         pytest.skip(f"needs $ABLATE_DATA/{corpus}")
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
@@ -107,8 +111,12 @@ def test_a_kneser_ney_5_gram_beside_the_published_one(
     print(f"of the same tokens {found['ties', 'overall, same tokens']:.0f}, left out {found['left_out', 'overall']:.0f}")
     for condition in ("overall, ties wrong", *published):
         print(f"{condition:28} {100 * found['accuracy', condition]:5.1f}  published {published.get(condition, np.nan):5.1f}")
+    names = warstadt2020.PHENOMENA
+    r = np.corrcoef([found["accuracy", name] for name in names], [published[name] for name in names])[0, 1]
+    print(f"correlation with the published 5-gram over the phenomena: {r:.2f}")
     assert found["ties", "overall"] >= found["ties", "overall, same tokens"] > 0
-    assert low < found["accuracy", "overall"] < high
+    assert r > alike
+    assert 0.5 < found["accuracy", "overall"] < published["overall"] / 100
 
 
 @pytest.mark.parametrize("name", ["gpt", "bert", "xlnet", "lstm"])
