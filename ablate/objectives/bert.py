@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from ablate.data.tokenizer import Vocabulary
 
 SCORED_AT_ONCE = 2048
-"""Tokens of masked copies in one forward pass of `score`: at width 128 what they pass through then stays in a core's cache."""
+"""Tokens of masked copies in one forward pass of `score`. At width 128 what they pass through then stays in the cache: 134,000
+sentences of 21 tokens take 304 s at 512, 296 at 1,024, 279 at 2,048, 319 at 4,096 and 381 at 8,192 (two cores)."""
 PUBLISHED_SD = 0.02
 
 

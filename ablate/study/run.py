@@ -64,7 +64,8 @@ def compile_only(study: Study, options: Options) -> Finished:
             f"study {study.name} ({setup.tier_name}) has no finished run under the present source text and settings"
         )
     facts = setup.study.measure.prepare(setup.study.base, _silent)
-    facts = {**facts, ESTIMATORS: _estimators(setup, final.cells, setup.study.base, facts, _silent)}
+    done = [cell for cell in final.cells if setup.store.finished(cell.config) is not None]
+    facts = {**facts, ESTIMATORS: _estimators(setup, done, setup.study.base, facts, _silent)}
     return _finish(setup, options, final, facts)
 
 
