@@ -121,30 +121,30 @@ def test_a_kneser_ney_5_gram_beside_the_published_one(
 
 @pytest.mark.parametrize("name", ["gpt", "bert", "xlnet", "lstm"])
 def test_random_initialisations_know_nothing(name: str, pydocs: Text) -> None:
-    """The mean of six at 50 +- 1.5 %: with whole words, and with pieces on the pairs that have as many on both sides.
+    """The mean of 24 at 50 +- 1.5 % on the pairs with as many tokens on both sides; on all pairs, at what the number of tokens
+    is worth: 51 with whole words and 54 to 55 with 1,024 pieces.
 
-    With pieces, on all pairs, they read what the number of pieces is worth and not 50.
+    24 and not five, because one initialisation likes a template or not as a whole: they lie 3 points apart (sd).
     """
     whole = prepare(Data(corpus="pydocs", tokenizer="word", vocabulary=4096, context=64))
-    yardstick = Blimp(source=str(BLIMP), pairs=30)
-    found: dict[str, list[float]] = {"words": [], "pieces": [], "pieces, as many on both sides": []}
-    for seed in range(6):
-        run = RunConfig(objective=objective(name).Config(), backbone=Backbone(width=128, layers=2, heads=4), seed=seed)
-        found["words"].append(values(yardstick.measure(build(run, whole), whole).rows)["accuracy", "overall"])
-        read = yardstick.make(pydocs)
-        nats = score(build(run, pydocs), [ids for paradigm in read for pair in paradigm.pairs for ids in pair], "blimp")
-        margin = nats[0::2] - nats[1::2]
-        right = np.where(np.abs(margin) < TIE, 0.5, margin > 0)
+    yardstick = Blimp(source=str(BLIMP), pairs=8)
+    for kind, text in (("words", whole), ("pieces", pydocs)):
+        read = yardstick.make(text)
         longer = np.array([len(bad) - len(good) for paradigm in read for good, bad in paradigm.pairs])
-        found["pieces"].append(float(right.mean()))
-        found["pieces, as many on both sides"].append(float(right[longer == 0].mean()))
-    shorter = 0.5 + 0.5 * float(np.sign(longer).mean())
-    print(f"\n{name}: fewer pieces are right in {100 * shorter:.1f} %, {(longer == 0).mean():.2f} of the pairs have as many")
-    for kind, numbers in found.items():
-        print(f"{kind:30} {100 * np.mean(numbers):.2f} %: " + " ".join(f"{100 * value:.1f}" for value in numbers))
-    assert np.mean(found["words"]) == pytest.approx(0.5, abs=0.015)
-    assert np.mean(found["pieces, as many on both sides"]) == pytest.approx(0.5, abs=0.015)
-    assert np.mean(found["pieces"]) == pytest.approx(shorter, abs=0.015)
+        all_pairs, even = [], []
+        for seed in range(24):
+            run = RunConfig(objective=objective(name).Config(), backbone=Backbone(width=128, layers=2, heads=4), seed=seed)
+            nats = score(build(run, text), [ids for paradigm in read for pair in paradigm.pairs for ids in pair], "blimp")
+            margin = nats[0::2] - nats[1::2]
+            right = np.where(np.abs(margin) < TIE, 0.5, margin > 0)
+            all_pairs.append(100 * float(right.mean()))
+            even.append(100 * float(right[longer == 0].mean()))
+        shorter = 50 + 50 * float(np.sign(longer).mean())
+        print(f"\n{name}, {kind}: all pairs {np.mean(all_pairs):.2f} % (sd {np.std(all_pairs, ddof=1):.1f}), ", end="")
+        print(f"the first five {np.mean(all_pairs[:5]):.2f}, fewer tokens are right in {shorter:.2f}; ", end="")
+        print(f"as many on both sides, {100 * (longer == 0).mean():.0f} % of the pairs, {np.mean(even):.2f}")
+        assert np.mean(even) == pytest.approx(50, abs=1.5)
+        assert np.mean(all_pairs) == pytest.approx(shorter, abs=1.5)
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt", "xlnet", "t5"])
