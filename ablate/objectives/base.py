@@ -140,8 +140,10 @@ class Objective(LightningModule, ABC):
 
 
 def row_sums(nats_M: Tensor, row_M: Tensor, rows: int) -> Tensor:
-    """The sum of each row's terms, [rows], added in float64 where the device has it: in single precision a sentence's terms came
-    out up to 7e-5 nats from their sum."""
+    """The sum of each row's terms, [rows], added in float64 where the device has it.
+
+    In single precision those of a sentence came out up to 7e-5 nats from their sum.
+    """
     exact_M = nats_M if nats_M.device.type == "mps" else nats_M.double()
     return exact_M.new_zeros(rows).index_add_(0, row_M, exact_M).to(nats_M.dtype)
 
