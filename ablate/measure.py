@@ -37,6 +37,11 @@ class Identity:
 LEFT_OUT = "left out"
 """Fact of `prepare`: why the run cannot be read by one of its yardsticks."""
 
+ESTIMATORS = "estimators"
+"""Fact of `prepare`: what the run's numbers are where that depends on the model, name -> words. The name of a column
+(`Metric.key`): runs with unlike words do not compare there. The name of a yardstick: each run is judged by that quantity of
+its own, and its columns compare."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:

@@ -95,6 +95,8 @@ class Specification:
     """Tuned factors: ranges, trials per arm, metric, and the value each arm ended with."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Corpus description, tokenizer, windows: what `prepare` returned."""
+    estimators: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Arm -> what its numbers are, as `ablate.measure.ESTIMATORS` says; empty where nobody asked."""
     budget: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA

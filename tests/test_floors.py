@@ -19,7 +19,8 @@ ALLOWED = {
     "data": set(),
     "objectives": {"collators", "nn", "data"},
     "interop": {"objectives", "nn", "data"},
-    "evaluation": {"objectives", "data"},
+    # Of nn what a reading is made of: the scores of attention and their scalings.
+    "evaluation": {"objectives", "nn", "data", "collators"},
     "training": {"objectives", "interop", "evaluation", "data"},
     "timing": {"training", "data", "objectives"},
     "analysis": set(),

@@ -30,7 +30,7 @@ class Claim:
 
     def __post_init__(self) -> None:
         reference(self.citekey)
-        figured = bool(self.figures) != bool(self.without_figures)
-        require(figured, f"claim {self.id}: without_figures", self.without_figures, "given when there is no figure, and only then")
+        both = bool(self.figures) and bool(self.without_figures)
+        require(not both, f"claim {self.id}: without_figures", self.without_figures, "empty when there are figures")
         alone = bool(self.contrast) != bool(self.waits_for)
         require(alone, f"claim {self.id}: waits_for", self.waits_for, "given when there is no contrast, and only then")

@@ -24,8 +24,7 @@ CLAIMS = (
     Claim(
         id="C28",
         citekey="jordan2024",
-        statement="With normalised queries and keys, scores sharper than 1/sqrt(head width) are better by one or two per cent of "
-        "the steps.",
+        statement="With normalised queries and keys, sharper scores than 1/sqrt(head width) save 1 to 2 % of the steps.",
         factor="backbone.attention_scale",
         direction="yardstick(qk-norm-sharp) better than yardstick(qk-norm-fixed)",
         figures=SHARPER,

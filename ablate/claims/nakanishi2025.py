@@ -11,7 +11,7 @@ CLAIMS = (
     Claim(
         id="C30",
         citekey="nakanishi2025",
-        statement="A model whose scores grow with the logarithm of the length loses less on texts longer than it was trained on.",
+        statement="Scores that grow with the logarithm of the length lose less on texts longer than those of the training.",
         factor="backbone.attention_scale",
         direction="loss at 4 times the context - loss at the context: log-length < inverse-sqrt",
         without_figures="the paper's losses could not be read; it is a claim of direction",

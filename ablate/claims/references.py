@@ -119,5 +119,13 @@ _ALL = (
         venue="arXiv preprint",
         arxiv="2501.19399",
     ),
+    Reference(
+        key="warstadt2020",
+        authors="Alex Warstadt, Alicia Parrish, Haokun Liu, Anhad Mohananey, Wei Peng, Sheng-Fu Wang, Samuel R. Bowman",
+        year=2020,
+        title="BLiMP: The Benchmark of Linguistic Minimal Pairs for English",
+        venue="TACL 8",
+        arxiv="1912.00582",
+    ),
 )
 REFERENCES: dict[str, Reference] = {found.key: found for found in _ALL}

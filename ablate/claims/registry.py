@@ -5,13 +5,33 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from ablate.claims import ankner2024, devlin2019, jordan2024, nakanishi2025, raffel2020, rybakov2024, vaswani2017, wettig2023
+from ablate.claims import (
+    ankner2024,
+    devlin2019,
+    jordan2024,
+    nakanishi2025,
+    raffel2020,
+    rybakov2024,
+    vaswani2017,
+    warstadt2020,
+    wettig2023,
+)
 from ablate.claims.claim import Claim
 from ablate.claims.figures import Figure
 from ablate.config import choose
 from ablate.measure import digest as _digest
 
-_PAPERS = (wettig2023, devlin2019, ankner2024, raffel2020, vaswani2017, rybakov2024, jordan2024, nakanishi2025)
+_PAPERS = (
+    wettig2023,
+    devlin2019,
+    ankner2024,
+    raffel2020,
+    warstadt2020,
+    vaswani2017,
+    rybakov2024,
+    jordan2024,
+    nakanishi2025,
+)
 
 CLAIMS: dict[str, Claim] = {
     found.id: found for found in sorted((found for paper in _PAPERS for found in paper.CLAIMS), key=lambda found: found.id)

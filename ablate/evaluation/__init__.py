@@ -5,7 +5,12 @@
 | `masked-bits` | how well does it predict hidden tokens, under common corruptions? | FillsMasks |
 | `cloze` | does its first guess restore a missing word? | FillsMasks |
 | `minimal-pairs` | does it prefer a sentence to the same one broken in one place? | Scores |
+| `blimp` | does it prefer the grammatical one of two sentences, as people do? | Scores |
+| `bits-per-byte` | how many bits does held-out text cost it, by its own likelihood? | Scores |
 | `linear-probe` | can a document's topic be read off its hidden states? | Encodes |
+| `attention` | how spread is its attention, how much gradient goes through? | any objective with attention |
+| `dot-products` | what does a scaling do before training? | any objective |
+| `stable-rate` | up to which learning rate does it learn? | one loss, one optimizer |
 | `own-loss` | what does it itself minimise, on held-out text? | any objective |
 """
 
@@ -23,7 +28,12 @@ YARDSTICKS: dict[str, str] = {
     "masked-bits": "ablate.evaluation.masked_bits:MaskedBits",
     "cloze": "ablate.evaluation.cloze:Cloze",
     "minimal-pairs": "ablate.evaluation.minimal_pairs:MinimalPairs",
+    "blimp": "ablate.evaluation.blimp:Blimp",
+    "bits-per-byte": "ablate.evaluation.bits_per_byte:BitsPerByte",
     "linear-probe": "ablate.evaluation.linear_probe:LinearProbe",
+    "attention": "ablate.evaluation.attention_statistics:AttentionStatistics",
+    "dot-products": "ablate.evaluation.dot_products:DotProducts",
+    "stable-rate": "ablate.evaluation.stable_rate:StableRate",
     "own-loss": "ablate.evaluation.own_loss:OwnLoss",
 }
 """Name -> where its class is; imported when asked for."""

@@ -1,6 +1,6 @@
 """Why dot products are scaled: what a softmax over them does as heads get wider, before anything is trained.
 
-Queries and keys are drawn from N(0, 1), independently, `keys` of them a query, and scored by each scaling in its initial
+Queries and keys are drawn from N(0, 1), independently, and scored by each scaling in its initial
 state:
 
     <q, k> of width d has mean 0 and variance d, so 1/sqrt(d) brings it to variance 1   (Vaswani et al. 2017, section 3.2.1)
@@ -40,12 +40,13 @@ class DotProducts:
     needs: ClassVar[type] = object
     on_curve: ClassVar[bool] = False
 
-    queries: int = 256
+    heads: int = 64
+    queries: int = 64
     keys: int = 64
 
     def __post_init__(self) -> None:
-        require(self.queries >= 2, "dot-products queries", self.queries, "at least 2")
-        require(self.keys >= 2, "dot-products keys", self.keys, "at least 2")
+        for name in ("heads", "queries", "keys"):
+            require(getattr(self, name) >= 2, f"dot-products {name}", getattr(self, name), "at least 2")
 
     def check(self, model: Any, text: Text) -> None:
         """Any model will do, none is asked."""
@@ -55,10 +56,10 @@ class DotProducts:
         rows = []
         with undisturbed(model):
             for width in WIDTHS:
-                drawn = noise("dot-products", width).standard_normal((self.queries + self.keys, width))
-                q, k = torch.from_numpy(drawn).float()[None, None].split([self.queries, self.keys], dim=2)
+                drawn = noise("dot-products", width).standard_normal((1, self.heads, self.queries + self.keys, width))
+                q, k = torch.from_numpy(drawn).float().split([self.queries, self.keys], dim=2)
                 for scaling in typing.get_args(AttentionScale):
-                    q_, k_, number = scale_of(scaling, 1.0, 1, width, self.keys)(q, k, FULL)
+                    q_, k_, number = scale_of(scaling, 1.0, self.heads, width, self.keys)(q, k, FULL)
                     scores, _ = Seen(q_, k_, FULL, None, number).scores()
                     rows += self._rows(scaling, width, scores)
         return Reading(rows=tuple(rows))

@@ -5,9 +5,7 @@
 Forced choice needs no labels and compares probabilities inside one model only, so it is the same question to every
 objective that can score a text (Linzen et al. 2016; Warstadt et al. 2020). What `score` is depends on the objective: its
 log-likelihood where it has one, a bound, or the pseudo-log-likelihood of Salazar et al. 2020, section 2, in which each
-token is masked in turn; the samples say which. Pseudo-log-likelihood as BERT gives it hides one piece at a time, so that a
-word of several pieces helps to predict itself (Kauf and Ivanova 2023 hide its later pieces too; that variant is not used
-here). Scores are sums over the tokens and not divided by their number.
+token is masked in turn (`sentence_scores`); the samples say which.
 
 Pairs come from `corpus.minimal_pairs` where the corpus can write its own, else from test sentences (`attested_pairs`). The
 unigram judges them too: `overall, unigram` is 0.5 by construction for attested pairs, and what counting alone is worth for
@@ -24,23 +22,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from ablate.config import ConfigError, require
 from ablate.data.text import Text
 from ablate.evaluation import framing, held_out
 from ablate.evaluation.attested_pairs import EncodedPair, attested_pairs, favours
 from ablate.evaluation.corruptions import CORRUPTIONS
-from ablate.evaluation.reading import Reading, check_capability, undisturbed
+from ablate.evaluation.reading import Reading, check_capability
+from ablate.evaluation.sentence_scores import TIE, score
 from ablate.evaluation.unigram import log_unigram
 from ablate.objectives.base import Scores
-from ablate.records import Row, check_finite
+from ablate.records import Row
 
 SAMPLES = 6
-
-TIE = 1e-4
-"""Scores closer than this are equal [nats]. A model blind to word order gives a swapped sentence the same terms in another
-order, and what single precision makes of their sum must not decide the pair."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +65,7 @@ class MinimalPairs:
         """Accuracy overall, the unigram's, and by phenomenon; the number of ties; a few pairs with their scores."""
         pairs = self._for_model(model, text)
         log_p_V = log_unigram(text.unigram_counts())
-        nats = score(model, [ids for pair in pairs for ids in (pair.good, pair.bad)])
+        nats = score(model, [ids for pair in pairs for ids in (pair.good, pair.bad)], self.name)
         margin = nats[0::2] - nats[1::2]
         tied = np.abs(margin) < TIE
         correct = np.where(tied, 0.5, margin > 0)
@@ -95,6 +89,10 @@ class MinimalPairs:
             for i in held_out.spread(len(pairs), SAMPLES).tolist()
         )
         return Reading(rows=(*rows, ties), samples=samples)
+
+    def estimators(self, model: Any) -> dict[str, str]:
+        """Every model chooses by a score of its own."""
+        return {self.name: model.estimator}
 
     def _for_model(self, model: Any, text: Text) -> list[EncodedPair]:
         check_capability(self, model)
@@ -120,21 +118,6 @@ class MinimalPairs:
         written = write(len(CORRUPTIONS) * self.pairs, 0)
         encoded = [EncodedPair(text.tokenizer.encode(p.good), text.tokenizer.encode(p.bad), p.phenomenon) for p in written]
         return [pair for pair in encoded if max(len(pair.good), len(pair.bad)) <= self.longest and pair.good != pair.bad]
-
-
-def score(model: Any, texts: list[list[int]]) -> np.ndarray:
-    """What the model gives each text [nats], its special tokens visible and not scored; float64."""
-    nats = np.zeros(len(texts))
-    with undisturbed(model) as device:
-        for batch in framing.same_length([len(ids) for ids in texts], framing.TOKENS_AT_ONCE):
-            texts_BT = np.array([texts[i] for i in batch], dtype=np.int64)
-            tokens_BT, first = framing.frame(model, texts_BT)
-            tokens = torch.from_numpy(tokens_BT).to(device)
-            scored = torch.zeros_like(tokens, dtype=torch.bool)
-            scored[:, first : first + texts_BT.shape[1]] = True
-            nats[batch] = model.score(tokens, torch.ones_like(scored), scored).cpu().numpy()
-    check_finite(float(nats.sum()), "minimal-pairs score")
-    return nats
 
 
 def _row(condition: str, correct: np.ndarray, better: str) -> Row:

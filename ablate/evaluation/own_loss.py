@@ -10,6 +10,7 @@ A schedule that runs along the training is read at its end, progress 1.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,6 +37,12 @@ class OwnLoss:
 
     def __post_init__(self) -> None:
         require(self.windows >= 1, "own-loss windows", self.windows, "at least 1")
+
+    def estimators(self, model: Any) -> dict[str, str]:
+        """Each objective, and each setting of one, minimises another number."""
+        values = ((f.name, getattr(model.config, f.name), f.default) for f in dataclasses.fields(model.config))
+        set_to = ", ".join(f"{name}={value}" for name, value, default in values if value != default)
+        return {f"{self.name}/nats_per_target": f"the loss of {model.name}" + (f" with {set_to}" if set_to else "")}
 
     def check(self, model: Any, text: Text) -> None:
         model.windows(text.split("validation"), model.config, model.context)

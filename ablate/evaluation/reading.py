@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from ablate.config import ConfigError
 from ablate.data.text import Text
-from ablate.measure import digest
+from ablate.measure import Report, digest
 from ablate.objectives.base import Encodes, FillsMasks, Latent, Samples, Scores
 from ablate.records import Row
 from ablate.seeds import generator
@@ -59,10 +61,58 @@ class Yardstick(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A yardstick with items of its own, which it finds where one of its fields says."""
+
+    def fingerprints(self) -> Mapping[str, str]:
+        """Field -> digest of what it leads to; where that lies is no part of a reading. `ConfigError` if it is missing."""
+        ...
+
+
+@runtime_checkable
+class Estimates(Protocol):
+    """A yardstick with columns whose number is another quantity for another kind of model."""
+
+    def estimators(self, model: Any) -> Mapping[str, str]:
+        """Column (`Metric.key`) -> what its number is for this model. A study that ranks by a column must get one answer."""
+        ...
+
+
 def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
-    """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields."""
+    """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields, and the files it reads."""
     fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick)}  # type: ignore[arg-type]
+    if isinstance(yardstick, ReadsFiles):
+        fields |= yardstick.fingerprints()
     return digest(training_identity, yardstick.name, yardstick.VERSION, fields)
+
+
+PAUSE = 0.25
+"""Seconds between two reports of progress."""
+_LISTENER: ContextVar[Report] = ContextVar("listener", default=lambda *arguments, **named: None)
+
+
+@contextlib.contextmanager
+def told_to(report: Report) -> Iterator[None]:
+    """Within, what a yardstick says with `say` goes to `report`."""
+    last = 0.0
+
+    def now_and_then(phase: str, done: float, total: float) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= PAUSE:
+            last = now
+            report(phase, done, total)
+
+    token = _LISTENER.set(now_and_then)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def say(phase: str, done: float = 0, total: float = 0) -> None:
+    """How far a long reading is."""
+    _LISTENER.get()(phase, done, total)
 
 
 def readable(yardsticks: Sequence[Any], objective: Any) -> tuple[Any, ...]:

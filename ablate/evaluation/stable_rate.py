@@ -24,7 +24,7 @@ import torch
 from ablate.config import ConfigError, require
 from ablate.data.module import Batches
 from ablate.data.text import Text
-from ablate.evaluation.reading import Reading, device_of
+from ablate.evaluation.reading import Reading, device_of, say
 from ablate.objectives.base import Objective
 from ablate.records import Row
 from ablate.seeds import torch_seed
@@ -39,8 +39,8 @@ class StableRate:
     needs: ClassVar[type] = Objective
     on_curve: ClassVar[bool] = False
 
-    lowest: float = 8e-3
-    doublings: int = 5
+    lowest: float = 16e-3
+    doublings: int = 4
     """Rungs above the lowest."""
     steps: int = 150
     warmup: int = 20
@@ -72,6 +72,7 @@ class StableRate:
         with torch.random.fork_rng(devices=forked), torch.inference_mode(False), torch.enable_grad():
             for rung in range(self.doublings + 1):
                 rate = self.lowest * 2**rung
+                say(f"stable rate {rate:g}", rung, self.doublings + 1)
                 loss = self._train(model, text, rate, device)
                 rows.append(self._row("nats_per_target", f"rate={rate:g}", min(loss, LARGEST_LOSS), "nats", "none"))
                 if not loss <= bar:

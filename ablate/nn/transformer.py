@@ -19,11 +19,12 @@ Shape letters: B batch, T position, D width, H heads, K head width.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, linear
 
 from ablate.config import Backbone
 from ablate.nn.attention import FULL, Mask, attention
@@ -107,6 +108,23 @@ class SelfAttention(nn.Module):
             k, v = sight.cache.extend(self.layer, k, v)
         return self.merge(self.read(q, k, v, sight.mask, sight.bias))
 
+    def at(self, x_BTD: Tensor, column_B: Tensor, sight: Sight) -> Tensor:
+        """`forward` at one place of each row, [B, D], which everybody's keys and values are needed for and one query."""
+        (B, T, D), H = x_BTD.shape, self.heads
+        own = torch.arange(B, device=x_BTD.device), column_B
+        sizes = [self.keys, self.keys + D]
+        q_weight, kv_weight = self.qkv.weight.split(sizes)
+        q_bias, kv_bias = (None, None) if self.qkv.bias is None else self.qkv.bias.split(sizes)
+        q = linear(x_BTD[own], q_weight, q_bias).view(B, 1, 1, H, -1)
+        k, v = linear(x_BTD, kv_weight, kv_bias).split([self.keys, D], dim=2)
+        k = k.view(B, T, 1, H, -1)
+        if sight.turn is not None:
+            q = rotate(q, *(turn[column_B][:, None] for turn in sight.turn))
+            k = rotate(k, *sight.turn)
+        q_BH1K, k_BHTK = (part[:, :, 0].transpose(1, 2) for part in (q, k))
+        bias = None if sight.bias is None else sight.bias[0, :, column_B].transpose(0, 1)[:, :, None]
+        return self.merge(self.read(q_BH1K, k_BHTK, v.view(B, T, H, -1).transpose(1, 2), sight.mask, bias))[:, 0]
+
 
 def scale_for(backbone: Backbone, context: int) -> Scale:
     """The backbone's scaling of the scores; a published architecture has its own."""
@@ -151,6 +169,15 @@ class Block(nn.Module):
             return x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
         x_BTD = self.attention_norm(x_BTD + self.dropout(self.attention(x_BTD, sight)))
         return self.feed_forward_norm(x_BTD + self.dropout(self.feed_forward(x_BTD)))
+
+    def at(self, x_BTD: Tensor, column_B: Tensor, sight: Sight) -> Tensor:
+        """`forward` at one place of each row, [B, D]."""
+        x_BD = x_BTD[torch.arange(len(x_BTD), device=x_BTD.device), column_B]
+        if self.pre_norm:
+            x_BD = x_BD + self.dropout(self.attention.at(self.attention_norm(x_BTD), column_B, sight))
+            return x_BD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BD)))
+        x_BD = self.attention_norm(x_BD + self.dropout(self.attention.at(x_BTD, column_B, sight)))
+        return self.feed_forward_norm(x_BD + self.dropout(self.feed_forward(x_BD)))
 
 
 class Encoder(nn.Module):
@@ -217,6 +244,16 @@ class Encoder(nn.Module):
         for block in self.blocks:
             x_BTD = block(x_BTD, sight)
         return self.norm(x_BTD)
+
+    def at(self, x_BTD: Tensor, column_B: Tensor, mask: Mask = FULL) -> Tensor:
+        """`forward` at one place of each row, [B, D]: the last layer is computed for it alone, two thirds of it being saved."""
+        sight = self.sight(x_BTD.shape[1], mask)
+        if sight.bias is not None:
+            sight = sight._replace(bias=sight.bias.to(x_BTD.dtype))
+        *earlier, last = cast(Iterable[Block], self.blocks)
+        for block in earlier:
+            x_BTD = block(x_BTD, sight)
+        return self.norm(last.at(x_BTD, column_B, sight))
 
 
 def initialize(model: nn.Module, backbone: Backbone) -> None:

@@ -37,7 +37,7 @@ from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
 from ablate.nn.published.gpt2 import Gpt2
 from ablate.nn.transformer import Cache, Encoder, initialize
-from ablate.objectives.base import Losses, Noise, Objective
+from ablate.objectives.base import Losses, Noise, Objective, row_sums
 
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
@@ -155,7 +155,7 @@ class Gpt(Objective):
         hidden_BTD = self.encode(tokens_BT[:, :-1], visible_BT[:, :-1])
         scored = scored_BT[:, 1:]
         nats_M = -cross_entropy(self.network.logits(hidden_BTD[scored]), tokens_BT[:, 1:][scored], reduction="none")
-        return nats_M.new_zeros(len(tokens_BT)).index_add_(0, scored.nonzero()[:, 0], nats_M)
+        return row_sums(nats_M, scored.nonzero()[:, 0], len(tokens_BT))
 
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:

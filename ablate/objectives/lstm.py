@@ -30,7 +30,7 @@ from ablate.nn import flops
 from ablate.nn.decoding import write
 from ablate.nn.recurrent import Recurrent, State, matching_hidden
 from ablate.nn.transformer import NORM_EPSILON, Encoder, initialize
-from ablate.objectives.base import Losses, Noise, Objective
+from ablate.objectives.base import Losses, Noise, Objective, row_sums
 from ablate.objectives.gpt import Gpt, GptBatch, from_the_left, require_a_beginning
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Lstm(Objective):
         hidden_BTD = self.encode(tokens_BT[:, :-1], visible_BT[:, :-1])
         scored = scored_BT[:, 1:]
         nats_M = -cross_entropy(self._logits(hidden_BTD[scored]), tokens_BT[:, 1:][scored], reduction="none")
-        return nats_M.new_zeros(len(tokens_BT)).index_add_(0, scored.nonzero()[:, 0], nats_M)
+        return row_sums(nats_M, scored.nonzero()[:, 0], len(tokens_BT))
 
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:

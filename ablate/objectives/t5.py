@@ -38,7 +38,7 @@ from ablate.nn.decoder import EncoderDecoder, Memory, forward_flops
 from ablate.nn.decoding import write
 from ablate.nn.published.t5 import T5Network
 from ablate.nn.transformer import Cache
-from ablate.objectives.base import Losses, Noise, Objective
+from ablate.objectives.base import Losses, Noise, Objective, row_sums
 
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
@@ -183,7 +183,7 @@ class T5(Objective):
         hidden_BTD = self._decode(fed_BU, memory, None)[:, begun_BU.shape[1] - 1 :]
         scored = scored_BT & visible_BT
         nats_M = -cross_entropy(self.network.logits(hidden_BTD[scored]), tokens_BT[scored], reduction="none")
-        return nats_M.new_zeros(len(tokens_BT)).index_add_(0, scored.nonzero()[:, 0], nats_M)
+        return row_sums(nats_M, scored.nonzero()[:, 0], len(tokens_BT))
 
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:

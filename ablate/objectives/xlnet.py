@@ -46,7 +46,7 @@ from ablate.nn.head import Head
 from ablate.nn.published.xlnet import XlnetNetwork
 from ablate.nn.transformer import initialize
 from ablate.nn.two_stream import TwoStream, Visible, in_order
-from ablate.objectives.base import Losses, Noise, Objective
+from ablate.objectives.base import Losses, Noise, Objective, row_sums
 from ablate.objectives.gpt import require_a_beginning
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class Xlnet(Objective):
         sorted_BT, scored = tokens_BT.gather(1, columns_BT), scored_BT.gather(1, columns_BT)[:, 1:]
         hidden_BMD = self.network(sorted_BT, columns_BT, sorted_BT.shape[1] - 1)
         nats_M = -cross_entropy(self._logits(hidden_BMD[scored]), sorted_BT[:, 1:][scored], reduction="none")
-        return nats_M.new_zeros(len(tokens_BT)).index_add_(0, scored.nonzero()[:, 0], nats_M)
+        return row_sums(nats_M, scored.nonzero()[:, 0], len(tokens_BT))
 
     def _check_length(self, tokens_BT: Tensor) -> None:
         if tokens_BT.shape[1] > self.context:

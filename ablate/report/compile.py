@@ -19,6 +19,7 @@ import pandas as pd
 from ablate.records import write_atomically
 from ablate.report import html, latex, markdown, style
 from ablate.report.answer import answer
+from ablate.report.blimp import blimp
 from ablate.report.blocks import Page, one_line
 from ablate.report.budget_views import budget_views
 from ablate.report.claims_table import claims
@@ -27,6 +28,7 @@ from ablate.report.evidence import Evidence, read
 from ablate.report.factor_effects import factor_effects
 from ablate.report.forest import forest
 from ablate.report.learning_curves import learning_curves
+from ablate.report.mechanism import mechanism
 from ablate.report.method_cards import method
 from ablate.report.paper_table import paper
 from ablate.report.pareto import pareto
@@ -36,7 +38,9 @@ from ablate.report.samples import samples
 SECTIONS = (
     answer,
     paper,
+    blimp,
     claims,
+    mechanism,
     forest,
     learning_curves,
     budget_views,
@@ -47,7 +51,7 @@ SECTIONS = (
     method,
     provenance,
 )
-"""The page, in reading order."""
+"""The page, in reading order; one that has nothing to show is left out."""
 
 
 def compile_report(folder: Path) -> Path:
@@ -79,7 +83,9 @@ def compile_report(folder: Path) -> Path:
 
 def build(evidence: Evidence) -> Page:
     """The page before it has a format."""
-    return Page(title=one_line(evidence.specification.title), sections=tuple(section(evidence) for section in SECTIONS))
+    made = tuple(section(evidence) for section in SECTIONS)
+    sections = tuple(section for section in made if section is not None)
+    return Page(title=one_line(evidence.specification.title), sections=sections)
 
 
 def csv(frame: pd.DataFrame) -> bytes:

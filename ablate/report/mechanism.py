@@ -30,9 +30,9 @@ def mechanism(evidence: Evidence) -> Section | None:
         return None
     panels = tuple(panel(found[found["metric"] == metric].reset_index(drop=True), metric) for metric in PANELS)
     told = (
-        "Queries and keys drawn from N(0, 1), before any training: a dot product of width d has variance d. Unscaled, the softmax "
-        "sits on one key as heads get wide and its gradient, the norm of its Jacobian, vanishes; 1/sqrt(d) and normalised "
-        "vectors keep both where they are, and 1/d flattens it (Vaswani et al. 2017, section 3.2.1)."
+        "Queries and keys drawn from N(0, 1), before any training: a dot product of width d has variance d. Unscaled, the "
+        "softmax sits on one key as heads get wide and its gradient, the norm of its Jacobian, vanishes; 1/sqrt(d) and "
+        "normalised vectors keep both where they are, and 1/d flattens it (Vaswani et al. 2017, section 3.2.1)."
     )
     caption = "64 keys a query, each scaling in its initial state; both axes logarithmic. Lines that coincide are one."
     return Section(
@@ -89,7 +89,9 @@ def draw(frame: pd.DataFrame, *, title: str) -> Drawing:
     ends = []
     for name in names:
         part = frame[frame["scaling"] == name]
-        axes.plot(part["x"], part["mean"], color=look[name].colour, marker=look[name].marker, dashes=look[name].dashes, markersize=4)
+        axes.plot(
+            part["x"], part["mean"], color=look[name].colour, marker=look[name].marker, dashes=look[name].dashes, markersize=4
+        )
         ends.append((name, float(part["mean"].iloc[-1])))
     axes.set_xticks(sorted(set(frame["x"])), [str(x) for x in sorted(set(frame["x"]))])
     axes.minorticks_off()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ablate.report import rounding
 from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
+from ablate.report.comparable import comparable
 from ablate.report.completeness import legend, marks
 from ablate.report.evidence import Evidence
 from ablate.report.published import Published, published
@@ -26,6 +27,8 @@ def paper(evidence: Evidence) -> Section:
     unranked = tuple(metric for metric in evidence.specification.metrics if metric.better == "none")
     if unranked:
         blocks.append(results_table(evidence, unranked, "not-comparable", ()))
+    if (columns := comparable(evidence)) is not None:
+        blocks.append(columns)
     return Section(anchor="results", title="Results", blocks=tuple(blocks))
 
 

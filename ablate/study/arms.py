@@ -63,7 +63,9 @@ def _name(study: Study, values: dict[str, Scalar]) -> str:
 
 
 def _label(study: Study, values: dict[str, Scalar]) -> str:
-    return ", ".join(f"{words(f.path, f.label)} {_shown(values[f.path])}" for f in study.factors) or "baseline"
+    # A factor of which this size has one level tells no arm from another.
+    told = [f for f in study.factors if len(study.levels(f)) > 1]
+    return ", ".join(f"{words(f.path, f.label)} {_shown(values[f.path])}" for f in told) or "baseline"
 
 
 def _shown(level: Scalar) -> str:

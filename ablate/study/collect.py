@@ -12,6 +12,7 @@ from ablate.analysis import frames
 from ablate.claims.contrast import check
 from ablate.claims.registry import claim
 from ablate.config import ConfigError, flatten
+from ablate.measure import ESTIMATORS
 from ablate.records import Record, write_atomically
 from ablate.report.compile import compile_report
 from ablate.specification import Arm, FactorCard, Specification, to_json
@@ -78,7 +79,8 @@ def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specificatio
         learned_at_least=study.learned_at_least,
         config=flatten(study.base),
         nuisance=nuisance_summary(study, setup.tier, final),
-        facts=dict(facts),
+        facts={name: value for name, value in facts.items() if name != ESTIMATORS},
+        estimators=dict(facts.get(ESTIMATORS, {})),
         budget={
             "tokens": study.base.budget.tokens,
             "readings": study.base.budget.readings,

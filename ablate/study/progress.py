@@ -37,6 +37,7 @@ class StudyProgress:
         self._overall = self._bars.add_task(title, total=None, count="", rate="", left="")
         self._tasks: dict[RunConfig, TaskID] = {}
         self._started: dict[RunConfig, float] = {}
+        self._phases: dict[RunConfig, tuple[str, float]] = {}
         self._spent: list[tuple[float, float]] = []
         self._total, self._missing, self._workers, self._left = 0, 0, 1, ""
         self._said, self._phase_began = "", 0.0
@@ -83,16 +84,20 @@ class StudyProgress:
         self._tasks[cell.config] = self._bars.add_task(f"  {cell.label}", total=None, count="", rate="starting", left="")
 
     def update(self, cell: Cell, phase: str, done: float, total: float) -> None:
-        seconds = time.monotonic() - self._started[cell.config]
+        if self._phases.get(cell.config, ("", 0.0))[0] != phase:
+            # Training goes on where a reading interrupted it.
+            self._phases[cell.config] = phase, self._started[cell.config] if phase == "training" else time.monotonic()
+        seconds = time.monotonic() - self._phases[cell.config][1]
         training = phase == "training" and done > 0
         rate = f"{done / seconds / 1e3:.1f}k tokens/s" if training else phase
-        left = f"{_clock(seconds * (total - done) / done)} left" if training else ""
+        left = f"{_clock(seconds * (total - done) / done)} left" if total and done > 0 else ""
         count = f"{done / 1e6:.2f}/{total / 1e6:.2f}M tokens" if training else ""
         self._bars.update(self._tasks[cell.config], completed=done, total=total or None, count=count, rate=rate, left=left)
 
     def finish(self, cell: Cell, record: Record | None) -> None:
         """Take the run's bar away and say how it ended; without a record another process has it."""
         seconds = time.monotonic() - self._started.pop(cell.config)
+        self._phases.pop(cell.config, None)
         self._bars.remove_task(self._tasks.pop(cell.config))
         if record is None:
             return

@@ -9,17 +9,18 @@ Whatever interrupts it, the same command again runs only what is missing; two co
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError, RunConfig
-from ablate.measure import LEFT_OUT
+from ablate.measure import ESTIMATORS, LEFT_OUT, Report
 from ablate.records import DONE
 from ablate.study import discover
 from ablate.study.cell import Outcome
 from ablate.study.collect import check_plan, results, write_report
+from ablate.study.comparable import check_comparable
 from ablate.study.ledger import Ledger
 from ablate.study.looks import register
 from ablate.study.options import Options, Setup, set_up
@@ -63,6 +64,8 @@ def compile_only(study: Study, options: Options) -> Finished:
             f"study {study.name} ({setup.tier_name}) has no finished run under the present source text and settings"
         )
     facts = setup.study.measure.prepare(setup.study.base, _silent)
+    done = [cell for cell in final.cells if setup.store.finished(cell.config) is not None]
+    facts = {**facts, ESTIMATORS: _estimators(setup, done, setup.study.base, facts, _silent)}
     return _finish(setup, options, final, facts)
 
 
@@ -96,12 +99,21 @@ def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
     facts = setup.study.measure.prepare(first, progress.phase)
     if LEFT_OUT in facts and not setup.only:
         raise ConfigError(str(facts[LEFT_OUT]))
-    seen = [_kind(first)]
+    estimators = _estimators(setup, cells, first, facts, progress.phase)
+    check_comparable(setup.study, estimators)
+    return {**facts, ESTIMATORS: estimators}
+
+
+def _estimators(
+    setup: Setup, cells: Sequence[Cell], first: RunConfig, facts: Mapping[str, Any], report: Report
+) -> dict[str, dict[str, str]]:
+    """What the numbers of each arm are, by preparing every kind of run but the first, whose facts are known."""
+    found = {_kind(first): facts}
     for cell in cells:
-        if _kind(cell.config) not in seen:
-            seen.append(_kind(cell.config))
-            setup.study.measure.prepare(cell.config, progress.phase)
-    return facts
+        if _kind(cell.config) not in found:
+            found[_kind(cell.config)] = setup.study.measure.prepare(cell.config, report)
+    named = {cell.arm.name: dict(found[_kind(cell.config)].get(ESTIMATORS, {})) for cell in cells}
+    return {arm: columns for arm, columns in named.items() if columns}
 
 
 def _kind(config: RunConfig) -> tuple[Any, ...]:

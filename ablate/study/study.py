@@ -41,6 +41,8 @@ class Tier:
     levels: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     """Factor path -> levels of this size, where they differ from the factor's own."""
     nuisance: Nuisance | None = None
+    design: Literal["factorial", "one-at-a-time"] | None = None
+    """How this size crosses its factors, where it differs from the study's own."""
     workers: int = 1
     """Runs side by side. Measured times of runs that shared the machine are marked so."""
     note: str = ""
@@ -96,7 +98,8 @@ class Study:
             else factor
             for factor in self.factors
         )
-        return dataclasses.replace(self, base=override(self.base, size.overrides), factors=factors)
+        sized = dataclasses.replace(self, base=override(self.base, size.overrides), factors=factors)
+        return dataclasses.replace(sized, design=size.design or self.design)
 
     def baseline_values(self) -> dict[str, Scalar]:
         """The base run's level of every factor."""

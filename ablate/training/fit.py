@@ -24,7 +24,7 @@ from lightning import Trainer
 from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
-from ablate.evaluation.reading import Yardstick, readable
+from ablate.evaluation.reading import Yardstick, readable, told_to
 from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.objectives import objective_of
@@ -210,7 +210,8 @@ class _Readings:
         with self._clock.account("evaluation"):
             for yardstick in yardsticks:
                 self._report(yardstick.name)
-                reading = yardstick.measure(self._model, self._text)
+                with told_to(self._report):
+                    reading = yardstick.measure(self._model, self._text)
                 self._add(reading.rows, stamp)
                 if samples:
                     self.samples += [{**sample, "evaluation": yardstick.name} for sample in reading.samples]

@@ -12,8 +12,8 @@ import torch
 from ablate import interop, sources
 from ablate.config import ConfigError, RunConfig
 from ablate.data.text import fingerprints, prepare
-from ablate.evaluation.reading import check_capability, measurement_identity, readable
-from ablate.measure import LEFT_OUT, Identity, Measure, Report, digest, training_fields
+from ablate.evaluation.reading import Estimates, check_capability, measurement_identity, readable
+from ablate.measure import ESTIMATORS, LEFT_OUT, Identity, Measure, Report, digest, training_fields
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
 from ablate.training.fit import WEIGHTS, build, remeasure, train
@@ -63,9 +63,12 @@ def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
     kind = objective_of(run.objective)
     windows = kind.windows(text.split("train"), run.objective, run.data.context)
     model = build(run, text)
+    estimators: dict[str, str] = {}
     for yardstick in readable(run.evaluations, model):
         yardstick.check(model, text)
-    return {**text.facts(), "windows in training split": len(windows), **_left_out(run)}
+        if isinstance(yardstick, Estimates):
+            estimators |= yardstick.estimators(model)
+    return {**text.facts(), "windows in training split": len(windows), **_left_out(run), ESTIMATORS: estimators}
 
 
 def _left_out(run: RunConfig) -> dict[str, str]:

@@ -87,6 +87,7 @@ class FakeModel(torch.nn.Module):
 
     name = "fake"
     context = 64
+    vocabulary = SimpleNamespace(size=100)
 
     def __init__(self) -> None:
         super().__init__()

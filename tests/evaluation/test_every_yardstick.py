@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,9 +19,26 @@ SMALL: dict[str, dict[str, Any]] = {
     "masked-bits": {"windows": 8, "length": 20},
     "cloze": {"sentences": 20},
     "minimal-pairs": {"pairs": 6},
+    "blimp": {"pairs": 3},
+    "bits-per-byte": {"passages": 8, "length": 20},
     "linear-probe": {"length": 20},
+    "attention": {"windows": 4},
+    "dot-products": {"heads": 2, "queries": 4, "keys": 4},
+    "stable-rate": {"doublings": 1, "steps": 12, "warmup": 2},
     "own-loss": {"windows": 8},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Items of its own that a yardstick reads."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for verb in ("is", "are"):
+        pair = {"sentence_good": f"the man {verb} old .", "sentence_bad": f"the man old {verb} .", "linguistics_term": verb}
+        (folder / f"{verb}.jsonl").write_text("\n".join([json.dumps(pair)] * 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SMALL["blimp"], "source", str(folder))
+        yield
 
 
 def bert(text: Any, next_sentence: str = "off") -> Bert:
@@ -59,7 +77,7 @@ def test_rows_and_samples_can_be_recorded(name: str, english: Any) -> None:
         assert math.isfinite(row.value)
         assert type(row.value) is float
         assert row.items > 0
-        assert row.unit in ("bits", "nats", "share", "pairs")
+        assert row.unit in ("bits", "nats", "nats²", "share", "pairs", "norm", "doublings")
         assert row.better in ("lower", "higher", "none")
     for sample in reading.samples:
         assert {"kind", "input", "output"} <= sample.keys()

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ablate.config import ConfigError
-from ablate.evaluation.minimal_pairs import MinimalPairs, score
+from ablate.evaluation.minimal_pairs import MinimalPairs
+from ablate.evaluation.sentence_scores import score
 from ablate.evaluation.unigram import log_unigram
 
 YARDSTICK = MinimalPairs(pairs=50)
@@ -72,7 +73,7 @@ def test_text_is_scored_in_its_frame_and_the_frame_is_not(english: Any, fakes: A
             return scored_BT.sum(1).double()
 
     texts = [[7] * n for n in (9, 3, 5, 9)]
-    assert score(Length(set(), 0.0, 0.0), texts).tolist() == [9, 3, 5, 9]
+    assert score(Length(set(), 0.0, 0.0), texts, "length").tolist() == [9, 3, 5, 9]
 
 
 def test_a_corpus_that_labels_its_own_pairs_is_asked_for_them(english: Any, fakes: Any) -> None:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.config import Backbone
 from ablate.nn import flops
-from ablate.nn.attention import Causal, backend
+from ablate.nn.attention import FULL, Causal, Lengths, backend
 from ablate.nn.attention.masks import padding
 from ablate.nn.embedding import Embedding
 from ablate.nn.transformer import Cache, Encoder, initialize
@@ -42,6 +42,23 @@ def test_padding_is_invisible(positions: Positions, norm: Literal["pre", "post"]
     assert torch.equal(hidden, changed)
     alone = encoder(embedding(tokens[:, :8]))
     assert torch.allclose(hidden, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_one_place_of_a_row_is_what_it_is_among_all(
+    positions: Positions, norm: Literal["pre", "post"], bias: bool, padded: bool
+) -> None:
+    embedding, encoder = build(Backbone(width=32, positions=positions, norm=norm, bias=bias))
+    for parameter in encoder.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2))
+    x_BTD = embedding(torch.randint(5, 50, (3, T), generator=torch.Generator().manual_seed(1)))
+    mask = Lengths(torch.tensor([T, 9, 5])) if padded else FULL
+    column = torch.tensor([11, 0, 4])
+    wanted = encoder(x_BTD, mask)[torch.arange(3), column]
+    assert (encoder.at(x_BTD, column, mask) - wanted).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize("positions", POSITIONS)

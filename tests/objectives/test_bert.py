@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ablate.collators.pseudo_likelihood import Hiding
 from ablate.config import Backbone, ConfigError, RunConfig, override
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP, Vocabulary
 from ablate.data.windows import Pair, Window
@@ -116,6 +117,23 @@ def test_pseudo_log_likelihood_is_the_sum_of_single_masks() -> None:
         logits = model.fill(masked, visible, torch.tensor([[row, column]]))[0]
         expected[row] += float(logits.detach().double().log_softmax(dim=-1)[tokens[row, column]])
     assert torch.allclose(model.score(tokens, visible, scored).double(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("hiding", ["word-l2r", "whole-word"])
+def test_the_pieces_of_a_word_are_hidden_together(hiding: Hiding) -> None:
+    """Kauf and Ivanova 2023: the later pieces of the word, or all; equal to the token alone where every word is one piece."""
+    model = build()
+    tokens = torch.tensor([model.frame([9, 12, 33, 17, 41])])
+    visible, scored = torch.ones_like(tokens, dtype=torch.bool), tokens >= 5
+    assert torch.equal(model.score_hiding(tokens, visible, scored, hiding), model.score(tokens, visible, scored))
+    model.vocabulary = Vocabulary(V, np.isin(np.arange(V), [33, 17]))
+    expected = 0.0
+    for column, later, whole in ((1, [], []), (2, [3, 4], [3, 4]), (3, [4], [2, 4]), (4, [], [2, 3]), (5, [], [])):
+        masked = tokens.clone()
+        masked[0, [column, *(later if hiding == "word-l2r" else whole)]] = MASK
+        logits = model.fill(masked, visible, torch.tensor([[0, column]]))[0]
+        expected += float(logits.detach().double().log_softmax(dim=-1)[tokens[0, column]])
+    assert float(model.score_hiding(tokens, visible, scored, hiding)) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("next_sentence", ["off", "nsp"])

@@ -74,7 +74,7 @@ class Hub:
 
     def documents(self) -> Iterator[Document]:
         """Documents in the order of the data set."""
-        rows = self._rows()
+        rows = self.rows()
         columns = list(rows.features or next(iter(rows), {}))
         if self.column not in columns:
             known = ", ".join(columns) or "none"
@@ -86,7 +86,8 @@ class Hub:
             if sentences := tuple(split_sentences(str(row[self.column] or ""))):
                 yield Document(sentences, "" if named is None else str(named))
 
-    def _rows(self) -> Any:
+    def rows(self) -> Any:
+        """The rows as the data set has them, streamed: an iterable of dictionaries, with the columns as `features`."""
         import datasets
 
         datasets.disable_progress_bars()

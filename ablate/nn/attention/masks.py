@@ -120,7 +120,8 @@ class Prefix(Mask):
 
     def tile(self, begin: int, end: int, span: Span, T: int, S: int, device: torch.device) -> Tensor:
         place_T = torch.arange(begin, end, device=device) + S - T
-        return (torch.arange(span.partly, span.last, device=device) <= place_T[:, None])[None, None]
+        key = torch.arange(span.partly, span.last, device=device)
+        return ((key <= place_T[:, None]) | (key < self.length))[None, None]
 
     def counts(self, T: int, S: int, device: torch.device) -> Tensor:
         causal = torch.arange(1, T + 1, device=device) + S - T

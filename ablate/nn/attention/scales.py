@@ -82,7 +82,8 @@ class LogLength(Scale):
     def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> tuple[Tensor, Tensor, float]:
         T, S = q_BHTK.shape[2], k_BHSK.shape[2]
         # Below e keys the logarithm falls under 1 and reaches 0 at one key, where the scores no longer matter.
-        log_n = mask.counts(T, S, q_BHTK.device).clamp(min=math.e).log()
+        counts = mask.counts(T, S, q_BHTK.device).to(self.log_temperature_H.dtype)
+        log_n = counts.clamp(min=math.e).log()
         return scaled_rows(q_BHTK, self.log_temperature_H.exp()[:, None, None] * log_n[..., None]), k_BHSK, self.number
 
 

@@ -1,0 +1,117 @@
+"""Bits per byte: how many bits a model needs for a byte of held-out text, by its own likelihood.
+
+    bits per byte      = - 1/(bytes ln 2)  sum over passages of  score(passage)
+    nats below unigram = 1/tokens  sum over passages of  (score(passage) - its log-probability under `unigram`)
+
+| column | estimator | whose |
+| --- | --- | --- |
+| `exact` | log p, by the chain rule | GPT, LSTM, n-gram, T5; XLNet in its scoring order, or averaged over orders |
+| `bound` | ELBO, a bound from above on the bits | VAE |
+| `bound, 32 draws` | the importance-weighted bound, a tighter one | VAE |
+| `pseudo` | one conditional a token, which do not multiply to a distribution | BERT |
+
+Every estimator has a column of its own: a pseudo-likelihood sees both sides of each token and is far below any exact code
+length, and that a bound is higher than another's exact value decides nothing. A GAN has no likelihood, its columns stay
+empty. Bytes, not tokens, so that tokenizers compare (Gao et al. 2020, section 3.1); one that throws away case or accents is
+charged for less than the text and compares only with itself.
+
+What is read: passages of at most `length` tokens of the test split, the same for every model and never taken from its
+context (`passages`), each as a text by itself between the model's special tokens, which are visible and not scored. So no
+passage is seen with what stands before it in its document, and a model's value on a running text would be lower. What
+that cuts is counted: `left_out`, the share of bytes in passages with unknown tokens; `divided`, the share of bytes in
+sentences longer than a passage.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ablate.config import ConfigError, require
+from ablate.data.text import Text
+from ablate.evaluation import framing
+from ablate.evaluation.passages import Passages, passages
+from ablate.evaluation.reading import Reading, check_capability
+from ablate.evaluation.sentence_scores import importance_weighted, score
+from ablate.evaluation.unigram import log_unigram
+from ablate.objectives.base import Latent, Scores
+from ablate.records import Row, check_finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitsPerByte:
+    name: ClassVar[str] = "bits-per-byte"
+    VERSION: ClassVar[int] = 2
+    needs: ClassVar[type] = Scores
+    on_curve: ClassVar[bool] = False
+
+    passages: int = 128
+    """Passages, evenly spaced over the test split."""
+    length: int = 60
+    """Tokens in a passage, special ones excluded."""
+    draws: int = 32
+    """Of the latent vector for each passage, for the importance-weighted bound. Burda et al. 2016, section 3."""
+
+    def __post_init__(self) -> None:
+        require(self.passages >= 1, "bits-per-byte passages", self.passages, "at least 1")
+        require(self.length >= 1, "bits-per-byte length", self.length, "at least 1 token")
+        require(self.draws >= 2, "bits-per-byte draws", self.draws, "at least 2")
+
+    def estimators(self, model: Any) -> dict[str, str]:
+        columns = [model.estimator, *([self._weighted] if isinstance(model, Latent) else [])]
+        return {f"{self.name}/bits_per_byte@{column}": column for column in columns}
+
+    def check(self, model: Any, text: Text) -> None:
+        self._for_model(model, text)
+
+    def measure(self, model: Any, text: Text) -> Reading:
+        """Bits per byte under each estimator that the model has, and the shares of bytes that were left out and divided."""
+        found = self._for_model(model, text)
+        parts = [part for passage in found.read for part in passage.parts]
+        nats = {model.estimator: score(model, parts, self.name)}
+        if isinstance(model, Latent):
+            nats[self._weighted] = importance_weighted(model, parts, self.name, self.draws)
+        rows = [self._bits(estimator, sums, found.bytes) for estimator, sums in nats.items()]
+        unigram_V = log_unigram(text.unigram_counts())
+        tokens = sum(len(part) for part in parts)
+        below = float(nats[model.estimator].sum() - sum(unigram_V[np.asarray(part)].sum() for part in parts)) / tokens
+        shared = {"evaluation": self.name, "unit": "nats", "better": "higher", "items": tokens}
+        rows.append(Row(metric="nats_below_unigram", condition=model.estimator, value=below, **shared))  # type: ignore[arg-type]
+        looked_at = found.bytes + found.unknown_bytes
+        for metric, share, of in (
+            ("left_out", found.unknown_bytes / looked_at, looked_at),
+            ("divided", found.divided_bytes / found.bytes, found.bytes),
+        ):
+            rows.append(Row(evaluation=self.name, metric=metric, value=share, unit="share", items=of))
+        return Reading(rows=tuple(rows))
+
+    @property
+    def _weighted(self) -> str:
+        return f"bound, {self.draws} draws"
+
+    def _bits(self, estimator: str, nats: np.ndarray, size: int) -> Row:
+        value = check_finite(float(-nats.sum() / math.log(2) / size), f"{self.name} {estimator}")
+        return Row(
+            evaluation=self.name,
+            metric="bits_per_byte",
+            condition=estimator,
+            value=value,
+            unit="bits",
+            better="lower",
+            items=size,
+        )
+
+    def _for_model(self, model: Any, text: Text) -> Passages:
+        check_capability(self, model)
+        framing.check_fits(model, self.length, self.name)
+        return self.make(text)
+
+    def make(self, text: Text) -> Passages:
+        """What is read: a function of the corpus and of this yardstick's fields. `ConfigError` when nothing is left."""
+        found = passages(text, self.passages, self.length)
+        if not found.read:
+            raise ConfigError(f"every passage of the test split holds an unknown token, so {self.name} has nothing to read")
+        return found

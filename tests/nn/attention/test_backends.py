@@ -1,0 +1,243 @@
+"""Every backend against the formula in float64: outputs, gradients, lengths around block borders, rows that see nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ablate.config import ConfigError
+from ablate.nn.attention import BACKENDS, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, backend
+from ablate.nn.attention.eligibility import RULES, refusal
+from ablate.nn.attention.matmul import SEPARATE_DOCUMENTS, plan
+from ablate.nn.attention.reference import attend as reference
+from ablate.nn.attention.selection import describe, machine_of
+
+B, H, K = 2, 2, 16
+CPU = torch.device("cpu")
+HERE = ["naive", "matmul", "sdpa:flash", "sdpa:math"]
+"""What a CPU can run and train with."""
+LENGTHS = [(1, 1), (1, 7), (127, 127), (128, 128), (129, 129), (191, 192), (192, 191), (129, 300), (300, 129)]
+MASKS: dict[str, Callable[[int, int], Mask]] = {
+    "full": lambda T, S: Full(),
+    "causal": lambda T, S: Causal(),
+    "prefix": lambda T, S: Prefix(max(1, S // 3)),
+    "lengths": lambda T, S: Lengths(torch.tensor([S, S // 2])),
+    "documents": lambda T, S: Documents(documents(T), documents(S)),
+    "dense": lambda T, S: Dense(noise(B, 1, T, S, seed=7) > 0),
+    "causal & lengths": lambda T, S: Causal() & Lengths(torch.tensor([S // 2, S])),
+    "causal & documents": lambda T, S: Causal() & own_documents(T, S),
+}
+
+
+def noise(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def documents(length: int) -> Tensor:
+    """Two rows of documents of some dozens of places each."""
+    place = torch.arange(length)
+    return torch.stack([place // 50, (place + 20) // 70])
+
+
+def own_documents(T: int, S: int) -> Documents:
+    numbers = documents(S)
+    return Documents(numbers, numbers) if T == S else Documents(documents(T), numbers)
+
+
+def error(got: Tensor, truth: Tensor, scale: float = 1e-6) -> float:
+    """Relative L2; `scale` is what counts as nothing, for gradients that are exactly zero."""
+    return float((got.detach().double() - truth.detach()).norm() / truth.detach().norm().clamp_min(scale))
+
+
+def errors(
+    name: str, T: int, S: int, mask: Mask, *, bias: str, dtype: torch.dtype, scale: float | None, spread: float
+) -> list[float]:
+    """Of the output and of every gradient, against float64 on the same rounded inputs."""
+    q, k, v, dz = (noise(B, H, n, K, seed=i) for i, n in enumerate((T, S, S, T)))
+    given = [(spread * q).to(dtype), k.to(dtype), v.to(dtype)]
+    b = None if bias == "none" else noise(1, H, T, S, seed=9).to(dtype)
+    leaves = [x.requires_grad_() for x in given] + ([b.requires_grad_()] if b is not None and bias == "learned" else [])
+    z = attention(*given, mask=mask, bias=b, scale=scale, backend=name)
+    truth = reference(*given, mask=mask, bias=b, scale=K**-0.5 if scale is None else scale)
+    found = torch.autograd.grad(z, leaves, dz.to(dtype))
+    wanted = torch.autograd.grad(truth, leaves, dz.to(dtype).double())
+    nothing = [1e-30, *[1.0 if T == 1 or S == 1 else 1e-3] * len(leaves)]
+    return [error(g, w, s) for g, w, s in zip((z, *found), (truth, *wanted), nothing, strict=True)]
+
+
+@pytest.mark.parametrize("bias", ["none", "fixed", "learned"])
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize(("T", "S"), LENGTHS)
+@pytest.mark.parametrize("name", HERE)
+def test_single_precision_is_the_formula(name: str, T: int, S: int, mask: str, bias: str) -> None:
+    if name == "sdpa:flash" and bias == "learned":
+        pytest.skip("refuses a bias with gradient")
+    for scale, spread in ((None, 1.0), (0.25, 3.0)):
+        assert max(errors(name, T, S, MASKS[mask](T, S), bias=bias, dtype=torch.float32, scale=scale, spread=spread)) <= 1e-5
+
+
+@pytest.mark.parametrize("mask", ["full", "causal", "lengths", "documents"])
+@pytest.mark.parametrize(("T", "S"), [(1, 7), (128, 128), (129, 129), (191, 192)])
+@pytest.mark.parametrize("spread", [1.0, 3.0])
+def test_half_precision_of_the_fused_kernel(T: int, S: int, mask: str, spread: float) -> None:
+    found = errors("sdpa:flash", T, S, MASKS[mask](T, S), bias="fixed", dtype=torch.bfloat16, scale=None, spread=spread)
+    assert found[0] <= 5e-3
+    assert max(found[1:]) <= 1.2e-2
+
+
+@pytest.mark.parametrize("name", ["naive", "matmul", "sdpa:math"])
+@pytest.mark.parametrize("bias", ["none", "learned"])
+@pytest.mark.parametrize("spread", [1.0, 3.0])
+def test_half_precision_products_lose_no_more_than_the_formula_in_that_precision(name: str, bias: str, spread: float) -> None:
+    T = S = 129
+    mask = Causal()
+    found = errors(name, T, S, mask, bias=bias, dtype=torch.bfloat16, scale=None, spread=spread)
+    floor = formula_in_half_precision(T, S, mask, bias=bias, spread=spread)
+    assert all(one <= 2 * other + 1e-4 for one, other in zip(found, floor, strict=True)), (found, floor)
+
+
+def formula_in_half_precision(T: int, S: int, mask: Mask, *, bias: str, spread: float) -> list[float]:
+    """What writing the formula down in bfloat16 loses, independently of any backend."""
+    q, k, v, dz = (noise(B, H, n, K, seed=i) for i, n in enumerate((T, S, S, T)))
+    given = [(spread * q).bfloat16(), k.bfloat16(), v.bfloat16()]
+    b = None if bias == "none" else noise(1, H, T, S, seed=9).bfloat16().requires_grad_()
+    leaves = [x.requires_grad_() for x in given] + ([b] if b is not None else [])
+    scores = torch.einsum("bhtk,bhsk->bhts", *given[:2]) / math.sqrt(K)
+    scores = scores if b is None else scores + b
+    z = scores.masked_fill(~mask.dense(T, S, CPU), -torch.inf).softmax(-1) @ given[2]
+    truth = reference(*given, mask=mask, bias=b, scale=K**-0.5)
+    pairs = zip(torch.autograd.grad(z, leaves, dz.bfloat16()), torch.autograd.grad(truth, leaves, dz), strict=True)
+    return [error(z, truth), *(error(g, w) for g, w in pairs)]
+
+
+def test_reference_by_hand() -> None:
+    # Scores ln 1 and ln 3 weigh the values 1/4 and 3/4.
+    q, k, v = torch.tensor([[[[2.0]]]]), torch.tensor([[[[0.0], [math.log(3) / 2]]]]), torch.tensor([[[[8.0], [4.0]]]])
+    given: dict[str, Any] = {"mask": Full(), "scale": 1.0}
+    assert reference(q, k, v, bias=None, **given).item() == pytest.approx(8 / 4 + 4 * 3 / 4)
+    assert reference(q, 0 * k, v, bias=torch.tensor([[[[0.0, math.log(3)]]]]), **given).item() == pytest.approx(5)
+
+
+def test_reference_has_the_gradient_of_its_own_differences() -> None:
+    q, k, v = (noise(1, 2, n, 3, seed=i).requires_grad_() for i, n in enumerate((3, 4, 4)))
+    bias = noise(1, 2, 3, 4, seed=5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda q, k, v, b: reference(q, k, v, mask=Causal(), bias=b, scale=0.7), (q, k, v, bias))
+
+
+@pytest.mark.parametrize("name", [*HERE, "reference"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_query_that_sees_nothing_gives_nothing(name: str, bias: bool) -> None:
+    T, S = 5, 7
+    q, k, v = (noise(B, H, n, K, seed=i).float().requires_grad_() for i, n in enumerate((T, S, S)))
+    visible = torch.ones(B, 1, T, S, dtype=torch.bool)
+    visible[0, 0, 2] = False
+    b = noise(1, H, T, S, seed=9).float() if bias else None
+    for mask in (Dense(visible), Lengths(torch.tensor([0, S])), Causal() & Dense(visible)):
+        z = attention(q, k, v, mask=mask, bias=b, backend=name)
+        assert (z[0, :, 2] == 0).all()
+        assert (z[1] != 0).all()
+        gradients = torch.autograd.grad(z[0, :, 2].sum(), (q, k, v))
+        assert all((gradient == 0).all() for gradient in gradients)
+    assert (attention(q, k, v, mask=Dense(visible & False), backend=name) == 0).all()
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_more_queries_than_keys_leave_the_first_ones_blind(name: str) -> None:
+    q, k, v = (noise(B, H, n, K, seed=i).float() for i, n in enumerate((6, 4, 4)))
+    z = attention(q, k, v, mask=Causal(), backend=name)
+    assert (z[:, :, :2] == 0).all()
+    assert torch.allclose(z[:, :, 2:], attention(q[:, :, 2:], k, v, mask=Causal(), backend=name), atol=1e-6)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("T", [40, SEPARATE_DOCUMENTS + 44])
+def test_what_is_hidden_can_be_anything_without_a_bit_changing(name: str, mask: str, T: int) -> None:
+    """Keys and values one by one: whoever does not see the changed place keeps every bit."""
+    q, k, v = (noise(B, H, T, K, seed=i).float() for i in range(3))
+    who = MASKS[mask](T, T)
+    seen = who.dense(T, T, CPU).expand(B, 1, T, T)[:, 0]
+    z = attention(q, k, v, mask=who, backend=name)
+    for place in (0, 1, T // 2, T - 1):
+        other_k, other_v = k.clone(), v.clone()
+        other_k[:, :, place], other_v[:, :, place] = 50.0, -7.0
+        changed = attention(q, other_k, other_v, mask=who, backend=name)
+        same = (changed == z).all(dim=3).all(dim=1)
+        assert bool(same[~seen[:, :, place]].all())
+        assert not bool(same[seen[:, :, place]].any())
+
+
+def test_blocks_cover_every_pair_once_and_skip_what_is_hidden() -> None:
+    """With a causal mask half of the products is left out, with documents all but their squares."""
+    for mask in (Full(), Causal(), Prefix(100), Lengths(torch.tensor([400, 90])), Documents(documents(400), documents(400))):
+        T = S = 400
+        seen = torch.zeros(B, T, S, dtype=torch.int64)
+        multiplied = 0
+        for block in plan(mask, B, H, T, S, CPU):
+            shape = (len(range(B)[block.rows]), block.queries.stop - block.queries.start, block.keys.stop - block.keys.start)
+            part = torch.ones(shape, dtype=torch.int64)
+            if block.tile is not None:
+                hidden = (~block.tile).expand(shape[0], 1, shape[1], block.keys.stop - block.partly)[:, 0]
+                part[:, :, block.partly - block.keys.start :][hidden] = 0
+            seen[block.rows, block.queries, block.keys] += part
+            multiplied += math.prod(shape)
+        assert torch.equal(seen, mask.dense(T, S, CPU).expand(B, 1, T, S)[:, 0].long())
+        if isinstance(mask, Documents):
+            assert multiplied == mask.pairs(B, T, S)
+        if isinstance(mask, Causal):
+            assert multiplied <= 0.66 * B * T * S
+
+
+def test_forced_backends_that_cannot_say_why_and_who_can() -> None:
+    q = noise(1, 1, 4, K, seed=0).float()
+    learned = noise(1, 1, 4, 4, seed=1).float().requires_grad_()
+    with pytest.raises(
+        ConfigError, match=r"'sdpa:flash' cannot run float32 .*learned bias on cpu: it sends no gradient .*matmul"
+    ):
+        attention(q, q, q, bias=learned, backend="sdpa:flash")
+    with pytest.raises(ConfigError, match="needs CUDA"), backend("biased"):
+        attention(q, q, q)
+    with pytest.raises(ConfigError, match="float16 has no fast arithmetic on a CPU; use float32 or bfloat16"):
+        attention(q.half(), q.half(), q.half())
+    with pytest.raises(ConfigError, match="attention backend 'fastest'; known: auto, reference"), backend("fastest"):
+        pass
+    with backend("naive"):
+        assert torch.allclose(attention(q, q, q), reference(q, q, q, mask=Full(), bias=None, scale=K**-0.5).float(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "bias"),
+    [
+        (((1, 2, 3, 4), (1, 2, 5, 6), (1, 2, 5, 4)), None),
+        (((1, 2, 3, 4), (1, 2, 5, 4), (1, 2, 6, 4)), None),
+        (((1, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4)), None),
+        (((2, 3, 4), (2, 5, 4), (2, 5, 4)), None),
+        (((1, 2, 3, 4), (1, 2, 5, 4), (1, 2, 5, 4)), (3, 5)),
+    ],
+)
+def test_shapes_that_do_not_agree(shapes: tuple[tuple[int, ...], ...], bias: tuple[int, ...] | None) -> None:
+    with pytest.raises(ConfigError, match=r"do not agree|must have 4 dimensions"):
+        attention(*(torch.zeros(shape) for shape in shapes), bias=None if bias is None else torch.zeros(bias))
+
+
+def test_every_rule_has_its_backend() -> None:
+    assert list(RULES) == list(BACKENDS)
+    q = noise(1, 1, 4, K, seed=0).float()
+    call = describe(q, q, q, Full(), None)
+    able = [name for name in RULES if not refusal(name, call, machine_of(CPU))]
+    assert able == ["reference", *HERE]
+
+
+def test_autocast_is_entered_after_folding() -> None:
+    """Single precision in, the cast type out, and as accurate as rounding the inputs once."""
+    q, k, v = (noise(B, H, 65, K, seed=i).float() for i in range(3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        z = attention(q, k, v, mask=Causal())
+    assert z.dtype == torch.bfloat16
+    rounded = [x.bfloat16() for x in (q, k, v)]
+    assert error(z, reference(*rounded, mask=Causal(), bias=None, scale=K**-0.5)) <= 5e-3

@@ -1,0 +1,115 @@
+"""Masks by structure against the table they stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ablate.nn.attention.masks import Causal, Dense, Documents, Full, Lengths, Mask, Prefix, kind, padding, same_document
+
+B, H = 3, 2
+CPU = torch.device("cpu")
+
+
+def by_definition(mask: Mask, T: int, S: int) -> Tensor:
+    """bool [B, T, S], place by place."""
+
+    def sees(mask: Any, b: int, t: int, s: int) -> bool:
+        if isinstance(mask, Prefix):
+            return s < mask.length or s <= t + S - T
+        if isinstance(mask, Lengths):
+            return s < int(mask.lengths_B[b])
+        if isinstance(mask, Documents):
+            return int(mask.queries_BT[b, t]) == int(mask.keys_BS[b, s])
+        if isinstance(mask, Dense):
+            return bool(mask.visible.expand(B, 1, T, S)[b, 0, t, s])
+        return True if isinstance(mask, Full) else sees(mask.left, b, t, s) and sees(mask.right, b, t, s)
+
+    return torch.tensor([[[sees(mask, b, t, s) for s in range(S)] for t in range(T)] for b in range(B)])
+
+
+@st.composite
+def masks(draw: st.DrawFn) -> tuple[Mask, int, int]:
+    T, S = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 1000)))
+    numbers = torch.randint(0, 3, (B, S), generator=generator).sort(dim=1).values
+    of_queries = torch.randint(-1, 3, (B, T), generator=generator).sort(dim=1).values
+    alone: list[Mask] = [
+        Full(),
+        Causal(),
+        Prefix(draw(st.integers(0, 10))),
+        Lengths(torch.randint(0, S + 1, (B,), generator=generator)),
+        Documents(numbers, numbers) if T == S else Documents(of_queries, numbers),
+        Documents(of_queries, numbers),
+        Dense(torch.rand(B, 1, T, S, generator=generator) > 0.5),
+        Dense(torch.rand(B, 1, 1, S, generator=generator) > 0.5),
+    ]
+    mask = draw(st.sampled_from(alone))
+    return (mask & draw(st.sampled_from(alone)) if draw(st.booleans()) else mask), T, S
+
+
+@settings(deadline=None, max_examples=200)
+@given(masks())
+def test_table_counts_pairs_and_blind_queries(drawn: tuple[Mask, int, int]) -> None:
+    mask, T, S = drawn
+    truth = by_definition(mask, T, S)
+    assert torch.equal(mask.dense(T, S, CPU).expand(B, 1, T, S)[:, 0], truth)
+    assert torch.equal(mask.counts(T, S, CPU).expand(B, 1, T)[:, 0], truth.sum(dim=2))
+    assert mask.pairs(B, T, S) == int(truth.sum())
+    if mask.leaves_none_blind(T, S):
+        assert bool(truth.any(dim=2).all())
+
+
+@settings(deadline=None, max_examples=200)
+@given(masks(), st.data())
+def test_a_block_sees_its_span_and_of_it_what_the_tile_says(drawn: tuple[Mask, int, int], data: st.DataObject) -> None:
+    mask, T, S = drawn
+    begin = data.draw(st.integers(0, T - 1))
+    end = data.draw(st.integers(begin + 1, T))
+    span, truth = mask.span(begin, end, T, S), by_definition(mask, T, S)[:, begin:end]
+    rebuilt = torch.zeros_like(truth)
+    partly = max(span.first, min(span.partly, span.last))
+    rebuilt[:, :, span.first : partly] = True
+    if partly < span.last:
+        tile = mask.tile(begin, end, span._replace(partly=partly), T, S, CPU)
+        rebuilt[:, :, partly : span.last] = tile.expand(B, 1, end - begin, span.last - partly)[:, 0]
+    assert torch.equal(rebuilt, truth)
+
+
+def test_runs_are_the_documents_of_a_row() -> None:
+    numbers = torch.tensor([[4, 4, 4, 7, 7], [1, 2, 2, 2, 2]])
+    mask = Documents(numbers, numbers)
+    assert mask.runs is not None
+    assert [[(run.begin, run.end, run.first, run.last) for run in row] for row in mask.runs] == [
+        [(0, 3, 0, 3), (3, 5, 3, 5)],
+        [(0, 1, 0, 1), (1, 5, 1, 5)],
+    ]
+    assert Documents(torch.tensor([[1, 2, 1]]), torch.tensor([[1, 2, 1]])).runs is None, "a number that comes back is no run"
+    (run,) = (Documents(torch.tensor([[3]]), torch.tensor([[1, 1]])).runs or [[]])[0]
+    assert run.first == run.last, "a document without keys"
+
+
+def test_two_masks_hold_together_and_full_changes_nothing() -> None:
+    lengths = Lengths(torch.tensor([2, 3, 1]))
+    assert Full() & lengths is lengths
+    assert lengths & Full() is lengths
+    assert kind(Causal() & lengths) == "causal & lengths"
+
+
+def test_padding_is_lengths_unless_it_has_gaps() -> None:
+    assert isinstance(padding(torch.ones(2, 4, dtype=torch.bool)), Full)
+    trailing = padding(torch.tensor([[True, True, False], [True, False, False]]))
+    assert isinstance(trailing, Lengths)
+    assert trailing.lengths_B.tolist() == [2, 1]
+    assert isinstance(padding(torch.tensor([[False, True, True]])), Dense)
+    assert isinstance(same_document(None, None), Full)
+
+
+@pytest.mark.parametrize(("T", "S"), [(1, 1), (5, 5), (3, 8)])
+def test_causal_pairs_by_formula(T: int, S: int) -> None:
+    assert Causal().pairs(B, T, S) == B * sum(S - T + t + 1 for t in range(T))

@@ -1,0 +1,119 @@
+"""Folded scalings against their formulas in float64, written out here; the custom gradients against finite differences."""
+
+from __future__ import annotations
+
+import math
+import typing
+
+import pytest
+import torch
+from torch import Tensor
+
+from ablate.config import AttentionScale, Backbone, ConfigError
+from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention
+from ablate.nn.attention.scales import scale_of, scaled_rows, unit_rows
+from ablate.nn.transformer import Encoder
+
+B, H, T, K = 2, 3, 7, 8
+NAMES = typing.get_args(AttentionScale)
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def scores(name: str, factor: float, t_H: Tensor, q: Tensor, k: Tensor, n_B1T: Tensor) -> Tensor:
+    """The table of `ablate.nn.attention.scales`, row by row."""
+    product, root, t = q @ k.mT, math.sqrt(K), t_H[:, None, None]
+    cosine = product / (q.norm(dim=-1)[..., None] * k.norm(dim=-1)[..., None, :])
+    return (
+        factor
+        * {
+            "inverse-sqrt": product / root,
+            "inverse": product / K,
+            "none": product,
+            "learned": t * product / root,
+            "qk-norm": t * root * cosine,
+            "qk-norm-fixed": root * cosine,
+            "log-length": t * n_B1T[..., None].clamp(min=math.e).log() * product / root,
+        }[name]
+    )
+
+
+@pytest.mark.parametrize("mask", [FULL, Causal(), Lengths(torch.tensor([3, 7]))], ids=["full", "causal", "lengths"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folded_scale_is_its_formula_forwards_and_backwards(name: AttentionScale, mask: Mask) -> None:
+    scale = scale_of(name, 1.5, H, K, context=64).double()
+    with torch.no_grad():
+        for parameter in scale.parameters():
+            parameter.add_(0.3 * noise(H, seed=5))
+    log_t = next(scale.parameters(), torch.zeros(H, dtype=torch.float64))
+    q, k, v = (noise(B, H, T, K, seed=i).requires_grad_() for i in range(3))
+    seen = mask.dense(T, T, q.device)
+    n = mask.counts(T, T, q.device).double().expand(B, 1, T)
+    wanted = scores(name, 1.5, log_t.exp(), q, k, n).masked_fill(~seen, -torch.inf).softmax(dim=-1) @ v
+    q_, k_, number = scale(q, k, mask)
+    got = attention(q_, k_, v, mask=mask, scale=number)
+    assert (got - wanted).abs().max() <= 1e-13
+    leaves = [q, k, v, *scale.parameters()]
+    dz = noise(B, H, T, K, seed=4)
+    for one, other in zip(torch.autograd.grad(got, leaves, dz), torch.autograd.grad(wanted, leaves, dz), strict=True):
+        assert (one - other).abs().max() <= 1e-12 * max(1.0, float(other.abs().max()))
+
+
+def test_gradients_of_the_row_functions() -> None:
+    x, length = noise(2, 3, 5, 4).requires_grad_(), noise(3, 1, 1, seed=1).abs().add(0.5).requires_grad_()
+    rows = noise(1, 3, 5, 1, seed=2).requires_grad_()
+    assert torch.autograd.gradcheck(unit_rows, (x, length))
+    assert torch.autograd.gradcheck(scaled_rows, (x, length))
+    assert torch.autograd.gradcheck(scaled_rows, (x, rows))
+    permuted = noise(2, 5, 3, 4, seed=3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda y: unit_rows(y.transpose(1, 2), length), (permuted,))
+
+
+def test_rows_of_zeros_stay_zeros() -> None:
+    x = torch.zeros(1, 1, 2, 4, requires_grad=True)
+    y = unit_rows(x, torch.ones(1, 1, 1))
+    assert (y == 0).all()
+    assert torch.isfinite(torch.autograd.grad(y.sum(), x)[0]).all()
+
+
+def test_folding_before_the_cast_costs_one_rounding() -> None:
+    """At logits of standard deviation 3, scaling what is already rounded loses twice what scaling before the cast loses."""
+    q, k, v = (noise(4, 4, 64, 64, seed=i).float() for i in range(3))
+    t = torch.full((4, 1, 1), 3.1)
+    wanted = ((t * q).double() @ k.double().mT / 8).softmax(dim=-1) @ v.double()
+
+    def lost(queries: Tensor) -> float:
+        z = attention(queries.bfloat16(), k.bfloat16(), v.bfloat16(), backend="sdpa:flash").double()
+        return float((z - wanted).norm() / wanted.norm())
+
+    assert lost(scaled_rows(q, t)) < lost(scaled_rows(q.bfloat16(), t.bfloat16()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_has_its_scale_in_every_layer(name: AttentionScale) -> None:
+    backbone = Backbone(width=32, heads=4, layers=2, attention_scale=name, attention_scale_factor=2.0)
+    torch.manual_seed(0)
+    encoder, x = Encoder(backbone, 16), noise(2, 16, 32).float()
+    learned = [path for path, _ in encoder.named_parameters() if "temperature" in path]
+    assert len(learned) == (2 if name in ("learned", "qk-norm", "log-length") else 0)
+    torch.manual_seed(0)
+    plain = Encoder(Backbone(width=32, heads=4, layers=2), 16)
+    assert not torch.allclose(encoder(x), plain(x), atol=1e-4)
+
+
+def test_a_published_architecture_keeps_its_own() -> None:
+    backbone = Backbone(width=32, heads=4, attention_scale="none", kind="published")
+    assert not list(Encoder(backbone, 16).blocks[0].attention.scale.parameters())
+    assert Encoder(backbone, 16).blocks[0].attention.scale.number == pytest.approx(8**-0.5)
+
+
+def test_keys_of_a_width_of_their_own() -> None:
+    backbone = Backbone(width=32, heads=4, key_width=6)
+    encoder, x = Encoder(backbone, 16), noise(2, 16, 32).float()
+    assert encoder(x).shape == x.shape
+    assert encoder.blocks[0].attention.qkv.weight.shape == (4 * 6 * 2 + 32, 32)
+    assert encoder.blocks[0].attention.scale.number == pytest.approx(6**-0.5)
+    with pytest.raises(ConfigError, match=r"backbone\.key_width = 5, but must be even"):
+        Backbone(width=32, heads=4, key_width=5)
