@@ -5,6 +5,7 @@ from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
 from ablate.evaluation.attention_statistics import AttentionStatistics
 from ablate.evaluation.bits_per_byte import BitsPerByte
 from ablate.evaluation.dot_products import DotProducts
+from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.evaluation.stable_rate import StableRate
 from ablate.objectives.bert import Bert
@@ -34,7 +35,7 @@ STUDY = Study(
         data=Data(corpus="pydocs", vocabulary=1024, context=64),
         optimization=Optimization(learning_rate=2e-3, batch=16),
         budget=Budget(tokens=400_000),
-        evaluations=(BitsPerByte(), StableRate(), AttentionStatistics(), DotProducts(), OwnLoss()),
+        evaluations=(BitsPerByte(), StableRate(), MinimalPairs(), AttentionStatistics(), DotProducts(), OwnLoss()),
     ),
     factors=(
         Factor(
@@ -67,11 +68,14 @@ STUDY = Study(
             evaluation="bits-per-byte", metric="bits_per_byte", condition="exact", label="bits per byte", unit="bits", digits=3
         ),
         Metric(
-            evaluation="bits-per-byte",
-            metric="bits_per_byte",
-            condition="pseudo",
-            label="pseudo-bits per byte",
-            unit="bits",
+            evaluation="minimal-pairs",
+            metric="accuracy",
+            condition="overall",
+            label="minimal pairs",
+            unit="%",
+            better="higher",
+            scale=100,
+            digits=1,
         ),
         Metric(
             evaluation="stable-rate",

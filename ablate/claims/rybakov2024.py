@@ -14,7 +14,7 @@ DIVERGES = rows(
         ({"backbone.attention_scale": "qk-norm"}, (60e-3,)),
     ],
     citekey="rybakov2024",
-    name="learning rates of the abstract and section 4",
+    name="Sweep of learning rates",
     setting="830M parameters, rates 6, 8, 20, 40, 60 and 80 thousandths",
     provenance="secondary",
 )

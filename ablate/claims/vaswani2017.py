@@ -5,13 +5,19 @@ from __future__ import annotations
 from ablate.claims.claim import Claim
 from ablate.claims.contrast import PRIMARY, Comparison
 from ablate.claims.figures import rows
+from ablate.config import Scalar
+
+
+def _keys(width: int) -> dict[str, Scalar]:
+    return {"backbone.attention_scale": "inverse-sqrt", "backbone.key_width": width}
+
 
 KEY_WIDTHS = rows(
     [("newstest2013", "perplexity"), ("newstest2013", "BLEU")],
     [
-        ({"backbone.key_width": 64}, (4.92, 25.8)),
-        ({"backbone.key_width": 32}, (5.01, 25.4)),
-        ({"backbone.key_width": 16}, (5.16, 25.1)),
+        (_keys(64), (4.92, 25.8)),
+        (_keys(32), (5.01, 25.4)),
+        (_keys(16), (5.16, 25.1)),
     ],
     citekey="vaswani2017",
     name="Table 3",

@@ -25,7 +25,6 @@ from ablate.config import ConfigError, require
 from ablate.data.module import Batches
 from ablate.data.text import Text
 from ablate.evaluation.reading import Reading, device_of, say
-from ablate.objectives.base import Objective
 from ablate.records import Row
 from ablate.seeds import torch_seed
 
@@ -36,7 +35,7 @@ LARGEST_LOSS = 1e4
 class StableRate:
     name: ClassVar[str] = "stable-rate"
     VERSION: ClassVar[int] = 1
-    needs: ClassVar[type] = Objective
+    needs: ClassVar[type] = object
     on_curve: ClassVar[bool] = False
 
     lowest: float = 16e-3

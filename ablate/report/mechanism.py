@@ -6,6 +6,7 @@ all; scalings whose initial state is the same are one line.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,8 @@ def panel(frame: pd.DataFrame, metric: str) -> Figure:
 
 
 def draw(frame: pd.DataFrame, *, title: str) -> Drawing:
+    from matplotlib.ticker import LogLocator
+
     names = list(dict.fromkeys(frame["scaling"]))
     look = style.looks(names)
     labels = [style.shortened(name, style.LONGEST) for name in names]
@@ -94,6 +97,8 @@ def draw(frame: pd.DataFrame, *, title: str) -> Drawing:
         )
         ends.append((name, float(part["mean"].iloc[-1])))
     axes.set_xticks(sorted(set(frame["x"])), [str(x) for x in sorted(set(frame["x"]))])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if frame["mean"].max() < 20 * frame["mean"].min() else (1,)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
     axes.grid(axis="y")
     low, high = axes.get_ylim()
@@ -105,7 +110,5 @@ def draw(frame: pd.DataFrame, *, title: str) -> Drawing:
 
 def _apart(values: list[float], low: float, high: float) -> list[float]:
     """Where on the axes, from 0 to 1, the names of the last points stand."""
-    import math
-
     places = [math.log(value / low) / math.log(high / low) for value in values]
     return style.within(style.spread(places, 0.09), 0.09, 0.0, 1.0)

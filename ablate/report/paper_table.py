@@ -119,7 +119,7 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
     notes = []
     if name == "not-comparable":
         notes.append(
-            "These numbers move with the factor itself (each arm is measured on a task of its own), so no arm is best and none "
+            "These numbers move with the factor itself and say nothing of how good an arm is, so no arm is best and none "
             "is bold."
         )
     else:

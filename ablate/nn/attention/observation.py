@@ -26,7 +26,7 @@ class Seen(NamedTuple):
         q, k = self.q_BHTK.float(), self.k_BHSK.float()
         scores_BHTS = self.scale * (q @ k.transpose(-1, -2))
         if self.bias is not None:
-            scores_BHTS = scores_BHTS + self.bias
+            scores_BHTS = scores_BHTS + self.bias.float()
         seen = self.mask.table(q.shape[2], k.shape[2], q.device).expand_as(scores_BHTS)
         return scores_BHTS.masked_fill(~seen, -torch.inf), seen
 
