@@ -4,9 +4,9 @@
     delta(t)    = <dz(t), z(t)>                          = sum over s of P(t, s) <dz(t), v(s)>
     dbias(t, s) = P(t, s) (<dz(t), v(s)> - delta(t))     summed over the rows of the batch that share the bias
 
-These are the gradients of the scores, which a fused backward pass computes a tile at a time and throws away. Computing them once
-more costs 4 K operations a pair, 2/5 of a backward pass; the kernels of torch that give dbias instead write it for each row of
-the batch, B x H x T x S numbers, and add up afterwards.
+These are the gradients of the scores, which a fused backward pass computes a tile at a time and throws away. Computing them
+once more costs 4 K operations a pair, 2/5 of a backward pass; the kernel of torch that gives dbias instead writes it for each
+row of the batch, B x H x T x S numbers, and adds up afterwards.
 
 `by_formula` is the truth and runs anywhere; `by_kernel` needs triton. Source of delta: Dao et al. 2022, appendix B.2.
 Shapes: B rows, H heads, T queries, S keys, K head width; `lse` is the natural logarithm, [B, H, T], float32.
@@ -36,8 +36,8 @@ def by_formula(
 ) -> Tensor:
     """[1, H, T, S] if `shared`, else [B, H, T, S]; float32, or float64 if the queries are.
 
-    `table`: the bias, broadcastable to [B, H, T, S], minus infinity where nothing is seen. `causal`: beyond that, the last query
-    sees every key and each earlier one a key less.
+    `table`: the bias, broadcastable to [B, H, T, S], minus infinity where nothing is seen. `causal`: beyond that, the last
+    query sees every key and each earlier one a key less.
     """
     real = torch.promote_types(q_BHTK.dtype, torch.float32)
     q, k, v, dz, z, table, lse = (x.to(real) for x in (q_BHTK, k_BHSK, v_BHSK, dz_BHTK, z_BHTK, table, lse_BHT))
@@ -81,8 +81,8 @@ def by_kernel(
 ) -> Tensor:
     """`by_formula` in float32 by the Triton kernel; head widths up to 128, values as wide as keys.
 
-    `programs`: how many the device wants to be busy, twice its processors if None. Where tiles and heads give fewer, the batch is
-    cut into groups whose sums are written apart and added afterwards, in a fixed order.
+    `programs`: how many the device wants to be busy, twice its processors if None. Where tiles and heads give fewer, the batch
+    is cut into groups whose sums are written apart and added afterwards, in a fixed order.
     """
     from ablate.nn.attention import bias_kernel
 

@@ -64,6 +64,7 @@ def describe(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, mask: Mask, bias: T
     """The call as the rules see it."""
     gradient = torch.is_grad_enabled()
     learned = bias is not None and bias.requires_grad and gradient
+    moving = gradient and (q_BHTK.requires_grad or k_BHSK.requires_grad or v_BHSK.requires_grad)
     return Call(
         dtype=str(q_BHTK.dtype).removeprefix("torch."),
         B=q_BHTK.shape[0],
@@ -74,7 +75,8 @@ def describe(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, mask: Mask, bias: T
         value_width=v_BHSK.shape[3],
         mask=kind(mask),
         bias="learned" if learned else "none" if bias is None else "fixed",
-        gradient=gradient and (learned or q_BHTK.requires_grad or k_BHSK.requires_grad or v_BHSK.requires_grad),
+        gradient=learned or moving,
+        only_bias=learned and not moving,
         deterministic=torch.are_deterministic_algorithms_enabled(),
     )
 
