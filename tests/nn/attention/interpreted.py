@@ -44,7 +44,15 @@ def case(B: int, T: int, S: int, K: int, causal: bool, by_row: bool, shared: boo
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    shapes = [(2, 1, 1, 16), (3, 1, 7, 16), (2, 33, 33, 16), (2, 20, 65, 24), (3, 65, 33, 32), (2, 65, 65, 64), (1, 129, 65, 128)]
+    shapes = [
+        (2, 1, 1, 16),
+        (3, 1, 7, 16),
+        (2, 33, 33, 16),
+        (2, 20, 65, 24),
+        (3, 65, 33, 32),
+        (2, 65, 65, 64),
+        (1, 129, 65, 128),
+    ]
     for (B, T, S, K), causal in itertools.product(shapes, (False, True)):
         for by_row, shared, programs in itertools.product((False, True), (False, True), (1, 400)):
             if T <= S or not causal:

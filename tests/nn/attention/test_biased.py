@@ -20,9 +20,7 @@ def _whole(table: Tensor, q: Tensor, k: Tensor) -> Tensor:
 
 
 def _forward(q: Tensor, k: Tensor, v: Tensor, table: Tensor, causal: bool, scale: float) -> Any:
-    z, lse = ATEN._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, causal, attn_mask=_whole(table, q, k), scale=scale
-    )
+    z, lse = ATEN._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal, attn_mask=_whole(table, q, k), scale=scale)
     padded = torch.cat((lse, lse.new_full((*lse.shape[:2], 7), torch.inf)), dim=-1)  # as the memory-efficient kernel has it
     return z, padded, (q.shape[2], None, lse)
 
