@@ -1,4 +1,4 @@
-"""Which backend may run which call on which machine: every rule and every known fault, both sides of its border, without a GPU."""
+"""Which backend may run which call on which machine: every rule and every known fault, both sides of its border, no GPU."""
 
 from __future__ import annotations
 
