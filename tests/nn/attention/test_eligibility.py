@@ -202,6 +202,14 @@ FAULTS: list[tuple[str, str, dict[str, Any], list[dict[str, Any]], dict[str, Any
         [{"cudnn": 92500}],
     ),
     (
+        "pytorch#193893",
+        "sdpa:cudnn",
+        {"H": 7},
+        [{"H": 8}],
+        {"capability": (10, 0)},
+        [{"capability": (9, 0)}],
+    ),
+    (
         "pytorch#148476",
         "sdpa:efficient",
         {"bias": "learned", "only_bias": True},
@@ -292,6 +300,7 @@ def test_every_call_finds_a_backend_on_every_machine_that_may_run_it() -> None:
         replace(HOPPER, cudnn=91500),
         replace(HOPPER, cudnn=92600),
         replace(HOPPER, capability=(7, 5)),
+        replace(HOPPER, capability=(10, 0)),
         replace(HOPPER, capability=(12, 0)),
     ]
     masks = ("full", "causal", "prefix", "lengths", "documents", "dense", "causal & documents")
