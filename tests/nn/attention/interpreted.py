@@ -54,7 +54,7 @@ if __name__ == "__main__":
         (1, 129, 65, 128),
     ]
     for (B, T, S, K), causal in itertools.product(shapes, (False, True)):
-        for by_row, shared, programs in itertools.product((False, True), (False, True), (1, 400)):
+        for by_row, shared, programs in itertools.product((False, True), (False, True), (1, 5, 400)):
             if T <= S or not causal:
                 flags = (causal, by_row, shared, programs)
                 print(json.dumps([[B, T, S, K, *flags], case(B, T, S, K, *flags)]))
