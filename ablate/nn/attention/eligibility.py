@@ -7,6 +7,7 @@ after the choice. What runs and is wrong stands in `faults`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -195,6 +196,7 @@ def _flex(call: Call, machine: Machine) -> str:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def inside_biased(call: Call, machine: Machine) -> str:
     """Which of torch's kernels `biased` hands the detached bias to; empty if neither may have it.
 
