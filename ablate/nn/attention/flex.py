@@ -35,8 +35,7 @@ def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, *, mask: Mask, bias: 
     run: Any = _compiled(flex_attention) if q_BHTK.is_cuda else flex_attention
     blocks = block_mask(mask, q_BHTK.shape[0], q_BHTK.shape[2], k_BHSK.shape[2], q_BHTK.device)
     added = None if bias is None else _adding(bias.detach())
-    # Beyond its limit of 8 shapes torch.compile would run all later ones uncompiled, without an error.
-    with torch._dynamo.config.patch(recompile_limit=SHAPES) if q_BHTK.is_cuda else contextlib.nullcontext():
+    with _many_shapes(q_BHTK.device):
         z_BHTK: Tensor = run(q_BHTK, k_BHSK, v_BHSK, score_mod=added, block_mask=blocks, scale=scale)
     return z_BHTK
 
@@ -57,7 +56,8 @@ def block_mask(mask: Mask, B: int, T: int, S: int, device: torch.device) -> Bloc
 def _create(mask: Mask, B: int | None, T: int, S: int, device: torch.device) -> BlockMask:
     # Uncompiled it writes B x T x S truth values down first.
     create: Any = _compiled(create_block_mask) if device.type == "cuda" else create_block_mask
-    found: BlockMask = create(visible(mask, T, S, device), B, _heads(mask), T, S, device=device)
+    with _many_shapes(device):
+        found: BlockMask = create(visible(mask, T, S, device), B, _heads(mask), T, S, device=device)
     return found
 
 
@@ -69,6 +69,11 @@ def _of_places(mask: Prefix, T: int, S: int, device: torch.device) -> BlockMask:
 @functools.cache
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, dynamic=False)
+
+
+def _many_shapes(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    # Beyond its limit of 8 versions torch.compile runs all later shapes uncompiled, without an error.
+    return torch._dynamo.config.patch(recompile_limit=SHAPES) if device.type == "cuda" else contextlib.nullcontext()
 
 
 def visible(mask: Mask, T: int, S: int, device: torch.device) -> Visible:
