@@ -111,8 +111,8 @@ def excess(attend: Attend, work: Work, truth: tuple[Tensor, ...]) -> float:
         return float("inf")  # eligible by the rules, and still refused by the kernel
     worst = 0.0
     for i, (ours, theirs) in enumerate(zip(found, truth, strict=True)):
-        # Where the truth is 0, as the gradients of a softmax over one key are, there is nothing to be relative to.
-        size = max(float(theirs.norm()), 1e-2 * theirs.numel() ** 0.5)
+        # A softmax over one key has gradients of 0: products of about 1 cancel, and their size is what the rest is small to.
+        size = float(theirs.norm()) or theirs.numel() ** 0.5
         off = float((ours.detach().double() - theirs).norm()) / size / (of_gradient if i else of_output)
         worst = max(worst, off) if off == off else float("inf")
     return worst
