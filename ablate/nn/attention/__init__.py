@@ -13,7 +13,7 @@ T x K and not T x S. Attention weights are never dropped, because that alone wou
 | reference, naive, matmul, sdpa, flex, biased, flash | the backends |
 | bias_gradient, bias_kernel | what `biased` adds to torch's kernels |
 | eligibility, faults, selection | which of them runs |
-| workload, tune | which of them is right and fastest here |
+| workload, tune, choices | which of them is right and fastest here |
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def backend(name: str) -> Iterator[None]:
 @contextmanager
 def tuned(path: Path) -> Iterator[None]:
     """`auto` inside is what `ablate.nn.attention.tune` found here and wrote to `path`; where it is silent, the preference."""
-    from ablate.nn.attention.tune import load
+    from ablate.nn.attention.choices import load
 
     token = _TUNED.set(load(path))
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError
 from ablate.nn import attention as core
-from ablate.nn.attention import matmul, selection, tune, workload
+from ablate.nn.attention import choices, matmul, selection, tune, workload
 from ablate.nn.attention.eligibility import Call, Machine
 from ablate.nn.attention.masks import kind
 
@@ -65,7 +65,7 @@ def clock(planted: dict[Any, float], again: float = 1.0) -> Any:
     return seconds
 
 
-def choice(others: dict[str, Any], planted: dict[Any, float], call: Call = CALL, **settings: Any) -> tune.Choice:
+def choice(others: dict[str, Any], planted: dict[Any, float], call: Call = CALL, **settings: Any) -> choices.Choice:
     backends = {"matmul": right, **others}
     (found,) = tune.tune([call], backends=backends, seconds=clock({right: 1.0, **planted}, **settings))
     return found
@@ -143,12 +143,12 @@ def test_with_the_real_backends_and_clock_the_choices_are_among_the_right_ones(t
         assert all(0 < seconds < 5 for seconds in choice.seconds.values())
         assert choice.backend in choice.seconds
     assert said[-1] == {"phase": "tuning attention", "done": 2, "total": 2}
-    assert tune.load(tmp_path / "deep" / "choices.json") == {(c.call, c.machine, 1): c.backend for c in found}
+    assert choices.load(tmp_path / "deep" / "choices.json") == {(c.call, c.machine, 1): c.backend for c in found}
 
 
 def _written(path: Path, backend: str = "sdpa:math", **machine: Any) -> Path:
     here = selection.machine_of(CPU)
-    found = tune.Choice(
+    found = choices.Choice(
         call=CALL,
         machine=replace(here, **machine),
         threads=1,
@@ -158,8 +158,8 @@ def _written(path: Path, backend: str = "sdpa:math", **machine: Any) -> Path:
         floor=0.0,
         wrong={},
     )
-    entry = json.loads(json.dumps(tune.asdict(found)))
-    path.write_text(json.dumps({"format": tune.FORMAT, "choices": [entry]}), encoding="utf-8")
+    entry = json.loads(json.dumps(asdict(found)))
+    path.write_text(json.dumps({"format": choices.FORMAT, "choices": [entry]}), encoding="utf-8")
     return path
 
 
@@ -191,8 +191,8 @@ def test_a_file_from_another_machine_is_ignored_with_one_line(
 
 
 def test_a_choice_that_the_rules_refuse_by_now_is_dropped(tmp_path: Path) -> None:
-    assert tune.load(_written(tmp_path / "choices.json", backend="sdpa:cudnn")) == {}
-    assert tune.load(_written(tmp_path / "choices.json", backend="of yesterday")) == {}
+    assert choices.load(_written(tmp_path / "choices.json", backend="sdpa:cudnn")) == {}
+    assert choices.load(_written(tmp_path / "choices.json", backend="of yesterday")) == {}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "choices": [{"call": {}}]}'])
@@ -200,16 +200,16 @@ def test_what_is_no_such_file_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "choices.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match="is no file of attention choices"):
-        tune.load(path)
+        choices.load(path)
     with pytest.raises(ConfigError, match="is no file of attention choices"):
-        tune.load(tmp_path / "nowhere.json")
+        choices.load(tmp_path / "nowhere.json")
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "choices.json"
     path.write_text('{"format": 0, "choices": []}', encoding="utf-8")
     with pytest.raises(ConfigError, match="has format 0, but this version reads 1"):
-        tune.load(path)
+        choices.load(path)
 
 
 def test_every_field_that_a_rule_may_read_is_in_the_key(tmp_path: Path) -> None:
