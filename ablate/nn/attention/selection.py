@@ -148,10 +148,17 @@ def machine_of(device: torch.device) -> Machine:
         name=torch.cuda.get_device_name(device),
         torch=version,
         cudnn=torch.backends.cudnn.version() or 0,
-        triton=importlib.util.find_spec("triton") is not None,
-        flash_3=importlib.util.find_spec("flash_attn_interface") is not None,
-        flash_4=importlib.util.find_spec("flash_attn") is not None and importlib.util.find_spec("flash_attn.cute") is not None,
+        triton=_installed("triton"),
+        flash_3=_installed("flash_attn_interface"),
+        flash_4=_installed("flash_attn.cute"),
     )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # of the package it is in, which is missing or was built for another torch
+        return False
 
 
 def _processor() -> str:

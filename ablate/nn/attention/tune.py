@@ -6,6 +6,8 @@ the distance of its two medians is the floor. Another backend is chosen only whe
 
     median(static) / median(it) - 1  >  max(3 %, floor)
 
+or where the static choice is itself off: then the fastest that is right.
+
 Never within a training step, never silently: the choices go to a file (`choices`), and `selection.tuned` reads it.
 """
 
