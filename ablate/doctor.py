@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGES = ("torch", "lightning", "optuna", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "seaborn", "matplotlib",
             "tokenizers", "safetensors", "jinja2", "rich")  # fmt: skip
-EXTRAS = {"hub": "datasets", "dashboard": "optuna_dashboard", "energy": "pynvml"}
+EXTRAS = {"hub": "datasets", "dashboard": "optuna_dashboard", "energy": "pynvml", "triton": "triton"}
 
 
 def examine() -> str:

@@ -11,7 +11,9 @@ T x K and not T x S. Attention weights are never dropped, because that alone wou
 | --- | --- |
 | masks, biases, scales | what a call may ask for |
 | reference, naive, matmul, sdpa, flex, biased, flash | the backends |
-| eligibility, selection, tune | which of them runs |
+| bias_gradient, bias_kernel | what `biased` adds to torch's kernels |
+| eligibility, faults, selection | which of them runs |
+| workload, tune, choices | which of them is right and fastest here |
 | observation | a look at the scores of a running model |
 """
 

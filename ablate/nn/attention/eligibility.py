@@ -1,14 +1,18 @@
 """Which backend may run a call, and why another may not: a pure function of the call and the machine.
 
-Nothing here touches a device, so that the rules for a GPU are tested without one. `KNOWN_FAULTS` are combinations that run and
-give wrong numbers; each names the report it was learned from, and the version that mended it where one has.
+Nothing here touches a device, so that the rules for a GPU are tested without one. The rules for torch's fused kernels are
+those of its own aten/src/ATen/native/transformers/cuda/sdp_utils.cpp: a kernel asked for by name that fails them raises, long
+after the choice. What runs and is wrong stands in `faults`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from ablate.nn.attention.faults import KNOWN_FAULTS
 
 BiasKind = Literal["none", "fixed", "learned"]
 """`learned`: a gradient must reach it."""
@@ -52,6 +56,8 @@ class Call:
     """`ablate.nn.attention.masks.kind`"""
     bias: BiasKind = "none"
     gradient: bool = True
+    only_bias: bool = False
+    """A gradient must reach the bias and neither queries, keys nor values."""
     deterministic: bool = False
 
     @property
@@ -63,50 +69,6 @@ class Call:
     def lower_right(self) -> bool:
         """Causal parts of no more queries than keys, which FlashAttention has a name for."""
         return self.mask in ("causal", "prefix") and self.T <= self.S
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A combination that runs and is wrong."""
-
-    backend: str
-    issue: str
-    what: str
-    when: Callable[[Call, Machine], bool]
-
-
-KNOWN_FAULTS: tuple[Fault, ...] = (
-    Fault(
-        "sdpa:cudnn",
-        "pytorch#196678",
-        "NaN in the gradient of queries with a mask or bias and 64 keys over a multiple of 128",
-        lambda c, m: c.gradient and (c.masked or c.bias != "none") and c.S % 128 == 64 and m.cudnn < 92600,
-    ),
-    Fault(
-        "sdpa:cudnn",
-        "pytorch#169849",
-        "wrong numbers at lengths that are no multiple of 128",
-        lambda c, m: m.cudnn <= 91500 and (c.S % 128 != 0 or c.T % 128 != 0),
-    ),
-    Fault(
-        "sdpa:cudnn",
-        "cudnn-frontend#1072",
-        "NaN in the gradients of keys and values with one query",
-        lambda c, m: c.gradient and c.T == 1 and m.cudnn >= 92600,
-    ),
-    Fault(
-        "sdpa:efficient",
-        "pytorch#124877",
-        "NaN with a mask when queries and keys differ in number",
-        lambda c, m: c.masked and c.T != c.S,
-    ),
-    Fault(
-        "flex",
-        "pytorch#158212",
-        "wrong gradients of a bias that is captured",
-        lambda c, m: c.bias == "learned" and c.gradient,
-    ),
-)
 
 
 def refusal(backend: str, call: Call, machine: Machine) -> str:
@@ -144,18 +106,34 @@ def _keeps_all(call: Call, machine: Machine) -> str:
 
 
 def _cudnn(call: Call, machine: Machine) -> str:
-    limit = 256 if machine.cudnn >= 92200 else 128
+    limit, widest = _cudnn_limit(machine), max(call.K, call.value_width)
+    pair = (call.K, call.value_width)
     return _first(
         (machine.device != "cuda" or machine.cudnn == 0, "needs CUDA with cuDNN"),
-        (machine.capability < (8, 0), "needs compute capability 8.0"),
+        (not (8, 0) <= machine.capability <= (12, 1), "needs compute capability 8.0 to 12.1"),
+        (machine.cudnn < 90000, "needs cuDNN 9.0"),
         (call.dtype not in HALF, f"takes bfloat16 and float16, not {call.dtype}"),
-        (max(call.K, call.value_width) > limit, f"takes head widths up to {limit}, not {max(call.K, call.value_width)}"),
+        (widest > limit, f"takes head widths up to {limit}, not {widest}"),
         (call.K % 8 != 0 or call.value_width % 8 != 0, f"takes head widths that are multiples of 8, not {call.K}"),
+        (
+            call.gradient and widest > 128 and pair not in ((192, 128), (256, 256)),
+            f"has a backward pass for head widths up to 128, 192 with values of 128, and 256, not {call.K}",
+        ),
+        (min(call.T, call.S) == 0, "needs a query and a key"),
         (call.S == 1, "needs more than one key"),
         (max(call.B, call.H) > 65535, "takes at most 65535 rows and heads"),
         (call.bias == "learned", "sends no gradient to a bias"),
-        (call.deterministic and call.gradient, "has no deterministic backward pass"),
+        # torch refuses it the forward pass as well.
+        (call.deterministic, "has no deterministic backward pass"),
     )
+
+
+def _cudnn_limit(machine: Machine) -> int:
+    """The widest head. Where torch asks for a version of cudnn-frontend, which it does not tell, this asks for the torch that
+    is known to be built with it."""
+    data_centre = machine.capability == (9, 0) or machine.capability[0] == 10
+    early = machine.capability == (10, 7) and machine.cudnn <= 92500
+    return 256 if data_centre and not early and machine.cudnn > 92200 and machine.torch >= (2, 14) else 128
 
 
 def _flash(call: Call, machine: Machine) -> str:
@@ -164,22 +142,37 @@ def _flash(call: Call, machine: Machine) -> str:
             (call.bias == "learned", "sends no gradient to a bias"),
             (call.value_width != call.K, f"needs values as wide as keys, {call.K}, not {call.value_width}"),
         )
+    small = (8, 6) <= machine.capability <= (8, 9) or (12, 0) <= machine.capability <= (12, 1)
     return _first(
         (machine.device != "cuda", "needs CUDA or a CPU"),
-        (machine.capability < (8, 0), "needs compute capability 8.0"),
+        (not (8, 0) <= machine.capability <= (12, 1), "needs compute capability 8.0 to 12.1"),
         (call.dtype not in HALF, f"takes bfloat16 and float16, not {call.dtype}"),
         (call.K > 256, f"takes head widths up to 256, not {call.K}"),
         (call.value_width != call.K, f"needs values as wide as keys, {call.K}, not {call.value_width}"),
+        (
+            call.gradient and small and 192 < call.K <= 224,
+            f"has no backward pass for head widths from 193 to 224 on this device, such as {call.K}",
+        ),
+        (min(call.T, call.S) == 0, "needs a query and a key"),
         (call.bias != "none", "takes no bias"),
         (call.mask != "full" and not call.lower_right, f"takes no mask but causal and prefix, not {call.mask}"),
     )
 
 
 def _efficient(call: Call, machine: Machine) -> str:
+    # Rows of the operands begin at multiples of 16 bytes where tensor cores read them.
+    half, modern = call.dtype in HALF, machine.capability >= (8, 0)
+    multiple = 8 if half and machine.capability >= (7, 0) else 4 if modern else 1
     return _first(
         (machine.device != "cuda", "needs CUDA"),
+        (machine.capability > (12, 1), "needs compute capability up to 12.1"),
         (call.dtype == "float64", "takes no float64"),
-        (call.dtype == "bfloat16" and machine.capability < (8, 0), "bfloat16 needs compute capability 8.0"),
+        (call.dtype == "bfloat16" and not modern, "takes bfloat16 from compute capability 8.0 on"),
+        (
+            call.K % multiple != 0 or call.value_width % multiple != 0,
+            f"takes head widths that are multiples of {multiple} in {call.dtype}, not {call.K}",
+        ),
+        (min(call.T, call.S) == 0, "needs a query and a key"),
     )
 
 
@@ -196,8 +189,21 @@ def _flex(call: Call, machine: Machine) -> str:
         (machine.device != "cuda", "has no backward pass on a CPU and is compiled for each shape; it needs CUDA"),
         (not machine.triton, "needs triton"),
         (call.dtype == "float64", "takes no float64"),
-        (call.K < 16, f"takes head widths from 16 on, not {call.K}"),
+        (min(call.K, call.value_width) < 16, f"takes head widths from 16 on, not {min(call.K, call.value_width)}"),
+        (min(call.T, call.S) == 0, "needs a query and a key"),
+        # By atomic additions, and more than one report of failure: pytorch#145869, #157677, attention-gym#20.
+        (call.bias == "learned", "has no reliable gradient of a bias"),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def inside_biased(call: Call, machine: Machine) -> str:
+    """Which of torch's kernels `biased` hands the detached bias to; empty if neither may have it.
+
+    Neither is deterministic by default; in torch's deterministic mode cuDNN is refused and the memory-efficient kernel is.
+    """
+    detached = replace(call, bias="fixed", only_bias=False)
+    return next((name for name in ("sdpa:cudnn", "sdpa:efficient") if not refusal(name, detached, machine)), "")
 
 
 def _biased(call: Call, machine: Machine) -> str:
@@ -205,24 +211,36 @@ def _biased(call: Call, machine: Machine) -> str:
         (machine.device != "cuda", "needs CUDA"),
         (not machine.triton, "needs triton"),
         (call.bias != "learned", "is for a bias with gradient"),
+        # Its tiles take up to 208 KiB of shared memory, which other devices do not have.
+        (machine.capability[0] not in (9, 10), "needs compute capability 9.x or 10.x"),
         (call.dtype not in HALF, f"takes bfloat16 and float16, not {call.dtype}"),
-        (call.K not in (16, 32, 64, 128), f"takes head widths 16, 32, 64 and 128, not {call.K}"),
+        (call.K > 128, f"takes head widths up to 128, not {call.K}"),
         (call.value_width != call.K, f"needs values as wide as keys, {call.K}, not {call.value_width}"),
-        (call.mask not in ("full", "causal"), f"takes the masks full and causal, not {call.mask}"),
-        (call.mask == "causal" and call.T > call.S, "takes no more queries than keys when causal"),
+        (not inside_biased(call, machine), "needs cuDNN or the memory-efficient kernel, and neither can run this"),
     )
 
 
 def _package(version: int) -> Callable[[Call, Machine], str]:
     def rule(call: Call, machine: Machine) -> str:
         installed = machine.flash_3 if version == 3 else machine.flash_4
+        majors, limit = ((9,), 256) if version == 3 else ((9, 10), 128)
         return _first(
-            (not installed, f"FlashAttention {version} is not installed"),
-            (machine.capability < (9, 0), "needs compute capability 9.0"),
-            (call.bias != "none", "takes no bias"),
-            (call.masked, f"takes the masks full and causal, not {call.mask}"),
+            (not installed, f"needs the package of FlashAttention {version}, which is not installed"),
+            (machine.device != "cuda", "needs CUDA"),
+            (
+                machine.capability[0] not in majors,
+                f"needs compute capability {' or '.join(f'{m}.x' for m in majors)}, not {machine.capability[0]}.x",
+            ),
             (call.dtype not in HALF, f"takes bfloat16 and float16, not {call.dtype}"),
-            (call.deterministic and call.gradient, "has no deterministic backward pass"),
+            (call.K % 8 != 0 or limit < call.K, f"takes head widths up to {limit} that are multiples of 8, not {call.K}"),
+            (call.value_width != call.K, f"needs values as wide as keys, {call.K}, not {call.value_width}"),
+            (min(call.T, call.S) == 0, "needs a query and a key"),
+            (call.bias != "none", "takes no bias"),
+            (
+                call.mask != "full" and not (call.mask == "causal" and call.T <= call.S),
+                f"takes the masks full and causal of no more queries than keys, not {call.mask}",
+            ),
+            (call.deterministic, "is not asked for its deterministic backward pass here"),
         )
 
     return rule

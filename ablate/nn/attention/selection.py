@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -28,6 +31,8 @@ from ablate.nn.attention.masks import Mask, kind
 
 AUTO = "auto"
 _FORCED: ContextVar[str] = ContextVar("attention backend", default=AUTO)
+_NOTHING: Mapping[tuple[Call, Machine, int], str] = MappingProxyType({})
+_TUNED: ContextVar[Mapping[tuple[Call, Machine, int], str]] = ContextVar("attention choices", default=_NOTHING)
 
 
 @contextmanager
@@ -40,6 +45,18 @@ def backend(name: str) -> Iterator[None]:
         yield
     finally:
         _FORCED.reset(token)
+
+
+@contextmanager
+def tuned(path: Path) -> Iterator[None]:
+    """`auto` inside is what `ablate.nn.attention.tune` found here and wrote to `path`; where it is silent, the preference."""
+    from ablate.nn.attention.choices import load
+
+    token = _TUNED.set(load(path))
+    try:
+        yield
+    finally:
+        _TUNED.reset(token)
 
 
 def preference(call: Call, machine: Machine) -> tuple[str, ...]:
@@ -64,6 +81,7 @@ def describe(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, mask: Mask, bias: T
     """The call as the rules see it."""
     gradient = torch.is_grad_enabled()
     learned = bias is not None and bias.requires_grad and gradient
+    moving = gradient and (q_BHTK.requires_grad or k_BHSK.requires_grad or v_BHSK.requires_grad)
     return Call(
         dtype=str(q_BHTK.dtype).removeprefix("torch."),
         B=q_BHTK.shape[0],
@@ -74,7 +92,8 @@ def describe(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, mask: Mask, bias: T
         value_width=v_BHSK.shape[3],
         mask=kind(mask),
         bias="learned" if learned else "none" if bias is None else "fixed",
-        gradient=gradient and (learned or q_BHTK.requires_grad or k_BHSK.requires_grad or v_BHSK.requires_grad),
+        gradient=learned or moving,
+        only_bias=learned and not moving,
         deterministic=torch.are_deterministic_algorithms_enabled(),
     )
 
@@ -83,7 +102,14 @@ def choose(call: Call, machine: Machine, wanted: str = AUTO) -> str:
     """The backend for `call`. `ConfigError` when the wanted one, or all of them, cannot run it: with the reason."""
     if wanted == AUTO:
         wanted = _FORCED.get()
+    if wanted == AUTO and (choices := _TUNED.get()):
+        wanted = choices.get((call, machine, torch.get_num_threads()), AUTO)
     return _chosen(call, machine, wanted)
+
+
+def preferred(call: Call, machine: Machine) -> str:
+    """What `auto` is where nothing was asked for or tuned."""
+    return _chosen(call, machine, AUTO)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -115,14 +141,29 @@ def machine_of(device: torch.device) -> Machine:
     version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     assert len(version) == 2
     if device.type != "cuda":
-        return Machine(device=device.type, torch=version)
+        return Machine(device=device.type, name=_processor() if device.type == "cpu" else "", torch=version)
     return Machine(
         device="cuda",
         capability=torch.cuda.get_device_capability(device),
         name=torch.cuda.get_device_name(device),
         torch=version,
         cudnn=torch.backends.cudnn.version() or 0,
-        triton=importlib.util.find_spec("triton") is not None,
-        flash_3=importlib.util.find_spec("flash_attn_interface") is not None,
-        flash_4=importlib.util.find_spec("flash_attn") is not None and importlib.util.find_spec("flash_attn.cute") is not None,
+        triton=_installed("triton"),
+        flash_3=_installed("flash_attn_interface"),
+        flash_4=_installed("flash_attn.cute"),
     )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # of the package it is in, which is missing or was built for another torch
+        return False
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

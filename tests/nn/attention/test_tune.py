@@ -1,0 +1,219 @@
+"""Choosing by the clock: never what is wrong, nor what is faster by less than the floor; and a file knows its machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ablate.config import ConfigError
+from ablate.nn import attention as core
+from ablate.nn.attention import choices, matmul, selection, tune, workload
+from ablate.nn.attention.eligibility import Call, Machine
+from ablate.nn.attention.masks import kind
+
+CPU = torch.device("cpu")
+CALL = Call(dtype="float32", B=2, H=2, T=8, S=8, K=16, value_width=16, mask="causal")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def right(*anything: Any, **more: Any) -> Tensor:
+    return matmul.attend(*anything, **more)
+
+
+def also_right(*anything: Any, **more: Any) -> Tensor:
+    return matmul.attend(*anything, **more)
+
+
+def wrong(*anything: Any, scale: float, **more: Any) -> Tensor:
+    return matmul.attend(*anything, scale=1.001 * scale, **more)
+
+
+def no_number(*anything: Any, **more: Any) -> Tensor:
+    return matmul.attend(*anything, **more) * torch.nan
+
+
+def failing(*anything: Any, **more: Any) -> Tensor:
+    raise RuntimeError("No available kernel. Aborting execution.")
+
+
+def wrong_gradient(q: Tensor, k: Tensor, v: Tensor, **more: Any) -> Tensor:
+    return matmul.attend(q, k, 2 * v - v.detach(), **more)
+
+
+def clock(planted: dict[Any, float], again: float = 1.0) -> Any:
+    """Seconds by plan; every second turn of `right` takes `again` times as long, as on a machine that is not quiet."""
+    turns = {"n": 0}
+
+    def seconds(attend: Any, work: Any) -> float:
+        turns["n"] += attend is right
+        return planted[attend] * (again if attend is right and turns["n"] % 2 else 1.0)
+
+    return seconds
+
+
+def choice(others: dict[str, Any], planted: dict[Any, float], call: Call = CALL, **settings: Any) -> choices.Choice:
+    backends = {"matmul": right, **others}
+    (found,) = tune.tune([call], backends=backends, seconds=clock({right: 1.0, **planted}, **settings))
+    return found
+
+
+def test_the_faster_one_wins() -> None:
+    found = choice({"sdpa:flash": also_right}, {also_right: 0.5})
+    assert (found.backend, found.static) == ("sdpa:flash", "matmul")
+    assert found.seconds == {"matmul": 1.0, "sdpa:flash": 0.5}
+    assert found.floor == 0.0 and found.wrong == {}
+
+
+def test_the_static_choice_stays_when_it_loses_by_less_than_three_percent() -> None:
+    assert choice({"sdpa:flash": also_right}, {also_right: 1 / 1.025}).backend == "matmul"
+    assert choice({"sdpa:flash": also_right}, {also_right: 1 / 1.035}).backend == "sdpa:flash"
+
+
+def test_the_static_choice_stays_when_it_loses_by_less_than_it_differs_from_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its two turns draw from different times: 1.0 and 1.2 in the end.
+    monkeypatch.setattr(tune.random.Random, "shuffle", lambda self, order: None)
+    found = choice({"sdpa:flash": also_right}, {also_right: 1 / 1.15}, again=1.2)
+    assert found.floor == pytest.approx(0.2)
+    assert found.backend == "matmul"
+    assert choice({"sdpa:flash": also_right}, {also_right: 1 / 1.25}, again=1.2).backend == "sdpa:flash"
+
+
+@pytest.mark.parametrize("bad", [wrong, no_number, failing, wrong_gradient])
+def test_the_fastest_is_not_chosen_when_it_is_wrong(bad: Any) -> None:
+    found = choice({"sdpa:flash": bad}, {bad: 0.01})
+    assert found.backend == "matmul"
+    assert list(found.wrong) == ["sdpa:flash"]
+    off = found.wrong["sdpa:flash"]
+    assert off is None if bad in (no_number, failing) else off is not None and off > 1
+    assert "sdpa:flash" not in found.seconds
+
+
+def test_a_static_choice_that_is_wrong_gives_way() -> None:
+    backends = {"matmul": wrong, "sdpa:flash": also_right}
+    (found,) = tune.tune([CALL], backends=backends, seconds=clock({also_right: 5.0}))
+    assert (found.backend, found.static, list(found.wrong)) == ("sdpa:flash", "matmul", ["matmul"])
+
+
+def test_what_may_not_run_the_call_is_not_tried() -> None:
+    found = choice({"sdpa:flash": failing, "sdpa:cudnn": failing}, {}, replace(CALL, bias="learned"))
+    assert found.wrong == {} and list(found.seconds) == ["matmul"]
+
+
+def test_fewer_than_twenty_turns_are_refused() -> None:
+    with pytest.raises(ConfigError, match="turns is 19, but a median needs at least 20"):
+        tune.tune([CALL], turns=19)
+
+
+@pytest.mark.parametrize("mask", ["full", "causal", "prefix", "lengths", "documents", "dense", "causal & documents"])
+@pytest.mark.parametrize(("T", "S"), [(8, 8), (5, 9), (9, 5), (1, 1)])
+def test_the_work_is_of_the_kind_the_call_describes(mask: str, T: int, S: int) -> None:
+    for bias, gradient, alone in (
+        ("none", False, False),
+        ("fixed", True, False),
+        ("learned", True, False),
+        ("learned", True, True),
+    ):
+        call = replace(CALL, T=T, S=S, mask=mask, bias=bias, gradient=gradient, only_bias=alone, value_width=24)  # type: ignore[arg-type]
+        work = workload.workload(call, CPU)
+        assert kind(work.mask) == mask
+        assert selection.describe(*work[:3], work.mask, work.bias) == call
+        assert workload.excess(matmul.attend, work, workload.truth_of(work)) < 1
+
+
+def test_with_the_real_backends_and_clock_the_choices_are_among_the_right_ones(tmp_path: Path) -> None:
+    said: list[Any] = []
+    calls = [replace(CALL, T=128, S=128), replace(CALL, T=128, S=128, dtype="float64", bias="learned")]
+    found = tune.tune(calls, tmp_path / "deep" / "choices.json", report=lambda **progress: said.append(progress))
+    for choice in found:
+        assert set(choice.seconds) | set(choice.wrong) >= {"matmul", "sdpa:math"}
+        assert all(0 < seconds < 5 for seconds in choice.seconds.values())
+        assert choice.backend in choice.seconds
+    assert said[-1] == {"phase": "tuning attention", "done": 2, "total": 2}
+    assert choices.load(tmp_path / "deep" / "choices.json") == {(c.call, c.machine, 1): c.backend for c in found}
+
+
+def _written(path: Path, backend: str = "sdpa:math", **machine: Any) -> Path:
+    here = selection.machine_of(CPU)
+    found = choices.Choice(
+        call=CALL,
+        machine=replace(here, **machine),
+        threads=1,
+        backend=backend,
+        static="matmul",
+        seconds={},
+        floor=0.0,
+        wrong={},
+    )
+    entry = json.loads(json.dumps(asdict(found)))
+    path.write_text(json.dumps({"format": choices.FORMAT, "choices": [entry]}), encoding="utf-8")
+    return path
+
+
+def test_auto_is_what_was_tuned_where_that_is_asked_for(tmp_path: Path) -> None:
+    here = selection.machine_of(CPU)
+    assert selection.choose(CALL, here) == "matmul"
+    with selection.tuned(_written(tmp_path / "choices.json")):
+        assert selection.choose(CALL, here) == "sdpa:math"
+        assert selection.choose(replace(CALL, B=3), here) == "matmul"
+        assert selection.choose(CALL, here, "sdpa:flash") == "sdpa:flash"
+        with core.backend("sdpa:flash"):
+            assert selection.choose(CALL, here) == "sdpa:flash"
+        torch.set_num_threads(2)
+        assert selection.choose(CALL, here) == "matmul"
+    torch.set_num_threads(1)
+    assert selection.choose(CALL, here) == "matmul"
+
+
+@pytest.mark.parametrize("other", [{"name": "Another processor"}, {"torch": (2, 1)}, {"device": "cuda", "capability": (9, 0)}])
+def test_a_file_from_another_machine_is_ignored_with_one_line(
+    other: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _written(tmp_path / "choices.json", **other)
+    with selection.tuned(path):
+        assert selection.choose(CALL, selection.machine_of(CPU)) == "matmul"
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(f"attention choices in {path} are ignored: it is from ")
+
+
+def test_a_choice_that_the_rules_refuse_by_now_is_dropped(tmp_path: Path) -> None:
+    assert choices.load(_written(tmp_path / "choices.json", backend="sdpa:cudnn")) == {}
+    assert choices.load(_written(tmp_path / "choices.json", backend="of yesterday")) == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "choices": [{"call": {}}]}'])
+def test_what_is_no_such_file_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "choices.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="is no file of attention choices"):
+        choices.load(path)
+    with pytest.raises(ConfigError, match="is no file of attention choices"):
+        choices.load(tmp_path / "nowhere.json")
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "choices.json"
+    path.write_text('{"format": 0, "choices": []}', encoding="utf-8")
+    with pytest.raises(ConfigError, match="has format 0, but this version reads 1"):
+        choices.load(path)
+
+
+def test_every_field_that_a_rule_may_read_is_in_the_key(tmp_path: Path) -> None:
+    written = json.loads(_written(tmp_path / "choices.json").read_text(encoding="utf-8"))["choices"][0]
+    assert set(written["call"]) == set(Call.__dataclass_fields__)
+    assert set(written["machine"]) == set(Machine.__dataclass_fields__)
+    assert "threads" in written
