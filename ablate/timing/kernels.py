@@ -33,12 +33,16 @@ class Profiled(Device):
 
 def busiest(call: Callable[[], Any], device: torch.device) -> str:
     """The kernel that took most of the call's time; on a CPU the innermost operation of torch's."""
-    on_gpu = device.type == "cuda"
-    with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU], acc_events=True) as seen:
-        call()
-        if on_gpu:
+    if device.type == "cuda":
+        with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as seen:
+            call()
             torch.cuda.synchronize()
-    found = _kernels(seen) if on_gpu else [(e.key, e.self_cpu_time_total) for e in seen.key_averages()]
+        found = _kernels(seen)
+    else:
+        # Without Kineto, which writes to the terminal.
+        with torch.autograd.profiler.profile(use_kineto=False) as seen:
+            call()
+        found = [(event.key, event.self_cpu_time_total) for event in seen.key_averages()]
     return max(found, key=lambda pair: pair[1], default=("unknown", 0.0))[0]
 
 
