@@ -1,22 +1,28 @@
-"""What really ran, and how long the device was busy with it: from the profiler, never from what was asked for.
+"""What really ran, and how long the device was busy with it: never from what was asked for.
 
-"SDPA" is the name of a choice; a kernel's own name says which was made. Below some fifty microseconds the time between
-two events is mostly that of launching, and the profiler's time of the kernels themselves is taken instead.
+"SDPA" is the name of a choice; a kernel's own name says which was made. On a GPU it is the profiler that knows, on a CPU every
+operation that reaches torch's dispatcher is timed. Below some fifty microseconds the time between two events on a GPU is
+mostly that of launching, and the profiler's time of the kernels themselves is taken instead.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablate.timing.interleaved import Device
 
 SHORT = 50e-6
 """Seconds below which the device's time is asked of the profiler."""
+CALLS = 3
+"""On a CPU, where the first operation of a call may pay for what is not its own."""
 
 
 class Profiled(Device):
@@ -28,25 +34,39 @@ class Profiled(Device):
         with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as seen:
             found = call()
             torch.cuda.synchronize()
-        return found, sum(seconds for _, seconds in _kernels(seen))
+        return found, sum(_kernels(seen).values())
 
 
 def busiest(call: Callable[[], Any], device: torch.device) -> str:
-    """The kernel that took most of the call's time; on a CPU the innermost operation of torch's."""
+    """The kernel, or on a CPU the operation, that took most of the call's time."""
     if device.type == "cuda":
         with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as seen:
             call()
             torch.cuda.synchronize()
         found = _kernels(seen)
     else:
-        # Without Kineto, which writes to the terminal.
-        with torch.autograd.profiler.profile(use_kineto=False) as seen:
-            call()
-        found = [(event.key, event.self_cpu_time_total) for event in seen.key_averages()]
-    return max(found, key=lambda pair: pair[1], default=("unknown", 0.0))[0]
+        with _Operations() as operations:
+            for _ in range(CALLS):
+                call()
+        found = operations.seconds
+    return max(found, key=lambda name: found[name], default="unknown")
 
 
-def _kernels(seen: Any) -> list[tuple[str, float]]:
-    """(name, seconds)"""
+class _Operations(TorchDispatchMode):
+    """Seconds of every operation, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        began = time.perf_counter()
+        found = func(*args, **(kwargs or {}))
+        self.seconds[func.name().partition(".")[0]] += time.perf_counter() - began
+        return found
+
+
+def _kernels(seen: Any) -> dict[str, float]:
+    """Name -> seconds."""
     events = [event for event in seen.key_averages() if event.device_type == DeviceType.CUDA]
-    return [(event.key, event.self_device_time_total / 1e6) for event in events]
+    return {event.key: event.self_device_time_total / 1e6 for event in events}
