@@ -19,6 +19,7 @@ import pandas as pd
 from ablate.records import write_atomically
 from ablate.report import html, latex, markdown, style
 from ablate.report.answer import answer
+from ablate.report.attention_speed import attention_speed
 from ablate.report.blocks import Page, one_line
 from ablate.report.budget_views import budget_views
 from ablate.report.claims_table import claims
@@ -32,9 +33,12 @@ from ablate.report.paper_table import paper
 from ablate.report.pareto import pareto
 from ablate.report.provenance import provenance
 from ablate.report.samples import samples
+from ablate.report.targets import targets
 
 SECTIONS = (
     answer,
+    targets,
+    attention_speed,
     paper,
     claims,
     forest,
@@ -47,7 +51,9 @@ SECTIONS = (
     method,
     provenance,
 )
-"""The page, in reading order."""
+"""The page, in reading order; a section without blocks is left out."""
+OF_TRAINING = (claims, learning_curves, budget_views, pareto, samples)
+"""Sections that a study in which nothing was trained has no use for."""
 
 
 def compile_report(folder: Path) -> Path:
@@ -79,7 +85,11 @@ def compile_report(folder: Path) -> Path:
 
 def build(evidence: Evidence) -> Page:
     """The page before it has a format."""
-    return Page(title=one_line(evidence.specification.title), sections=tuple(section(evidence) for section in SECTIONS))
+    wanted = [section for section in SECTIONS if evidence.trains or section not in OF_TRAINING]
+    found = [section(evidence) for section in wanted]
+    return Page(
+        title=one_line(evidence.specification.title), sections=tuple(section for section in found if section.blocks)
+    )
 
 
 def csv(frame: pd.DataFrame) -> bytes:
