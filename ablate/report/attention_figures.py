@@ -71,8 +71,8 @@ def draw_roofline(frame: pd.DataFrame, *, title: str) -> Drawing:
     size, unit = unit_of(float(frame["matmul"].max()))
     figure, axes = style.panel(f"{title} [{unit}]", "arithmetic intensity [FLOP/byte]", 3.3, right=1.35)
     matmul, copy = float(frame["matmul"].iloc[0]) / size, float(frame["copy"].iloc[0]) / size
-    low, high = frame["intensity"].min() / 1.6, max(frame["intensity"].max() * 1.6, 2 * matmul / copy)
     ridge = matmul / copy
+    low, high = min(frame["intensity"].min(), ridge) / 1.6, max(frame["intensity"].max(), ridge) * 1.6
     axes.plot([low, max(low, ridge), high], [min(low * copy, matmul), matmul, matmul], color=style.INK, linewidth=1.2)
     look = style.looks(MASKS)
     for mask, part in frame.groupby("mask", sort=False):
@@ -96,11 +96,13 @@ def draw_roofline(frame: pd.DataFrame, *, title: str) -> Drawing:
     names = [(str(mask), look[str(mask)]) for mask in frame["mask"].unique()]
     for place, (mask, face) in enumerate(names):
         height = 1 - 0.075 * place
-        axes.plot([1.06], [height], marker=face.marker, color=face.colour, markersize=5, transform=axes.transAxes, clip_on=False)
+        axes.plot(
+            [1.06], [height], marker=face.marker, color=face.colour, markersize=5, transform=axes.transAxes, clip_on=False
+        )
         axes.text(1.11, height, mask, transform=axes.transAxes, color=face.colour, fontsize=8, va="center")
     axes.text(1.04, 1 - 0.075 * len(names), "filled: forward\nhollow: backward", transform=axes.transAxes, fontsize=7, va="top")
     axes.text(high / 1.05, matmul * 1.06, f"matmul {matmul:.3g}", ha="right", va="bottom", fontsize=7)
-    axes.text(low * 1.05, low * copy * 1.25, f"copy {copy * size / 1e9:.3g} GB/s", ha="left", va="bottom", fontsize=7)
+    axes.text(low * 1.15, low * copy * 0.9, f"copy {copy * size / 1e9:.3g} GB/s", ha="left", va="top", fontsize=7)
     axes.set_ylim(top=matmul * 1.6)
     axes.grid()
     return figure
@@ -196,9 +198,13 @@ def draw_bars(frame: pd.DataFrame, *, title: str) -> Drawing:
     axes.set_yticks([start + tall / 2 for start, tall in places.values()], [style.shortened(name, 26) for name in calls])
     axes.set_ylim(top + 0.1, -0.75)
     axes.tick_params(axis="y", length=0)
-    for place, rival in enumerate(rivals):
-        axes.text(0.01 + 0.25 * place, 1.0, RIVALS[rival], transform=axes.transAxes, color=look[rival].colour, fontsize=8, va="top",
-                  fontweight="bold")  # fmt: skip
+    place = -0.3
+    for rival in rivals:
+        words = RIVALS[rival]
+        axes.text(
+            place, 1.0, words, transform=axes.transAxes, color=look[rival].colour, fontsize=8, va="top", fontweight="bold"
+        )
+        place += 0.07 + 0.024 * len(words)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     return figure

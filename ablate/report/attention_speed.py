@@ -11,8 +11,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ablate.report import rounding
-from ablate.report.attention_figures import figures
-from ablate.report.blocks import Block, Cell, Column, Figures, Paragraph, Section, Table
+from ablate.report.attention_figures import MASKS, figures
+from ablate.report.blocks import Block, Cell, Column, Figures, Paragraph, Section, Span, Table
 from ablate.report.evidence import Evidence
 
 POINT = ["mask", "length", "head_width", "scalings"]
@@ -20,8 +20,11 @@ WHO = ["arm", *POINT, "competitor"]
 AGAIN = " again"
 PASSES = ("forward", "backward", "both")
 NO_GPU = (
-    "No figure of a GPU exists here yet: every number of this report is a CPU's. What would be measured on one is shown by "
-    "`ablate bench attention --device cuda --tier full --dry-run`, and is measured by `nox -s study-attention-core -- --tier full`."
+    "No figure of a GPU exists here yet: every number of this report is a CPU's. What would be measured on one is shown by ",
+    Span("ablate bench attention --device cuda --tier full --dry-run", code=True),
+    " and is measured by ",
+    Span("nox -s study-attention-core -- --tier full", code=True),
+    ".",
 )
 WHOSE_WORK = (
     "Whose work a ratio is: on a GPU, being faster than FlashAttention 2 on unmasked and causal calls is cuDNN's work, chosen by "
@@ -37,7 +40,7 @@ def attention_speed(evidence: Evidence) -> Section:
     blocks: list[Block] = []
     if len(frame):
         on_gpu = str(evidence.specification.config.get("runtime.device", "")) == "cuda"
-        blocks += [] if on_gpu else [Paragraph((NO_GPU,), "warning")]
+        blocks += [] if on_gpu else [Paragraph(NO_GPU, "warning")]
         blocks.append(Paragraph((WHOSE_WORK,)))
         ratios = ratio_frame(evidence)
         if drawn := figures(frame, ratios, {arm.name: evidence.labels[arm.name] for arm in evidence.arms}):
@@ -70,7 +73,7 @@ def speed_frame(evidence: Evidence) -> pd.DataFrame:
     frame = frame.merge(roofs.reset_index(), on="arm", how="left")
     frame["roof"] = (frame["intensity"] * frame["copy"]).clip(upper=frame["matmul"])
     frame["share"] = frame["rate"] / frame["roof"]
-    return frame
+    return _in_order(frame)
 
 
 def ratio_frame(evidence: Evidence) -> pd.DataFrame:
@@ -84,7 +87,18 @@ def ratio_frame(evidence: Evidence) -> pd.DataFrame:
         **{name: (name, "first") for name in names}, ratio=("value", "median"), low=("value", "min"), high=("value", "max")
     )
     floors = evidence.numbers[evidence.numbers["evaluation"] == "attention-floor"].groupby(keys, sort=False)["value"].median()
-    return ratios.join(floors.rename("floor")).reset_index()
+    return _in_order(ratios.join(floors.rename("floor")).reset_index())
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """By arm as planned, then mask as the grid lists them, head width and length; competitors as they come."""
+    keys = [name for name in ("mask", "head_width", "length") if name in frame]
+    place = {mask: number for number, mask in enumerate(MASKS)}
+    arms = {arm: number for number, arm in enumerate(dict.fromkeys(frame["arm"]))}
+    ranks = {"mask": place, "arm": arms}
+    return frame.sort_values(
+        ["arm", *keys], key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column, kind="stable"
+    ).reset_index(drop=True)
 
 
 def call(row: pd.Series) -> str:
@@ -196,9 +210,9 @@ def _error(row: pd.Series, name: str) -> str:
 
 
 def _caption(evidence: Evidence) -> str:
-    sessions = rounding.span(evidence.counts["done"])
+    sessions = rounding.counted(int(evidence.counts["done"].max()), "session")
     return (
-        f"Medians over {sessions} sessions. Roofline: `auto` at every call, forward and backward, under the ceilings that the "
+        f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the ceilings that the "
         "same sessions measured. Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; the "
         "grey band is what `auto` differs by from itself (A/A), and a bar that ends within it says nothing."
     )

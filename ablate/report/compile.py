@@ -87,9 +87,7 @@ def build(evidence: Evidence) -> Page:
     """The page before it has a format."""
     wanted = [section for section in SECTIONS if evidence.trains or section not in OF_TRAINING]
     found = [section(evidence) for section in wanted]
-    return Page(
-        title=one_line(evidence.specification.title), sections=tuple(section for section in found if section.blocks)
-    )
+    return Page(title=one_line(evidence.specification.title), sections=tuple(section for section in found if section.blocks))
 
 
 def csv(frame: pd.DataFrame) -> bytes:

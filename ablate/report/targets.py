@@ -16,8 +16,10 @@ from ablate.report.blocks import Block, Cell, Column, Inline, Section, Span, Tab
 from ablate.report.evidence import Evidence
 from ablate.specification import Metric, Target
 
-MET, WITHIN, MISSED, UNREAD = "met", "within the floor", "missed", "not measured"
-TONES = {MET: "good", WITHIN: "open", MISSED: "bad", UNREAD: "open"}
+MET, WITHIN, MISSED, NOISY, UNREAD = "met", "within the floor", "missed", "too noisy to say", "not measured"
+TONES = {MET: "good", WITHIN: "open", MISSED: "bad", NOISY: "open", UNREAD: "open"}
+LARGEST_FLOOR = 0.25
+"""A floor above this says that the machine was not fit to measure on."""
 
 
 def targets(evidence: Evidence) -> Section:
@@ -66,9 +68,11 @@ def targets_frame(evidence: Evidence) -> pd.DataFrame:
 
 
 def status(target: Target, value: float, floor: float) -> str:
-    """Met, within the floor, missed, or not measured."""
+    """One of `TONES`."""
     if math.isnan(value):
         return UNREAD
+    if floor > LARGEST_FLOOR:
+        return NOISY
     short = max(
         -math.inf if target.at_least is None else target.at_least - value,
         -math.inf if target.at_most is None else value - target.at_most,
@@ -86,7 +90,7 @@ def targets_table(evidence: Evidence) -> Table:
             Cell(row.arm_label),
             Cell(f"≥ {row.at_least:g}" if math.isnan(row.at_most) else f"≤ {row.at_most:g}"),
             Cell(rounding.fixed(row.value, 3), order=row.value),
-            Cell(f"{rounding.fixed(row.low, 3)} to {rounding.fixed(row.high, 3)}"),
+            Cell(f"{rounding.fixed(row.low, 3)} to {rounding.fixed(row.high, 3)}" if row.n else rounding.MISSING),
             Cell(rounding.fixed(row.floor, 3), order=row.floor),
             Cell(row.status, tone=TONES[row.status]),  # type: ignore[arg-type]
         )
@@ -108,7 +112,8 @@ def targets_table(evidence: Evidence) -> Table:
         rows=rows,
         notes=(
             "Median and range over seeds. A/A floor: how far the same thing measured twice in the same rounds was from 1, the "
-            "median over seeds. Within the floor: short of the target by no more than that.",
+            "median over seeds. Within the floor: short of the target by no more than that; "
+            f"too noisy: a floor above {LARGEST_FLOOR:g}.",
         ),
         frame=frame,
     )

@@ -67,8 +67,8 @@ def competing(grid: AttentionGrid) -> Compete:
     return "compared" if grid.size in ("smoke", "quick") else "all"
 
 
-def session(run: RunConfig, report: Report, keep: Callable[[Sequence[Result]], None], earlier: Sequence[Result] = ()) -> Session:
-    """All points of `run.objective`; `keep` is given everything after each point, `earlier` is not measured again."""
+def session(run: RunConfig, report: Report, keep: Callable[[Session], None], earlier: Sequence[Result] = ()) -> Session:
+    """All points of `run.objective`; `keep` is given the session so far after each, what is in `earlier` is not measured again."""
     grid: AttentionGrid = run.objective
     device, dtype = torch.device(run.runtime.device), DTYPES[run.runtime.precision]
     stopwatch: Stopwatch = Device(device) if device.type == "cuda" else Wall()
@@ -77,24 +77,30 @@ def session(run: RunConfig, report: Report, keep: Callable[[Sequence[Result]], N
     try:
         torch.manual_seed(torch_seed(run.seed, "timing/ceilings"))
         roof = ceilings(device, dtype, stopwatch)
-        results, plan = list(earlier), points(grid.size, device.type)
-        have = {result.point for result in earlier}
+        found = Session(
+            results=tuple(earlier), ceilings=roof, itemsize=dtype.itemsize, load=(round(before, 2), round(before, 2))
+        )
+        plan, have = points(grid.size, device.type), {result.point for result in earlier}
         for number, point in enumerate(plan):
             report(phase=f"timing {point.label}", done=number, total=len(plan))
             if point not in have:
                 torch.manual_seed(torch_seed(run.seed, f"timing/{point.label}"))
-                results += at_point(point, run, device, dtype, stopwatch)
-                keep(results)
+                results = (*found.results, *at_point(point, run, device, dtype, stopwatch))
+                found = dataclasses.replace(found, results=results, load=(found.load[0], round(os.getloadavg()[0], 2)))
+                keep(found)
         report(phase="timing", done=len(plan), total=len(plan))
     finally:
         torch.set_num_threads(threads)
-    return Session(
-        results=tuple(results), ceilings=roof, itemsize=dtype.itemsize, load=(round(before, 2), round(os.getloadavg()[0], 2))
-    )
+    return found
 
 
 def at_point(
-    point: Point, run: RunConfig, device: torch.device, dtype: torch.dtype, stopwatch: Stopwatch, entered: Sequence[Contender] = ()
+    point: Point,
+    run: RunConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    stopwatch: Stopwatch,
+    entered: Sequence[Contender] = (),
 ) -> list[Result]:
     """Check and time the competitors of one point, or those given."""
     grid: AttentionGrid = run.objective
@@ -124,7 +130,9 @@ def at_point(
     if device.type == "cuda" and min(spread(times.forward).p50 for times in found.values()) < SHORT:
         found = interleave(able, Profiled(device), order, **options)
     return [
-        dataclasses.replace(result, times=None if name in changed else found.get(name), wrong=result.wrong or changed.get(name, ""))
+        dataclasses.replace(
+            result, times=None if name in changed else found.get(name), wrong=result.wrong or changed.get(name, "")
+        )
         for name, result in results.items()
     ]
 

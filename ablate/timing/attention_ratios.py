@@ -10,7 +10,8 @@
 | dense / auto, Hugging Face / auto | two streams in text order; transformers' XLNet |
 | scaling / inverse-sqrt | what a scaling costs over the plain one |
 
-Each point has its own; `CONDITIONS` gather several points, and their floor is the largest among them (the middle one for a mean).
+Each point has its own; `CONDITIONS` gather several points. The floor of a worst one is its own, or the middle one of all points
+gathered where that is larger: two equal things may agree by chance.
 """
 
 from __future__ import annotations
@@ -109,6 +110,8 @@ def _floor(times: dict[str, Times], name: str) -> float:
 
 def _gathered(metric: str, condition: str, those: list[Ratio]) -> Ratio:
     better, values, floors = those[0].better, [one.value for one in those], [one.floor for one in those]
+    middle = statistics.median(floors)
     if "mean" in condition:
-        return Ratio(metric, condition, math.exp(statistics.fmean(map(math.log, values))), statistics.median(floors), better)
-    return Ratio(metric, condition, (min if better == "higher" else max)(values), max(floors), better)
+        return Ratio(metric, condition, math.exp(statistics.fmean(map(math.log, values))), middle, better)
+    worst = (min if better == "higher" else max)(values)
+    return Ratio(metric, condition, worst, max(middle, floors[values.index(worst)]), better)

@@ -51,7 +51,9 @@ def errors(contender: Contender, point: Point) -> tuple[Errors, Tensor]:
     truth = contender.forward(tuple(exact), contender.scale(point, heads).double(), "reference")
     true_gradients = torch.autograd.grad(truth, exact, _heads(back, rows, heads, point).double())
     cut = [leaf.part(gradient, rows, heads) for leaf, gradient in zip(contender.leaves, gradients, strict=True)]
-    worst = max(_distance(a, b) for g, t in zip(cut, true_gradients, strict=True) for a, b in zip(_parts(g), _parts(t), strict=True))
+    worst = max(
+        _distance(a, b) for g, t in zip(cut, true_gradients, strict=True) for a, b in zip(_parts(g), _parts(t), strict=True)
+    )
     output = found.detach()
     return Errors(_distance(_heads(output, rows, heads, point), truth.detach()), worst), output
 

@@ -71,14 +71,16 @@ def check(run: RunConfig) -> None:
     if not isinstance(run.objective, AttentionGrid):
         raise ConfigError(f"objective {run.objective.name!r} is trained and not timed; the timing measure takes AttentionGrid")
     if run.runtime.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' is not on this machine; `ablate bench attention --device cuda --dry-run` shows the plan")
+        raise ConfigError(
+            "device 'cuda' is not on this machine; `ablate bench attention --device cuda --dry-run` shows the plan"
+        )
 
 
 def run_session(run: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:
     """One session; what an interrupted one has measured in `folder` is taken over."""
     check(run)
     identity, partial = identify(run), folder / PARTIAL
-    found = session(run, report, lambda done: write_atomically(partial, to_json(done)), from_json(partial))
+    found = session(run, report, lambda done: write_atomically(partial, to_json(done.results)), from_json(partial))
     wrong = [f"{r.name} at {r.point.label}: {r.wrong}" for r in found.results if r.wrong]
     record = Record(
         identity=identity.training,
