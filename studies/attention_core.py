@@ -1,4 +1,4 @@
-"""How fast is the attention core? Beside the textbook, the kernels of torch and the XLNet of Hugging Face, on one thread and two."""
+"""How fast is the attention core, beside the textbook, the kernels of torch and the XLNet of Hugging Face?"""
 
 from ablate.config import Backbone, Budget, RunConfig, Runtime
 from ablate.specification import Metric, Target

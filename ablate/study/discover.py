@@ -11,7 +11,6 @@ from typing import NamedTuple
 from ablate.config import ConfigError, choose
 from ablate.study.study import Study
 
-
 TRAINING = ("ablate.training", "ablate.timing")
 
 

@@ -68,7 +68,7 @@ def competing(grid: AttentionGrid) -> Compete:
 
 
 def session(run: RunConfig, report: Report, keep: Callable[[Session], None], earlier: Sequence[Result] = ()) -> Session:
-    """All points of `run.objective`; `keep` is given the session so far after each, what is in `earlier` is not measured again."""
+    """All points of `run.objective`; `keep` is given the session so far after each. What is in `earlier` is not repeated."""
     grid: AttentionGrid = run.objective
     device, dtype = torch.device(run.runtime.device), DTYPES[run.runtime.precision]
     stopwatch: Stopwatch = Device(device) if device.type == "cuda" else Wall()

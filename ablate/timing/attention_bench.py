@@ -1,4 +1,4 @@
-"""`ablate bench attention`: the table of a session for a terminal, its rows as a file, and the plan of one that cannot run here.
+"""`ablate bench attention`: a session's table for a terminal, its rows as a file, and the plan of one that cannot run here.
 
 Each point is printed, and written to the file, as soon as it is measured: an interrupted bench keeps what it has.
 """

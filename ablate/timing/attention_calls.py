@@ -1,7 +1,7 @@
 """A point's competitors: what each is given and how each is written, as a layer would write it.
 
-Queries, keys and values are strided views of one packed projection [B, T, 3, H, K], the output is merged to [B, T, H x K], and the
-gradient that comes back has the strides of that: what kernels meet in a model, and contiguous inputs hide. Numbers are
+Queries, keys and values are strided views of one packed projection [B, T, 3, H, K], the output is merged to [B, T, H x K], and
+the gradient that comes back has the strides of that: what kernels meet in a model, and contiguous inputs hide. Numbers are
 random normal, never zeros, which draw less power and run faster.
 
 Competitors of a point: each backend that may run it, `auto`, and `auto` once more (A/A). For two streams also
@@ -9,10 +9,10 @@ Competitors of a point: each backend that may run it, `auto`, and `auto` once mo
 | name | what it is |
 | --- | --- |
 | dense:BACKEND | XLNet as published: tokens in text order, a mask of its own for each row and stream |
-| hugging-face | the core of transformers' XLNet, which also computes a relative term: a larger function, so no error is shown |
+| hugging-face | the core of transformers' XLNet, which also computes a relative term: another function, so without an error |
 
-Where scalings compete, each is `auto` with one of them. A learned bias is a tensor [1, H, T, S] as a layer gets it: T5 looks its
-table up once for all layers.
+Where scalings compete, each is `auto` with one of them. A learned bias is a tensor [1, H, T, S] as a layer gets it: T5 looks
+its table up once for all layers.
 
 Shape letters: B rows, T places, M of them predicted, H heads, K head width.
 """
@@ -31,7 +31,7 @@ from torch import Tensor
 from ablate.nn.attention import attention
 from ablate.nn.attention.biases import BUCKETS, Buckets
 from ablate.nn.attention.eligibility import Call, Machine, eligible
-from ablate.nn.attention.masks import Causal, Dense, Documents, Mask, kind
+from ablate.nn.attention.masks import Dense, Documents, Mask, kind
 from ablate.nn.attention.scales import Scale, Scaling, scale_of
 from ablate.nn.attention.selection import AUTO, choose
 from ablate.timing.attention_grid import SCALINGS, Point
@@ -208,7 +208,7 @@ def _hugging_face(point: Point, device: torch.device, dtype: torch.dtype) -> Con
     from transformers.models.xlnet.modeling_xlnet import XLNetRelativeAttention
 
     B, T, M, H, K = point.rows, point.length, point.predicted, point.heads, point.head_width
-    core = XLNetRelativeAttention(XLNetConfig(vocab_size=2, d_model=H * K, n_head=H, d_inner=1, dropout=0.0))
+    core = XLNetRelativeAttention(XLNetConfig(d_model=H * K, n_head=H, d_inner=1, dropout=0.0))
     core = core.to(device=device, dtype=dtype).requires_grad_(False)
     for parameter in core.parameters():
         torch.nn.init.normal_(parameter, std=0.02)

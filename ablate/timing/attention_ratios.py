@@ -51,15 +51,15 @@ def ratios(results: Iterable[Result]) -> list[Ratio]:
         if result.times is not None:
             by_point.setdefault(result.point, {})[result.name] = result.times
     found: list[Ratio] = []
-    gathered: dict[str, list[Ratio]] = {}
+    gathered: dict[tuple[str, str], list[Ratio]] = {}
     for point, times in by_point.items():
         here = _scalings(point, times) if point.scalings else _backends(point, times)
         found += here
         for one in here:
             for metric, condition, holds in CONDITIONS:
                 if one.metric == metric and holds(point, one.condition):
-                    gathered.setdefault(f"{metric}|{condition}", []).append(one)
-    return [*found, *(_gathered(*key.split("|"), those) for key, those in gathered.items())]
+                    gathered.setdefault((metric, condition), []).append(one)
+    return [*found, *(_gathered(metric, condition, those) for (metric, condition), those in gathered.items())]
 
 
 Holds = Callable[[Point, str], bool]

@@ -2,9 +2,9 @@
 
 | evaluation | metric | condition |
 | --- | --- | --- |
-| attention-time | p20, p50, p80 [ms]; `flops` is the arithmetic of the pass | point, pass, scaling, competitor, backend, kernel |
-| attention-error | output, gradients [relative L2] | point, scaling, competitor |
-| attention-memory | peak [bytes], on a GPU | point, scaling, competitor |
+| attention-time | p20, p50, p80 [ms]; `flops`: arithmetic of the pass | point, pass, competitor, backend, kernel |
+| attention-error | output, gradients [relative L2] | point, competitor |
+| attention-memory | peak [bytes], on a GPU | point, competitor |
 | attention-intensity | forward, backward, both [FLOP/byte] | point |
 | attention-ratio, attention-floor | `ablate.timing.attention_ratios` | point, or several |
 | ceiling | matmul [FLOP/s], copy [byte/s] | |

@@ -5,7 +5,8 @@ equal competitors differ by is the floor (A/A): no smaller difference means anyt
 
 On a CPU the clock is the wall's. On a GPU it is the device's own, between two events on its stream; before each call a
 buffer larger than the second-level cache is written, so that no call finds its inputs where the one before it left them, and
-the host runs ahead while that is written, so that launching costs nothing that is not the call's own. (Triton's `do_bench` times so.)
+the host runs ahead while that is written, so that launching costs nothing that is not the call's own; Triton's
+`do_bench` does the same.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -112,7 +114,7 @@ def interleave(
             before(name)
             output, forward = stopwatch.time(competitors[name].forward)
             after(name, output)
-            _, backward = stopwatch.time(lambda name=name, output=output: competitors[name].backward(output))
+            _, backward = stopwatch.time(partial(competitors[name].backward, output))
             del output
             if done >= 0:
                 found[name][0].append(forward)

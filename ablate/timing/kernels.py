@@ -8,7 +8,7 @@ mostly that of launching, and the profiler's time of the kernels themselves is t
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +48,7 @@ def busiest(call: Callable[[], Any], device: torch.device) -> str:
         with _Operations() as operations:
             for _ in range(CALLS):
                 call()
-        found = operations.seconds
+        found = dict(operations.seconds)
     return max(found, key=lambda name: found[name], default="unknown")
 
 
@@ -57,7 +57,7 @@ class _Operations(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         began = time.perf_counter()
