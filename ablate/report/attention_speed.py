@@ -149,9 +149,9 @@ def speed_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
         rows=tuple(rows),
         rules=frozenset(rules - {0}),
         notes=(
-            "A call has the same number of tokens and the same width at every length. Rate and roof by visible pairs, forward 4, "
-            "backward 10 operations a pair and feature. Errors are relative L2, the worst over sessions. Kernel: what took most "
-            "of the forward pass. `auto` measured twice (A/A) is in the CSV file.",
+            "A call has the same number of tokens and the same width at every length. Rate and roof by visible pairs, forward "
+            "4, backward 10 operations a pair and feature. Errors are relative L2, the worst over sessions. Kernel: what took "
+            "most of the forward pass. `auto` measured twice (A/A) is in the CSV file.",
         ),
         frame=frame,
         latex=False,
@@ -212,7 +212,7 @@ def _error(row: pd.Series, name: str) -> str:
 def _caption(evidence: Evidence) -> str:
     sessions = rounding.counted(int(evidence.counts["done"].max()), "session")
     return (
-        f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the ceilings that the "
-        "same sessions measured. Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; the "
-        "grey band is what `auto` differs by from itself (A/A), and a bar that ends within it says nothing."
+        f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the ceilings that "
+        "the same sessions measured. Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; "
+        "the grey band is what `auto` differs by from itself (A/A), and a bar that ends within it says nothing."
     )

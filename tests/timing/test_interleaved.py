@@ -63,7 +63,7 @@ def test_rounds_go_on_until_the_time_is_over() -> None:
 
 
 def test_everybody_runs_once_a_round_and_in_every_order() -> None:
-    names = {name: (0.1, 0.1) for name in "abc"}
+    names = dict.fromkeys("abc", (0.1, 0.1))
     _, log = run(names, seconds=0, rounds=120)
     rounds = [tuple(log[i : i + 6 : 2]) for i in range(0, len(log), 6)]
     assert all(sorted(order) == ["a", "b", "c"] for order in rounds)
