@@ -87,9 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(command=_doctor)
 
     bench = commands.add_parser("bench", help="benchmarks: ratios measured side by side in one run")
-    bench.add_argument("what", choices=["training"], help="training: a step through the harness against a bare torch loop")
+    bench.add_argument(
+        "what",
+        choices=["training", "attention"],
+        help="training: a step through the harness against a bare torch loop; attention: every backend of the core",
+    )
     bench.add_argument("--study", default="bert-masking", help="whose base run to time (default: bert-masking)")
-    bench.add_argument("--tier", default="quick", help="at which tier (default: quick)")
+    bench.add_argument("--tier", default="quick", help="at which tier (default: quick); attention: size of its grid")
+    bench.add_argument("--device", default="cpu", help="attention: cpu or cuda")
+    bench.add_argument("--threads", type=int, default=1, help="attention: CPU threads (default: 1)")
+    bench.add_argument("--precision", help="attention: fp32 or bf16 (default: bf16 on cuda)")
+    bench.add_argument("--dry-run", action="store_true", help="attention: show what would be measured, and about how long")
+    bench.add_argument("--out", type=Path, metavar="FILE", help="attention: rows as .json or .csv, renewed after each call")
     bench.set_defaults(command=_bench)
     return parser
 
@@ -186,12 +195,29 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if options.what == "attention":
+        return _bench_attention(options)
     from ablate.study import discover
     from ablate.timing.training import report
 
     study = discover.load(discover.find(options.study).path)
     print(report(study.at(options.tier).base))
     return 0
+
+
+def _bench_attention(options: argparse.Namespace) -> int:
+    from ablate.config import RunConfig, override
+    from ablate.timing.attention_bench import bench
+    from ablate.timing.attention_grid import AttentionGrid
+
+    values: dict[str, Scalar] = {
+        "runtime.device": options.device,
+        "runtime.threads": options.threads,
+        "runtime.precision": options.precision or ("bf16" if options.device == "cuda" else "fp32"),
+        "objective.size": options.tier,
+    }
+    run = override(RunConfig(objective=AttentionGrid()), values)
+    return bench(run, dry=options.dry_run, file=options.out)
 
 
 def _options(given: argparse.Namespace) -> Options:

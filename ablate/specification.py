@@ -41,6 +41,23 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a number is to reach in one arm, whatever the other arms do: for studies that measure what the project makes."""
+
+    label: str
+    """The row in words, e.g. `textbook / auto, causal, 512`."""
+    key: str
+    """`Metric.key` of the number; it need not be a column of the table."""
+    at_least: float | None = None
+    at_most: float | None = None
+    floor: str = ""
+    """`Metric.key` of what the number moves by when nothing has changed (A/A); empty: not measured."""
+    values: dict[str, Scalar] = field(default_factory=dict)
+    """Levels of the arms it is asked of; empty: of every arm."""
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FactorCard:
     """What a factor is, for the report's method card."""
 
@@ -80,6 +97,7 @@ class Specification:
     factors: tuple[FactorCard, ...]
     metrics: tuple[Metric, ...]
     """Columns, the first one is primary."""
+    targets: tuple[Target, ...] = ()
     claims: tuple[str, ...] = ()
     claims_digest: str = ""
     """Digest of the registered claims when the plan was first made; a mismatch is printed in the report."""
@@ -139,6 +157,7 @@ def from_json(text: str) -> Specification:
     raw["arms"] = tuple(Arm(**{**arm, "seeds": tuple(arm["seeds"])}) for arm in raw["arms"])
     raw["factors"] = tuple(FactorCard(**{**card, "levels": tuple(card["levels"])}) for card in raw["factors"])
     raw["metrics"] = tuple(Metric(**metric) for metric in raw["metrics"])
+    raw["targets"] = tuple(Target(**target) for target in raw.get("targets", ()))
     raw["learned"] = Metric(**raw["learned"]) if raw["learned"] else None
     raw["claims"], raw["looks"] = tuple(raw["claims"]), tuple(raw["looks"])
     return Specification(**raw)

@@ -14,6 +14,7 @@ import pandas as pd
 from ablate.report import rounding
 from ablate.report.blocks import Block, Bullets, Inline, Paragraph, Section, Span, one_line
 from ablate.report.evidence import Evidence
+from ablate.report.targets import tally as targets_tally
 from ablate.specification import Metric
 
 FEWEST_SEEDS = 3
@@ -25,6 +26,7 @@ def answer(evidence: Evidence) -> Section:
     """The opening of the page: question, answer, claims, and what would make a reader doubt it."""
     specification = evidence.specification
     blocks: list[Block] = [Paragraph((specification.question,), "question"), Paragraph(paragraph(evidence), "answer")]
+    blocks += [Paragraph(reached)] if (reached := targets_tally(evidence)) else []
     blocks += [Bullets(claims)] if (claims := _claims(evidence)) else []
     blocks += [Paragraph((doubt,), "warning") for doubt in doubts(evidence)]
     blocks.append(Paragraph(_size(evidence)))
@@ -139,7 +141,7 @@ def _size(evidence: Evidence) -> Inline:
     span = rounding.span(len(arm.seeds) for arm in specification.arms)
     text = f"{rounding.counted(len(specification.arms), 'arm')}, {span} {'seed' if span == '1' else 'seeds'} each, "
     text += f"{int(counts['done'].sum())} of {rounding.counted(int(counts['planned'].sum()), 'run')} done"
-    if tokens := specification.budget.get("tokens"):
+    if evidence.trains and (tokens := specification.budget.get("tokens")):
         text += f", {rounding.amount(tokens, 'tokens')} read by each run"
     return (Span(f"{text}. Tier {specification.tier}.", muted=True),)
 

@@ -19,6 +19,7 @@ import pandas as pd
 from ablate.records import write_atomically
 from ablate.report import html, latex, markdown, style
 from ablate.report.answer import answer
+from ablate.report.attention_speed import attention_speed
 from ablate.report.blimp import blimp
 from ablate.report.blocks import Page, one_line
 from ablate.report.budget_views import budget_views
@@ -34,9 +35,12 @@ from ablate.report.paper_table import paper
 from ablate.report.pareto import pareto
 from ablate.report.provenance import provenance
 from ablate.report.samples import samples
+from ablate.report.targets import targets
 
 SECTIONS = (
     answer,
+    targets,
+    attention_speed,
     paper,
     blimp,
     claims,
@@ -52,6 +56,8 @@ SECTIONS = (
     provenance,
 )
 """The page, in reading order; one that has nothing to show is left out."""
+OF_TRAINING = (claims, learning_curves, budget_views, pareto, samples)
+"""Sections that a study in which nothing was trained has no use for."""
 
 
 def compile_report(folder: Path) -> Path:
@@ -83,8 +89,9 @@ def compile_report(folder: Path) -> Path:
 
 def build(evidence: Evidence) -> Page:
     """The page before it has a format."""
-    made = tuple(section(evidence) for section in SECTIONS)
-    sections = tuple(section for section in made if section is not None)
+    wanted = [section for section in SECTIONS if evidence.trains or section not in OF_TRAINING]
+    made = [section(evidence) for section in wanted]
+    sections = tuple(section for section in made if section is not None and section.blocks)
     return Page(title=one_line(evidence.specification.title), sections=sections)
 
 

@@ -51,6 +51,11 @@ class Evidence:
         return tuple(metric for metric in self.specification.metrics if metric.better != "none")
 
     @property
+    def trains(self) -> bool:
+        """False for a study that reads no text, as one that times; True where nothing is known."""
+        return bool(self.numbers.empty or (self.numbers["tokens"] > 0).any())
+
+    @property
     def level(self) -> float:
         return 1 - self.specification.alpha
 

@@ -18,9 +18,9 @@ def provenance(evidence: Evidence) -> Section:
     specification = evidence.specification
     blocks: list[Block] = [Paragraph((warning,), "warning") for warning in mixtures(evidence)]
     blocks.append(Card("Design", _design(evidence)))
-    cards = (
-        ("Text and tokenizer", specification.facts),
-        ("Budget", specification.budget),
+    cards: tuple[tuple[str, Mapping[str, Any]], ...] = (
+        ("Text and tokenizer" if evidence.trains else "What was measured", specification.facts),
+        ("Budget", specification.budget if evidence.trains else {}),
         ("Machine and versions", specification.provenance),
     )
     blocks += [Card(title, _entries(values)) for title, values in cards if values]
@@ -29,8 +29,14 @@ def provenance(evidence: Evidence) -> Section:
     if specification.nuisance:
         blocks.append(Card("Tuned factors", _entries(specification.nuisance)))
     if specification.config:
-        blocks.append(Card("Configuration of the baseline", _entries(specification.config, code=True), folded=True))
+        blocks.append(Card("Configuration of the baseline", _entries(_configuration(evidence), code=True), folded=True))
     return Section(anchor="provenance", title="Provenance", blocks=tuple(blocks))
+
+
+def _configuration(evidence: Evidence) -> dict[str, Any]:
+    """Without the fields of training where nothing was trained."""
+    parts = ("objective", "runtime", "seed")
+    return {name: value for name, value in evidence.specification.config.items() if evidence.trains or name.startswith(parts)}
 
 
 def command(evidence: Evidence) -> str:

@@ -71,6 +71,7 @@ def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specificatio
             for factor in study.factors
         ),
         metrics=study.metrics,
+        targets=study.targets,
         claims=study.claims,
         claims_digest=looks.claims_digest,
         alpha=study.alpha,

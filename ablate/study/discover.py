@@ -11,6 +11,8 @@ from typing import NamedTuple
 from ablate.config import ConfigError, choose
 from ablate.study.study import Study
 
+TRAINING = ("ablate.training", "ablate.timing")
+
 
 class Listed(NamedTuple):
     """A study file as far as it can be read without running it."""
@@ -44,8 +46,8 @@ def read(path: Path) -> Listed:
         raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})") from error
     question = next((found for node in ast.walk(tree) if (found := _question(node))), "")
     trains = any(
-        (isinstance(node, ast.ImportFrom) and node.module in ("ablate", "ablate.training") and _names_training(node))
-        or (isinstance(node, ast.Import) and any(alias.name == "ablate.training" for alias in node.names))
+        (isinstance(node, ast.ImportFrom) and _from_training(node))
+        or (isinstance(node, ast.Import) and any(alias.name.startswith(TRAINING) for alias in node.names))
         for node in ast.walk(tree)
     )
     return Listed(name=path.stem.replace("_", "-"), question=question, path=path, trains=trains)
@@ -108,5 +110,7 @@ def _question(node: ast.AST) -> str:
     return ""
 
 
-def _names_training(node: ast.ImportFrom) -> bool:
-    return node.module == "ablate.training" or any(alias.name == "training" for alias in node.names)
+def _from_training(node: ast.ImportFrom) -> bool:
+    if node.module == "ablate":
+        return any(alias.name in ("training", "timing") for alias in node.names)
+    return bool(node.module) and str(node.module).startswith(TRAINING)

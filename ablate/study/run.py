@@ -92,7 +92,7 @@ def _finish(setup: Setup, options: Options, final: Plan, facts: Mapping[str, Any
 
 def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
     """Build what the runs share, and check each kind of run, once for every one among the arms that were asked for."""
-    progress.phase("preparing the text")
+    progress.phase("preparing")
     cells = setup.selected(setup.plan())
     # The baseline says what the study can be read by; where it was not asked for, the first arm that was stands for it.
     first = cells[0].config if setup.only else setup.study.base

@@ -24,7 +24,7 @@ from typing import Literal
 
 from ablate.config import ConfigError, RunConfig, Scalar, choose, flatten, override, require
 from ablate.measure import Measure
-from ablate.specification import Metric
+from ablate.specification import Metric, Target
 from ablate.study.factor import Factor, Nuisance, Range
 
 TIERS = ("smoke", "quick", "standard", "full")
@@ -68,6 +68,8 @@ class Study:
     measure: Measure
     design: Literal["factorial", "one-at-a-time"] = "factorial"
     claims: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
+    """What numbers are to reach, shown beside what they are."""
     learned: Metric | None = None
     """Nats below the unigram; a run under `learned_at_least` is shown as untrained and gives no verdict."""
     learned_at_least: float = 0.3

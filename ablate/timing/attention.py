@@ -1,0 +1,178 @@
+"""The attention core, timed: for each point of a grid its competitors checked, then timed in turn.
+
+The method is `ablate.timing.interleaved`, the points `attention_grid`, the competitors `attention_calls`. One sample is a
+forward pass and the backward pass of its graph, each on its own clock; `both` is their sum.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ablate.config import RunConfig
+from ablate.measure import Report
+from ablate.nn.attention.selection import machine_of
+from ablate.seeds import generator, torch_seed
+from ablate.timing.attention_calls import Compete, Contender, contenders
+from ablate.timing.attention_grid import AttentionGrid, Point, points
+from ablate.timing.ceilings import Ceilings, ceilings
+from ablate.timing.correctness import Errors, errors, verdict
+from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall, interleave, spread
+from ablate.timing.kernels import SHORT, Profiled, busiest
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+UNCHANGED = 1e-2
+"""Relative distance at which a timed output is another one than the checked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One competitor at one point."""
+
+    point: Point
+    name: str
+    runs: str
+    """Backend behind the name."""
+    kernel: str = ""
+    """Of the forward pass, by the profiler."""
+    errors: Errors | None = None
+    """None where the function is another one."""
+    wrong: str = ""
+    """Why it was not timed."""
+    times: Times | None = None
+    memory: int = 0
+    """Most bytes allocated beyond the inputs on a GPU; 0: not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One run over a grid."""
+
+    results: tuple[Result, ...]
+    ceilings: Ceilings
+    itemsize: int
+    """Bytes of a number."""
+    load: tuple[float, float]
+    """Load average of a minute, before and after."""
+
+
+def competing(grid: AttentionGrid) -> Compete:
+    """Small sizes time only what something is claimed of."""
+    return "compared" if grid.size in ("smoke", "quick") else "all"
+
+
+def session(run: RunConfig, report: Report, keep: Callable[[Session], None], earlier: Sequence[Result] = ()) -> Session:
+    """All points of `run.objective`; `keep` is given the session so far after each. What is in `earlier` is not repeated."""
+    grid: AttentionGrid = run.objective
+    device, dtype = torch.device(run.runtime.device), DTYPES[run.runtime.precision]
+    stopwatch: Stopwatch = Device(device) if device.type == "cuda" else Wall()
+    threads, before = torch.get_num_threads(), os.getloadavg()[0]
+    torch.set_num_threads(run.runtime.threads)
+    try:
+        torch.manual_seed(torch_seed(run.seed, "timing/ceilings"))
+        roof = ceilings(device, dtype, stopwatch)
+        found = Session(
+            results=tuple(earlier), ceilings=roof, itemsize=dtype.itemsize, load=(round(before, 2), round(before, 2))
+        )
+        plan, have = points(grid.size, device.type), {result.point for result in earlier}
+        for number, point in enumerate(plan):
+            report(phase=f"timing {point.label}", done=number, total=len(plan))
+            if point not in have:
+                torch.manual_seed(torch_seed(run.seed, f"timing/{point.label}"))
+                results = (*found.results, *at_point(point, run, device, dtype, stopwatch))
+                found = dataclasses.replace(found, results=results, load=(found.load[0], round(os.getloadavg()[0], 2)))
+                keep(found)
+        report(phase="timing", done=len(plan), total=len(plan))
+    finally:
+        torch.set_num_threads(threads)
+    return found
+
+
+def at_point(
+    point: Point,
+    run: RunConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    stopwatch: Stopwatch,
+    entered: Sequence[Contender] = (),
+) -> list[Result]:
+    """Check and time the competitors of one point, or those given."""
+    grid: AttentionGrid = run.objective
+    entered = entered or contenders(point, machine_of(device), device, dtype, competing(grid))
+    results: dict[str, Result] = {}
+    able: dict[str, Competitor] = {}
+    outputs: dict[str, Tensor] = {}
+    for contender in entered:
+        result, output = _checked(contender, point, device, dtype)
+        results[contender.name] = result
+        if not result.wrong:
+            able[contender.name], outputs[contender.name] = _competitor(contender, point), output
+    changed: dict[str, str] = {}
+
+    def after(name: str, output: Tensor) -> None:
+        # Also catches a pass that did not run: what it returns was poisoned.
+        some = (slice(None, 1), slice(None, 8))
+        if not _near(output.detach()[some], outputs[name][some]):
+            changed[name] = "a timed output differs from the checked one"
+
+    def before(name: str) -> None:
+        torch.empty_like(outputs[name]).fill_(torch.nan)
+
+    order = generator(run.seed, f"timing/order/{point.label}")
+    options: dict[str, Any] = {"seconds": grid.seconds, "rounds": grid.rounds, "before": before, "after": after}
+    found = interleave(able, stopwatch, order, **options)
+    if device.type == "cuda" and min(spread(times.forward).p50 for times in found.values()) < SHORT:
+        found = interleave(able, Profiled(device), order, **options)
+    return [
+        dataclasses.replace(
+            result, times=None if name in changed else found.get(name), wrong=result.wrong or changed.get(name, "")
+        )
+        for name, result in results.items()
+    ]
+
+
+def _checked(contender: Contender, point: Point, device: torch.device, dtype: torch.dtype) -> tuple[Result, Tensor]:
+    """One call of both passes: right or wrong, by which kernel, with how much memory."""
+    result = Result(point=point, name=contender.name, runs=contender.runs)
+    on_gpu = device.type == "cuda"
+    held = torch.cuda.memory_allocated(device) if on_gpu else 0
+    try:
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
+        competitor = _competitor(contender, point)
+        output = competitor.forward()
+        competitor.backward(output)
+        memory = torch.cuda.max_memory_allocated(device) - held if on_gpu else 0
+        kernel = busiest(competitor.forward, device)
+        result = dataclasses.replace(result, kernel=kernel, memory=memory)
+        if not contender.checked:
+            return result, output.detach()
+        found, output = errors(contender, point)
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return dataclasses.replace(result, wrong="out of memory"), contender.out
+    wrong = verdict(found, contender.runs, dtype)
+    return dataclasses.replace(result, errors=found, wrong=wrong), output
+
+
+def _competitor(contender: Contender, point: Point) -> Competitor:
+    tensors, scale = tuple(leaf.tensor for leaf in contender.leaves), contender.scale(point, point.heads)
+    wanted = (*tensors, *scale.parameters())
+
+    def forward() -> Tensor:
+        return contender.forward(tensors, scale, contender.backend)
+
+    def backward(output: Tensor) -> None:
+        torch.autograd.grad(output, wanted, contender.out)
+
+    return Competitor(forward, backward)
+
+
+def _near(found: Tensor, checked: Tensor) -> bool:
+    return bool((found.float() - checked.float()).norm() <= UNCHANGED * checked.float().norm())

@@ -1,0 +1,72 @@
+"""What really ran, and how long the device was busy with it: never from what was asked for.
+
+"SDPA" is the name of a choice; a kernel's own name says which was made. On a GPU it is the profiler that knows, on a CPU every
+operation that reaches torch's dispatcher is timed. Below some fifty microseconds the time between two events on a GPU is
+mostly that of launching, and the profiler's time of the kernels themselves is taken instead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ablate.timing.interleaved import Device
+
+SHORT = 50e-6
+"""Seconds below which the device's time is asked of the profiler."""
+CALLS = 3
+"""On a CPU, where the first operation of a call may pay for what is not its own."""
+
+
+class Profiled(Device):
+    """The summed time of the kernels that a call starts, the cache flushed before."""
+
+    def time(self, call: Callable[[], Any]) -> tuple[Any, float]:
+        self._flushed.zero_()
+        torch.cuda.synchronize()
+        with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as seen:
+            found = call()
+            torch.cuda.synchronize()
+        return found, sum(_kernels(seen).values())
+
+
+def busiest(call: Callable[[], Any], device: torch.device) -> str:
+    """The kernel, or on a CPU the operation, that took most of the call's time."""
+    if device.type == "cuda":
+        with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as seen:
+            call()
+            torch.cuda.synchronize()
+        found = _kernels(seen)
+    else:
+        with _Operations() as operations:
+            for _ in range(CALLS):
+                call()
+        found = dict(operations.seconds)
+    return max(found, key=lambda name: found[name], default="unknown")
+
+
+class _Operations(TorchDispatchMode):
+    """Seconds of every operation, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        began = time.perf_counter()
+        found = func(*args, **(kwargs or {}))
+        self.seconds[func.name().partition(".")[0]] += time.perf_counter() - began
+        return found
+
+
+def _kernels(seen: Any) -> dict[str, float]:
+    """Name -> seconds."""
+    events = [event for event in seen.key_averages() if event.device_type == DeviceType.CUDA]
+    return {event.key: event.self_device_time_total / 1e6 for event in events}

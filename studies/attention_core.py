@@ -1,0 +1,90 @@
+"""How fast is the attention core, beside the textbook, the kernels of torch and the XLNet of Hugging Face?"""
+
+from ablate.config import Backbone, Budget, RunConfig, Runtime
+from ablate.specification import Metric, Target
+from ablate.study.factor import Factor
+from ablate.study.study import Study, Tier
+from ablate.timing.attention_grid import AttentionGrid
+from ablate.timing.attention_ratios import BEST, FLOORS, NAIVE, RATIOS, SCALING, SDPA, XLNET
+from ablate.timing.measure import TIMING
+
+
+def column(metric: str, condition: str, label: str, better: str = "higher") -> Metric:
+    return Metric(evaluation=RATIOS, metric=metric, condition=condition, label=label, better=better, digits=2)  # type: ignore[arg-type]
+
+
+def target(label: str, metric: str, condition: str, threads: int = 0, **bounds: float) -> Target:
+    return Target(
+        label=label,
+        key=Metric(evaluation=RATIOS, metric=metric, condition=condition, label="").key,
+        floor=Metric(evaluation=FLOORS, metric=metric, condition=condition, label="").key,
+        values={"runtime.threads": threads} if threads else {},
+        **bounds,
+    )
+
+
+def at(mask: str, length: int) -> str:
+    return f"mask={mask},length={length},head_width=64"
+
+
+STUDY = Study(
+    name="attention-core",
+    title="The attention core",
+    question="How fast is the attention core, beside the textbook, torch's kernels and Hugging Face's XLNet?",
+    base=RunConfig(
+        objective=AttentionGrid(size="quick", seconds=1.0, rounds=7),
+        backbone=Backbone(),
+        budget=Budget(readings=1),
+        runtime=Runtime(threads=1),
+    ),
+    factors=(
+        Factor(
+            path="runtime.threads",
+            label="threads",
+            levels=(1, 2),
+            equation="ratio(a / b) = median over rounds of time(a) / time(b), forward and backward of one call, in one process",
+            source="competitors in turn, order drawn anew each round; Georges et al. 2007 on why sessions are repeated",
+            note="A seed is a session: a new process, new random numbers, new orders. Ratios are taken within a round, so they "
+            "survive a machine that others use; milliseconds do not. The A/A floor is the chosen backend against itself.",
+        ),
+    ),
+    metrics=(
+        column(NAIVE, "mean from 256", "textbook / auto, mean from 256"),
+        column(BEST, "worst from 256", "best of textbook and torch / auto, worst from 256"),
+        column(XLNET, "mean", "Hugging Face's XLNet / auto"),
+        column(SDPA, "biased, worst", "torch / auto, learned bias"),
+        column(SCALING, "worst from 512", "dearest scaling / 1/√K, from 512", "lower"),
+    ),
+    targets=(
+        target("as fast as the better of textbook and torch, every length from 256", BEST, "worst from 256", at_least=0.95),
+        target("the same below 256", BEST, "worst below 256", at_least=1.0),
+        target("textbook / auto, full, 512", NAIVE, at("full", 512), 2, at_least=1.25),
+        target("textbook / auto, causal, 512", NAIVE, at("causal", 512), 2, at_least=1.5),
+        target("textbook / auto, full, 1024", NAIVE, at("full", 1024), 2, at_least=2.0),
+        target("textbook / auto, causal, 1024", NAIVE, at("causal", 1024), 2, at_least=2.6),
+        target("Hugging Face's XLNet / auto, two streams, 128", XLNET, at("two-stream", 128), 1, at_least=2.2),
+        target("Hugging Face's XLNet / auto, two streams, 512", XLNET, at("two-stream", 512), 1, at_least=4.0),
+        target("torch / auto, a bias that learns, every length", SDPA, "biased, worst", at_least=1.0),
+        target("dearest scaling / 1/√K, from 512", SCALING, "worst from 512", at_most=1.03),
+        target("dearest constant / 1/√K, every length", SCALING, "constants, worst", at_most=1.03),
+    ),
+    tiers={
+        "smoke": Tier(seeds=1, overrides={"objective.size": "smoke", "objective.seconds": 0.0, "objective.rounds": 3}),
+        "quick": Tier(seeds=3, note="one session after the other; nothing else should run on the machine"),
+        "standard": Tier(seeds=3, overrides={"objective.size": "standard", "objective.seconds": 2.0, "objective.rounds": 9}),
+        "full": Tier(
+            seeds=3,
+            levels={"runtime.threads": (1,)},
+            overrides={
+                "objective.size": "full",
+                "objective.rounds": 25,
+                "runtime.device": "cuda",
+                "runtime.precision": "bf16",
+            },
+            note="for a data-centre GPU; not run yet",
+        ),
+    },
+    untrained=False,
+    noise_floor=False,
+    measure=TIMING,
+)

@@ -1,0 +1,248 @@
+"""A session: who competes, that what is wrong is caught and not timed, and that an interrupted one goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ablate.config import ConfigError, RunConfig, Runtime
+from ablate.nn.attention.eligibility import Machine
+from ablate.records import DONE
+from ablate.seeds import generator
+from ablate.timing import measure
+from ablate.timing.attention import at_point
+from ablate.timing.attention_bench import bench
+from ablate.timing.attention_calls import HUGGING_FACE, Contender, contenders, names
+from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point
+from ablate.timing.attention_ratios import BEST, SCALING, ratios
+from ablate.timing.attention_rows import rows
+from ablate.timing.correctness import errors, verdict
+from ablate.timing.interleaved import Wall
+from ablate.timing.kernels import busiest
+from ablate.timing.measure import TIMING, run_session
+
+CPU, FLOAT = torch.device("cpu"), torch.float32
+RUN = RunConfig(objective=AttentionGrid(size="smoke", seconds=0.0, rounds=3), runtime=Runtime(threads=1))
+
+
+def point(mask: str, length: int = 24, rows: int = 2, **changes: Any) -> Point:
+    return Point(mask=mask, length=length, head_width=8, heads=2, rows=rows, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_every_competitor_is_right(mask: str) -> None:
+    """Against the formula in float64; the dense form of two streams has its own order, so this checks the sorting too."""
+    here = point(mask)
+    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "all")
+    assert [c.name for c in entered] == names(here, Machine(device="cpu"), FLOAT, "all")
+    for contender in entered:
+        if contender.checked:
+            found, _ = errors(contender, here)
+            assert not verdict(found, contender.runs, FLOAT), contender.name
+
+
+def test_the_textbook_form_of_two_streams_is_the_sorted_one_in_text_order() -> None:
+    here = point("two-stream", rows=3)
+    entered = {c.name: c for c in contenders(here, Machine(device="cpu"), CPU, FLOAT, "all")}
+    outputs = {}
+    for name in ("naive", "dense:naive"):
+        contender = entered[name]
+        outputs[name] = contender.forward(tuple(leaf.tensor for leaf in contender.leaves), contender.scale(here, 2), "naive")
+    # Content rows come in another order, so they are compared as sets; query rows stand in the order of prediction in both.
+    T = here.length
+    for a, b in zip(outputs["naive"], outputs["dense:naive"], strict=True):
+        torch.testing.assert_close(a[T:], b[T:])
+        torch.testing.assert_close(a[:T].sort(dim=0).values, b[:T].sort(dim=0).values)
+
+
+def test_hugging_face_hides_what_is_to_be_hidden() -> None:
+    """Its relative term is random here, so only who sees whom can be compared: the gradient of one row of the output."""
+    here = point("two-stream", rows=1)
+    entered = {c.name: c for c in contenders(here, Machine(device="cpu"), CPU, FLOAT, "all")}
+    contender = entered[HUGGING_FACE]
+    tensors = tuple(leaf.tensor for leaf in contender.leaves)
+    out = contender.forward(tensors, contender.scale(here, 2), "")
+    pairs = 0
+    for place in range(out.shape[0]):
+        (gradient,) = torch.autograd.grad(out[place].sum(), tensors[:1], retain_graph=True)
+        pairs += int((gradient[:, 0, 2].abs().sum(dim=(-1, -2)) > 1e-12).sum())
+    assert pairs == here.pairs()
+
+
+def with_forward(contender: Contender, change: Any) -> Contender:
+    def forward(given: tuple[Tensor, ...], scale: Any, backend: str) -> Tensor:
+        found = contender.forward(given, scale, backend)
+        return found if backend == "reference" else change(found)
+
+    return dataclasses.replace(contender, name="wrong", forward=forward)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda z: z * 1.001, "error of the output"),
+        (lambda z: torch.where(torch.arange(z.shape[1])[:, None] == 5, torch.nan, z), "error of the output nan"),
+        (lambda z: z.detach() + 0.999 * (z - z.detach()), "error of the gradients"),
+    ],
+)
+def test_a_wrong_backend_is_shown_and_not_timed(change: Any, what: str) -> None:
+    here = point("causal")
+    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "compared")
+    found = at_point(here, RUN, CPU, FLOAT, Wall(), [*entered, with_forward(entered[0], change)])
+    wrong = found[-1]
+    assert what in wrong.wrong and wrong.times is None
+    assert all(result.times is not None and not result.wrong for result in found[:-1])
+    assert not any(row.evaluation == "attention-time" and "competitor=wrong" in row.condition for row in _rows(found))
+
+
+def test_a_kernel_that_stops_running_is_caught_after_the_check() -> None:
+    """Right when it is checked, and later an output that nobody wrote."""
+    here = point("full")
+    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "compared")
+    calls = []
+
+    def lazy(z: Tensor) -> Tensor:
+        calls.append(1)
+        return z if len(calls) < 6 else z * torch.nan
+
+    found = at_point(here, RUN, CPU, FLOAT, Wall(), [*entered, with_forward(entered[0], lazy)])
+    assert "differs from the checked one" in found[-1].wrong and found[-1].times is None
+
+
+def _rows(found: Any) -> Any:
+    from ablate.timing.attention import Session
+    from ablate.timing.ceilings import Ceilings
+
+    return rows(Session(results=tuple(found), ceilings=Ceilings(1e9, 1e9), itemsize=4, load=(0.0, 0.0)))
+
+
+def test_ratios_of_planted_times() -> None:
+    from ablate.timing.attention import Result
+    from ablate.timing.interleaved import Times
+
+    long, scaled = point("causal", 256), point("full", 512, scalings=True)
+
+    def result(where: Point, name: str, seconds: float) -> Result:
+        return Result(point=where, name=name, runs=name, times=Times((seconds,) * 3, (2 * seconds,) * 3))
+
+    planted = [
+        result(long, "naive", 3.0),
+        result(long, "sdpa:flash", 2.4),
+        result(long, "sdpa:math", 4.0),
+        result(long, "auto", 2.0),
+        result(long, "auto again", 2.1),
+        *(result(scaled, name, 1.0 + 0.01 * number) for number, name in enumerate(SCALINGS)),
+        result(scaled, "inverse-sqrt again", 0.98),
+    ]
+    found = {(one.metric, one.condition): one for one in ratios(planted)}
+    assert found["naive / auto", long.condition].value == pytest.approx(1.5)
+    assert found["SDPA / auto", long.condition].value == pytest.approx(1.2)
+    assert found[BEST, "worst from 256"].value == pytest.approx(1.2)
+    assert found[BEST, "worst from 256"].floor == pytest.approx(0.05)
+    assert (BEST, "worst below 256") not in found
+    worst = found[SCALING, "worst from 512"]
+    assert worst.value == pytest.approx(1.06) and worst.floor == pytest.approx(0.02) and worst.better == "lower"
+    assert found[SCALING, "constants, worst"].value == pytest.approx(1.02)
+
+
+def test_kernels_are_named_by_what_ran() -> None:
+    q = torch.randn(2, 2, 64, 16)
+    ran = busiest(lambda: torch.nn.functional.scaled_dot_product_attention(q, q, q), CPU)
+    assert ran == "aten::_scaled_dot_product_flash_attention_for_cpu"
+
+
+TINY = (point("full"), point("two-stream"), point("full", scalings=True))
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.timing.attention.points", lambda size, device: TINY)
+    monkeypatch.setattr("ablate.timing.attention_bench.points", lambda size, device: TINY)
+    monkeypatch.setattr("ablate.timing.attention.ceilings", lambda device, dtype, stopwatch: _ceilings())
+
+
+def _ceilings() -> Any:
+    from ablate.timing.ceilings import Ceilings
+
+    return Ceilings(1e11, 1e10)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_interrupted_session_measures_only_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = lambda *arguments, **named: None  # noqa: E731
+    whole = at_point
+
+    def interrupted(where: Point, *rest: Any) -> Any:
+        if where == TINY[1]:
+            raise KeyboardInterrupt
+        return whole(where, *rest)
+
+    monkeypatch.setattr("ablate.timing.attention.at_point", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_session(RUN, tmp_path, silent, None)
+    kept = json.loads((tmp_path / measure.PARTIAL).read_text())
+    assert {part["point"]["mask"] for part in kept} == {"full"}
+    asked: list[Point] = []
+
+    def noted(where: Point, *rest: Any) -> Any:
+        asked.append(where)
+        return whole(where, *rest)
+
+    monkeypatch.setattr("ablate.timing.attention.at_point", noted)
+    record = run_session(RUN, tmp_path, silent, None)
+    assert asked == list(TINY[1:])
+    assert record.status == DONE and not (tmp_path / measure.PARTIAL).exists()
+    times = [row for row in record.rows if row.evaluation == "attention-time" and row.condition.startswith(TINY[0].condition)]
+    medians = [row for row in times if "pass=both" in row.condition and row.metric == "p50" and "scalings=0" in row.condition]
+    assert len(medians) == len(names(TINY[0], Machine(device="cpu"), FLOAT, "compared"))
+    assert all(row.value > 0 and row.flops == TINY[0].flops("both") for row in medians)
+
+
+def test_identity_is_what_is_timed_where_and_by_which_code() -> None:
+    base = TIMING.identify(RUN).training
+    changes = (
+        dataclasses.replace(RUN, seed=1),
+        dataclasses.replace(RUN, runtime=Runtime(threads=2)),
+        dataclasses.replace(RUN, objective=AttentionGrid(size="quick", seconds=0.0, rounds=3)),
+    )
+    assert len({base, *(TIMING.identify(change).training for change in changes)}) == 4
+    # What a timing run never looks at does not repeat it.
+    other = dataclasses.replace(RUN, data=dataclasses.replace(RUN.data, corpus="grammar"))
+    assert TIMING.identify(other).training == base
+
+
+@pytest.mark.usefixtures("tiny")
+def test_bench_prints_and_writes_what_it_measured(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert bench(RUN, file=tmp_path / "rows.csv", say=said.append) == 0
+    text = "\n".join(said)
+    assert "auto: matmul" in text and "hugging-face" in text and "best / auto" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+    lines = (tmp_path / "rows.csv").read_text().splitlines()
+    assert lines[0].startswith("evaluation,metric,condition,value,unit") and len(lines) > 50
+    assert bench(RUN, file=tmp_path / "rows.json", say=said.append) == 0
+    assert {row["evaluation"] for row in json.loads((tmp_path / "rows.json").read_text())} >= {"attention-time", "ceiling"}
+    with pytest.raises(ConfigError, match=r"a .json or a .csv file"):
+        bench(RUN, file=tmp_path / "rows.txt", say=said.append)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without CUDA")
+def test_without_a_gpu_bench_says_so_and_shows_the_plan() -> None:
+    run = dataclasses.replace(RUN, objective=AttentionGrid(size="full"), runtime=Runtime(device="cuda", precision="bf16"))
+    said: list[str] = []
+    assert bench(run, dry=True, say=said.append) == 0
+    text = "\n".join(said)
+    assert text.startswith("There is no CUDA device on this machine.")
+    assert "sdpa:cudnn" in text and "16384" in text and "minutes, an estimate" in text
+    with pytest.raises(ConfigError, match="nothing was measured"):
+        bench(run, say=said.append)
+
+
+def test_orders_differ_between_sessions() -> None:
+    assert list(generator(0, "timing/order/x").permutation(8)) != list(generator(1, "timing/order/x").permutation(8))
