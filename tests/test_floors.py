@@ -21,7 +21,7 @@ ALLOWED = {
     "interop": {"objectives", "nn", "data"},
     "evaluation": {"objectives", "data"},
     "training": {"objectives", "interop", "evaluation", "data"},
-    "timing": {"training", "data", "objectives"},
+    "timing": {"training", "data", "objectives", "nn"},
     "analysis": set(),
     "claims": {"analysis"},
     "report": {"claims", "analysis"},
