@@ -22,7 +22,7 @@ ALLOWED = {
     # Of nn what a reading is made of: the scores of attention and their scalings.
     "evaluation": {"objectives", "nn", "data", "collators"},
     "training": {"objectives", "interop", "evaluation", "data"},
-    "timing": {"training", "data", "objectives"},
+    "timing": {"training", "data", "objectives", "nn"},
     "analysis": set(),
     "claims": {"analysis"},
     "report": {"claims", "analysis"},
