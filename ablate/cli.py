@@ -83,6 +83,14 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--runs", type=Path, help="folder of the records (default: $ABLATE_RUNS or .runs)")
     export.set_defaults(command=_export)
 
+    tune = commands.add_parser("tune", help="measure which attention backend is fastest for a study here; writes its choices")
+    tune.add_argument("study", help="name of a study, or path of a study file: its base run is tuned")
+    tune.add_argument("file", type=Path, metavar="FILE", help="for --set runtime.attention=tuned:FILE")
+    tune.add_argument("--tier", default="quick", help="at which tier (default: quick)")
+    tune.add_argument("--device", help="cpu, cuda or mps")
+    tune.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a field of the base run")
+    tune.set_defaults(command=_tune, corpus=None)
+
     doctor = commands.add_parser("doctor", help="what this machine has and lacks")
     doctor.set_defaults(command=_doctor)
 
@@ -184,6 +192,19 @@ def _export(options: argparse.Namespace) -> int:
 
     folder = find_run(options.run, options.runs or default_root())
     print(f"exported: {export_run(folder, WEIGHTS, options.folder)}")
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from ablate.config import override
+    from ablate.study import discover
+    from ablate.study.progress import StudyProgress
+    from ablate.timing.tuning import told, tune_run
+
+    study = discover.load(discover.find(options.study).path).at(options.tier)
+    with StudyProgress(f"tune {study.name}") as progress:
+        found = tune_run(override(study.base, _overrides(options)), options.file, progress.phase)
+    print(f"{told(found)}\nwritten: {options.file}")
     return 0
 
 

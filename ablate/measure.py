@@ -67,10 +67,14 @@ def digest(*parts: object) -> str:
 def training_fields(config: RunConfig) -> dict[str, Any]:
     """The flattened configuration without what does not change the trained model: yardsticks, and where a file lies.
 
-    The place of a corpus, a tokenizer or an initial checkpoint is left out because its fingerprint is an ingredient of its own.
+    The place of a corpus, a tokenizer, an initial checkpoint or a file of tuned choices is left out, because its fingerprint is
+    an ingredient of its own.
     """
     fields = {path: value for path, value in flatten(config).items() if not path.startswith("evaluations")}
     kinds = {path: str(fields[path]).partition(":")[0] for path in ("data.corpus", "data.tokenizer")}
+    # Names of backends hold colons of their own.
+    if str(fields["runtime.attention"]).startswith("tuned:"):
+        kinds["runtime.attention"] = "tuned"
     return {**fields, **kinds, "initial": bool(fields["initial"])}
 
 

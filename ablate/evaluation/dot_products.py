@@ -60,7 +60,7 @@ class DotProducts:
                 q, k = torch.from_numpy(drawn).float().split([self.queries, self.keys], dim=2)
                 for scaling in typing.get_args(AttentionScale):
                     q_, k_, number = scale_of(scaling, 1.0, self.heads, width, self.keys)(q, k, FULL)
-                    scores, _ = Seen(q_, k_, FULL, None, number).scores()
+                    scores, _ = Seen(q_, k_, k_, FULL, None, number).scores()
                     rows += self._rows(scaling, width, scores)
         return Reading(rows=tuple(rows))
 

@@ -28,11 +28,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from ablate.config import AttentionScale
 from ablate.nn.attention import attention
 from ablate.nn.attention.biases import BUCKETS, Buckets
 from ablate.nn.attention.eligibility import Call, Machine, eligible
 from ablate.nn.attention.masks import Dense, Documents, Mask, kind
-from ablate.nn.attention.scales import Scale, Scaling, scale_of
+from ablate.nn.attention.scales import Scale, scale_of
 from ablate.nn.attention.selection import AUTO, choose
 from ablate.timing.attention_grid import SCALINGS, Point
 
@@ -72,7 +73,7 @@ class Contender:
     forward: Forward
     out: Tensor
     """The gradient that comes back, shaped as the output."""
-    scaling: Scaling = "inverse-sqrt"
+    scaling: AttentionScale = "inverse-sqrt"
     checked: bool = True
 
     def scale(self, point: Point, heads: int) -> Scale:
@@ -89,7 +90,7 @@ def contenders(point: Point, machine: Machine, device: torch.device, dtype: torc
     form = _two_streams(point, device, dtype) if point.mask == "two-stream" else _one_stream(point, device, dtype)
     chosen = " + ".join(dict.fromkeys(choose(call, machine) for call in calls(point, machine, dtype)))
 
-    def made(name: str, backend: str, runs: str, scaling: Scaling = "inverse-sqrt") -> Contender:
+    def made(name: str, backend: str, runs: str, scaling: AttentionScale = "inverse-sqrt") -> Contender:
         return Contender(
             name=name, backend=backend, runs=runs, leaves=form.leaves, forward=form.forward, out=form.out, scaling=scaling
         )

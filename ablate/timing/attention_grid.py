@@ -21,14 +21,13 @@ from typing import ClassVar, Literal
 
 import torch
 
-from ablate.config import choose, require
+from ablate.config import AttentionScale, choose, require
 from ablate.nn.attention.masks import Causal, Documents, Full, Mask, Prefix
-from ablate.nn.attention.scales import Scaling
 from ablate.seeds import generator
 
 MaskName = Literal["full", "causal", "prefix", "two-stream", "biased", "documents"]
 MASKS: tuple[MaskName, ...] = ("full", "causal", "prefix", "two-stream", "biased", "documents")
-SCALINGS: tuple[Scaling, ...] = ("inverse-sqrt", "inverse", "none", "learned", "qk-norm", "qk-norm-fixed", "log-length")
+SCALINGS: tuple[AttentionScale, ...] = ("inverse-sqrt", "inverse", "none", "learned", "qk-norm", "qk-norm-fixed", "log-length")
 PASSES = ("forward", "backward", "both")
 PREDICTED = 6
 """Of the places of a row, one in this many is predicted by the query stream: K = 6 of Yang et al. 2019, section 2.3."""

@@ -27,6 +27,7 @@ from ablate.data.text import Text, prepare
 from ablate.evaluation.reading import Yardstick, readable, told_to
 from ablate.interop import start_from
 from ablate.measure import Identity
+from ablate.nn.attention.selection import backend, tuned
 from ablate.objectives import objective_of
 from ablate.objectives.base import Objective
 from ablate.records import DIVERGED, DONE, Record, Row, check_finite, write_atomically
@@ -38,6 +39,8 @@ from ablate.training.provenance import provenance
 from ablate.training.schedule import stage
 
 WEIGHTS = "weights.safetensors"
+TUNED = "tuned"
+"""`runtime.attention = "tuned:FILE"`"""
 
 
 def train(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None]) -> Record:
@@ -147,8 +150,16 @@ def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
 
 
 @contextmanager
+def attention_by(wanted: str) -> Iterator[None]:
+    """Attention inside runs as `runtime.attention` says; `ConfigError` for a backend that is unknown or a file that is none."""
+    kind, _, file = wanted.partition(":")
+    with tuned(Path(file)) if kind == TUNED else backend(wanted):
+        yield
+
+
+@contextmanager
 def arithmetic(run: RunConfig) -> Iterator[None]:
-    """Deterministic kernels, as far as the device has them."""
+    """Deterministic kernels, as far as the device has them, and attention by the backend that the run asks for."""
     before = torch.are_deterministic_algorithms_enabled()
     deterministic: Any = torch.utils.deterministic
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -156,7 +167,8 @@ def arithmetic(run: RunConfig) -> Iterator[None]:
     # Nothing here reads memory it has not written; filling every new tensor would only cost time.
     deterministic.fill_uninitialized_memory = False
     try:
-        yield
+        with attention_by(run.runtime.attention):
+            yield
     finally:
         torch.use_deterministic_algorithms(before)
         deterministic.fill_uninitialized_memory = True

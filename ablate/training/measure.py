@@ -16,7 +16,7 @@ from ablate.evaluation.reading import Estimates, check_capability, measurement_i
 from ablate.measure import ESTIMATORS, LEFT_OUT, Identity, Measure, Report, digest, training_fields
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
-from ablate.training.fit import WEIGHTS, build, remeasure, train
+from ablate.training.fit import TUNED, WEIGHTS, attention_by, build, remeasure, train
 from ablate.training.provenance import provenance
 
 FIT = "ablate.training.fit"
@@ -42,6 +42,9 @@ def identify(run: RunConfig) -> Identity:
     ingredients = {**fingerprints(run.data), "source": sources.fingerprint(roots, files)}
     if run.initial:
         ingredients["initial"] = interop.fingerprint(Path(run.initial))
+    wanted, _, choices = run.runtime.attention.partition(":")
+    if wanted == TUNED:
+        ingredients["attention choices"] = digest(_bytes(Path(choices)).hex())
     training = digest(training_fields(run), ingredients)
     return Identity(
         training=training,
@@ -86,8 +89,16 @@ def check(run: RunConfig) -> None:
         check_capability(yardstick, objective_of(run.objective))
 
 
+def _bytes(file: Path) -> bytes:
+    if not file.is_file():
+        raise ConfigError(f"runtime.attention = 'tuned:{file}', but there is no such file; `ablate tune` writes one")
+    return file.read_bytes()
+
+
 def check_machine(run: RunConfig) -> None:
-    """Device and precision against what the machine has; `ConfigError` otherwise."""
+    """Device, precision and backend of attention against what the machine has; `ConfigError` otherwise."""
+    with attention_by(run.runtime.attention):
+        pass
     available = ["cpu"]
     available += ["cuda"] if torch.cuda.is_available() else []
     available += ["mps"] if torch.backends.mps.is_available() else []

@@ -91,7 +91,7 @@ def _run(q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None, scale
         bias = bias.to(q.dtype)
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     for watcher in WATCHERS:
-        watcher(Seen(q, k, mask, bias, scale))
+        watcher(Seen(q, k, v, mask, bias, scale))
     name = choose(describe(q, k, v, mask, bias), machine_of(q.device), wanted)
     return _load(name)(q, k, v, mask=mask, bias=bias, scale=scale)
 

@@ -17,6 +17,7 @@ class Seen(NamedTuple):
 
     q_BHTK: Tensor
     k_BHSK: Tensor
+    v_BHSK: Tensor
     mask: Mask
     bias: Tensor | None
     scale: float

@@ -178,11 +178,11 @@ def test_blocks_cover_every_pair_once_and_skip_what_is_hidden() -> None:
         T = S = 400
         seen = torch.zeros(B, T, S, dtype=torch.int64)
         multiplied = 0
-        for block in plan(mask, B, H, T, S, CPU):
+        for block in plan(mask, B, H, T, S, torch.float32, CPU):
             shape = (len(range(B)[block.rows]), block.queries.stop - block.queries.start, block.keys.stop - block.keys.start)
             part = torch.ones(shape, dtype=torch.int64)
             if block.tile is not None:
-                hidden = (~block.tile).expand(shape[0], 1, shape[1], block.keys.stop - block.partly)[:, 0]
+                hidden = block.tile.isinf().expand(shape[0], 1, shape[1], block.keys.stop - block.partly)[:, 0]
                 part[:, :, block.partly - block.keys.start :][hidden] = 0
             seen[block.rows, block.queries, block.keys] += part
             multiplied += math.prod(shape)

@@ -1,0 +1,60 @@
+"""Attention tuned for a study: the calls that its base run makes, each on every backend that may run it, into a file.
+
+    ablate tune bert-masking choices.json
+    ablate run bert-masking --set runtime.attention=tuned:choices.json
+
+One training batch is run and its attention calls are noted down; those that yardsticks make keep the fixed preference.
+The file is part of the identity of runs that use it, by its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ablate.config import RunConfig
+from ablate.data.text import prepare
+from ablate.nn.attention.choices import Choice
+from ablate.nn.attention.eligibility import Call
+from ablate.nn.attention.observation import Seen, watched
+from ablate.nn.attention.selection import describe, words
+from ablate.nn.attention.tune import tune
+from ablate.training.fit import arithmetic, build, text_module
+
+
+def calls_of(run: RunConfig, report: Callable[..., None] = lambda *arguments, **named: None) -> list[Call]:
+    """The attention calls of one training batch, each kind once, in the order of their first appearance."""
+    text = prepare(run.data, report)
+    model = build(run, text).train()
+    batch = next(iter(text_module(run, model, text).train_dataloader()))
+    batch = type(batch)(*(value.to(run.runtime.device) if isinstance(value, torch.Tensor) else value for value in batch))
+    found: dict[Call, None] = {}
+
+    def note(seen: Seen) -> None:
+        found[describe(seen.q_BHTK, seen.k_BHSK, seen.v_BHSK, seen.mask, seen.bias)] = None
+
+    with arithmetic(run), watched(note):
+        model.losses(batch)
+    return list(found)
+
+
+def tune_run(run: RunConfig, path: Path, report: Callable[..., None]) -> list[Choice]:
+    """Measure the calls of `run` on its device and threads, and write the choices to `path`."""
+    calls = calls_of(run, report)
+    torch.set_num_threads(run.runtime.threads)
+    return tune(calls, path, device=run.runtime.device, report=report)
+
+
+def told(found: list[Choice]) -> str:
+    """The choices as text for a terminal."""
+    if not found:
+        return "no attention in this run, so there is nothing to tune"
+    lines = []
+    for choice in found:
+        taken, static = choice.seconds.get(choice.backend), choice.seconds.get(choice.static)
+        gain = f", {static / taken:.2f} times as fast as {choice.static}" if taken and static and taken < static else ""
+        kept = "" if choice.backend != choice.static else " (the fixed preference stands)"
+        lines.append(f"{words(choice.call)}: {choice.backend}{kept}{gain if not kept else ''}, A/A {100 * choice.floor:.1f} %")
+    return "\n".join(lines)
