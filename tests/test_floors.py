@@ -21,7 +21,8 @@ ALLOWED = {
     "interop": {"objectives", "nn", "data"},
     # Of nn what a reading is made of: the scores of attention and their scalings.
     "evaluation": {"objectives", "nn", "data", "collators"},
-    "training": {"objectives", "interop", "evaluation", "data"},
+    # Of nn the choice of attention's backend, which a run may name.
+    "training": {"objectives", "interop", "evaluation", "nn", "data"},
     "timing": {"training", "data", "objectives", "nn"},
     "analysis": set(),
     "claims": {"analysis"},
