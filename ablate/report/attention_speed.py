@@ -212,7 +212,7 @@ def _error(row: pd.Series, name: str) -> str:
 def _caption(evidence: Evidence) -> str:
     sessions = rounding.counted(int(evidence.counts["done"].max()), "session")
     return (
-        f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the ceilings measured "
-        "in the same sessions. Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; the grey band "
-        "is what `auto` differs by from itself (A/A), and a bar that ends within it says nothing."
+        f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the ceilings of the same sessions. "
+        "Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; the grey band is what "
+        "`auto` differs by from itself (A/A), and a bar that ends within it says nothing."
     )
