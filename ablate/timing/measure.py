@@ -145,4 +145,4 @@ def _driver() -> str:
         return "unknown"
 
 
-TIMING = Measure(prepare=prepare, identify=identify, run=run_session, environment=environment)
+TIMING = Measure(prepare=prepare, identify=identify, run=run_session, environment=environment, trains=False)
