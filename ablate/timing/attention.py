@@ -130,7 +130,9 @@ def at_point(
         torch.empty_like(outputs[name]).fill_(torch.nan)
 
     order = generator(run.seed, f"timing/order/{point.label}")
-    options: dict[str, Any] = {"seconds": grid.seconds, "rounds": grid.rounds, "before": before, "after": after}
+    # A scaling is held to a few per cent, where a kernel is held to a multiple.
+    rounds = grid.rounds * (2 if point.scalings else 1)
+    options: dict[str, Any] = {"seconds": grid.seconds, "rounds": rounds, "before": before, "after": after}
     found = interleave(able, stopwatch, order, **options)
     if device.type == "cuda" and min(spread(times.forward).p50 for times in found.values()) < SHORT:
         found = interleave(able, Profiled(device), order, **options)
