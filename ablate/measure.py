@@ -56,6 +56,8 @@ class Measure:
     """Train and measure in the given folder; with an earlier record, only measure what it lacks."""
     environment: Callable[[RunConfig], Mapping[str, str]] = lambda config: {}
     """Provenance that a run started now would get, so that a mixture is refused before it is trained."""
+    trains: bool = True
+    """False where no text is read, so that a budget of tokens means nothing."""
 
 
 def digest(*parts: object) -> str:

@@ -25,8 +25,11 @@ NAMED = 4
 def answer(evidence: Evidence) -> Section:
     """The opening of the page: question, answer, claims, and what would make a reader doubt it."""
     specification = evidence.specification
-    blocks: list[Block] = [Paragraph((specification.question,), "question"), Paragraph(paragraph(evidence), "answer")]
-    blocks += [Paragraph(reached)] if (reached := targets_tally(evidence)) else []
+    blocks: list[Block] = [Paragraph((specification.question,), "question")]
+    # Where something was to be reached, whether it was is the answer, and which arm has the better mean an aside.
+    reached = targets_tally(evidence)
+    blocks += [Paragraph(reached, "answer"), Paragraph(paragraph(evidence))] if reached else []
+    blocks += [] if reached else [Paragraph(paragraph(evidence), "answer")]
     blocks += [Bullets(claims)] if (claims := _claims(evidence)) else []
     blocks += [Paragraph((doubt,), "warning") for doubt in doubts(evidence)]
     blocks.append(Paragraph(_size(evidence)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ablate.report import rounding
+from ablate.report import rounding, style
 from ablate.report.attention_figures import MASKS, figures
 from ablate.report.blocks import Block, Cell, Column, Figures, Paragraph, Section, Span, Table
 from ablate.report.evidence import Evidence
@@ -18,7 +18,8 @@ from ablate.report.evidence import Evidence
 POINT = ["mask", "length", "head_width", "scalings"]
 WHO = ["arm", *POINT, "competitor"]
 AGAIN = " again"
-PASSES = ("forward", "backward", "both")
+LONGEST_KERNEL = 32
+"""Characters of a kernel's name in the table; the CSV file has all."""
 NO_GPU = (
     "No figure of a GPU exists here yet: every number of this report is a CPU's. What would be measured on one is shown by ",
     Span("ablate bench attention --device cuda --tier full --dry-run", code=True),
@@ -120,7 +121,7 @@ def speed_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
                     Cell(evidence.labels[arm]),
                     Cell(call(both)),
                     Cell(both["competitor"], bold=both["competitor"] == "auto"),
-                    Cell(by_pass["forward"]["kernel"], code=True),
+                    Cell(style.shortened(by_pass["forward"]["kernel"].removeprefix("aten::"), LONGEST_KERNEL), code=True),
                     *(Cell(rounding.fixed(by_pass[p]["p50"], 2), order=by_pass[p]["p50"]) for p in ("forward", "backward")),
                     Cell(f"{both['p20']:.2f} / {both['p50']:.2f} / {both['p80']:.2f}", order=both["p50"]),
                     Cell(f"{rounding.amount(both['rate'], 'FLOP')}/s", order=both["rate"]),
@@ -212,7 +213,7 @@ def _error(row: pd.Series, name: str) -> str:
 def _caption(evidence: Evidence) -> str:
     sessions = rounding.counted(int(evidence.counts["done"].max()), "session")
     return (
-        f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the ceilings measured in the "
-        "same sessions. Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; the "
-        "grey band is what `auto` differs by from itself (A/A), and a bar that ends within it says nothing."
+        f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the sessions' own ceilings. "
+        "Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; the grey band is what "
+        "`auto` differs by from itself (A/A), and a bar that ends within it says nothing."
     )

@@ -27,11 +27,12 @@ def describe(setup: Setup) -> str:
     current = setup.plan()
     cells = setup.selected(current)
     done = [cell for cell in cells if setup.store.finished(cell.config) is not None]
+    tokens = f"{setup.study.base.budget.tokens:,} tokens a run, " if setup.study.measure.trains else ""
     lines = [
         f"{setup.study.name} ({setup.tier_name}): {setup.study.question}",
         "",
         f"{len(current.arms)} arms x {setup.seeds} seeds = {current.total} runs, {len(done)} finished; "
-        f"{setup.study.base.budget.tokens:,} tokens a run, {setup.workers} side by side",
+        f"{tokens}{setup.workers} side by side",
         _time(setup, current, cells),
         "",
         *_arms(setup, current),

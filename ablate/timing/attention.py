@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall
 from ablate.timing.kernels import SHORT, Profiled, busiest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PAUSE = 1.0
+"""Seconds of rest before each point on a GPU, whose clock falls with its temperature."""
 UNCHANGED = 1e-2
 """Relative distance at which a timed output is another one than the checked."""
 
@@ -85,6 +88,8 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
             report(phase=f"timing {point.label}", done=number, total=len(plan))
             if point not in have:
                 torch.manual_seed(torch_seed(run.seed, f"timing/{point.label}"))
+                if device.type == "cuda":
+                    time.sleep(PAUSE)
                 results = (*found.results, *at_point(point, run, device, dtype, stopwatch))
                 found = dataclasses.replace(found, results=results, load=(found.load[0], round(os.getloadavg()[0], 2)))
                 keep(found)
@@ -125,7 +130,9 @@ def at_point(
         torch.empty_like(outputs[name]).fill_(torch.nan)
 
     order = generator(run.seed, f"timing/order/{point.label}")
-    options: dict[str, Any] = {"seconds": grid.seconds, "rounds": grid.rounds, "before": before, "after": after}
+    # A scaling is held to a few per cent, where a kernel is held to a multiple.
+    rounds = grid.rounds * (2 if point.scalings else 1)
+    options: dict[str, Any] = {"seconds": grid.seconds, "rounds": rounds, "before": before, "after": after}
     found = interleave(able, stopwatch, order, **options)
     if device.type == "cuda" and min(spread(times.forward).p50 for times in found.values()) < SHORT:
         found = interleave(able, Profiled(device), order, **options)
@@ -154,9 +161,12 @@ def _checked(contender: Contender, point: Point, device: torch.device, dtype: to
         if not contender.checked:
             return result, output.detach()
         found, output = errors(contender, point)
-    except torch.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        return dataclasses.replace(result, wrong="out of memory"), contender.out
+    except Exception as error:
+        # Whatever one competitor lacks (memory, a package, a kernel for the shape) must not cost the others their times.
+        if on_gpu:
+            torch.cuda.empty_cache()
+        why = "out of memory" if isinstance(error, torch.OutOfMemoryError) else f"{type(error).__name__}: {error}"
+        return dataclasses.replace(result, wrong=" ".join(why.split())[:200]), contender.out
     wrong = verdict(found, contender.runs, dtype)
     return dataclasses.replace(result, errors=found, wrong=wrong), output
 

@@ -65,7 +65,7 @@ def plan(run: RunConfig, machine: Machine) -> str:
     lines, seconds, calls = [], 0.0, 0
     for point in found:
         entered = names(point, machine, dtype, competing(grid))
-        rounds = grid.rounds * len(entered) * point.flops("both") / RATES[kind]
+        rounds = (1 + point.scalings) * grid.rounds * len(entered) * point.flops("both") / RATES[kind]
         seconds += max(grid.seconds, rounds) + CHECKING[kind]
         calls += len(entered)
         shape = f"{point.rows} x {point.length} x {point.heads}"

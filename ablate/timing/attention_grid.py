@@ -43,10 +43,10 @@ class AttentionGrid:
 
     name: ClassVar[str] = "attention"
     size: Literal["smoke", "quick", "standard", "full"] = "quick"
-    seconds: float = 1.0
+    seconds: float = 0.6
     """Time for the rounds of one point [seconds]; slow points take `rounds` however long that is."""
     rounds: int = 7
-    """Fewest times that each competitor runs at each point."""
+    """Fewest times that each competitor runs at each point; twice as many where scalings compete."""
 
     def __post_init__(self) -> None:
         choose(self.size, ("smoke", "quick", "standard", "full"), "size of the attention grid")

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import pkgutil
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def prepare(run: RunConfig, report: Report) -> Mapping[str, Any]:
     }
     if device.type == "cuda":
         facts |= {"GPU": machine.name, "cuDNN": str(machine.cudnn), "CUDA": str(torch.version.cuda), "driver": _driver()}
+        facts["triton"] = version("triton") if machine.triton else "not installed"
     return facts
 
 
@@ -126,6 +128,7 @@ def from_json(path: Path) -> list[Result]:
 
 def environment(run: RunConfig) -> dict[str, str]:
     """Machine and versions."""
+    check(run)
     # Lightning comes with it, seconds that `bench` need not pay.
     from ablate.training.provenance import provenance
 
@@ -142,4 +145,4 @@ def _driver() -> str:
         return "unknown"
 
 
-TIMING = Measure(prepare=prepare, identify=identify, run=run_session, environment=environment)
+TIMING = Measure(prepare=prepare, identify=identify, run=run_session, environment=environment, trains=False)

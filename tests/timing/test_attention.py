@@ -115,6 +115,18 @@ def test_a_kernel_that_stops_running_is_caught_after_the_check() -> None:
     assert "differs from the checked one" in found[-1].wrong and found[-1].times is None
 
 
+def test_a_competitor_that_cannot_run_costs_the_others_nothing() -> None:
+    here = point("full")
+    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "compared")
+
+    def broken(given: Any, scale: Any, backend: str) -> Tensor:
+        raise RuntimeError("no kernel\nfor this shape")
+
+    found = at_point(here, RUN, CPU, FLOAT, Wall(), [dataclasses.replace(entered[0], name="wrong", forward=broken), *entered])
+    assert found[0].wrong == "RuntimeError: no kernel for this shape" and found[0].times is None
+    assert all(result.times is not None for result in found[1:])
+
+
 def _rows(found: Any) -> Any:
     from ablate.timing.attention import Session
     from ablate.timing.ceilings import Ceilings

@@ -1,0 +1,67 @@
+"""The study that times: its targets are what its sessions measure, and the whole engine runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablate.nn.attention.eligibility import Machine
+from ablate.study.discover import load, read
+from ablate.study.options import Options, set_up
+from ablate.study.run import run_inline
+from ablate.study.study import Study
+from ablate.timing.attention import DTYPES, Result
+from ablate.timing.attention_calls import names
+from ablate.timing.attention_grid import Point, points
+from ablate.timing.attention_ratios import FLOORS, RATIOS, ratios
+from ablate.timing.interleaved import Times
+
+FILE = Path(__file__).parents[2] / "studies" / "attention_core.py"
+TINY = tuple(
+    Point(mask=mask, length=length, head_width=8, heads=1, rows=1, scalings=scalings)  # type: ignore[arg-type]
+    for mask, length, scalings in (("full", 256, False), ("biased", 16, False), ("two-stream", 16, False), ("full", 512, True))
+)
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return load(FILE)
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+def test_every_target_and_column_is_measured(tier: str, study: Study) -> None:
+    """Planted equal times for all that the grid would time on a CPU: every number asked for is among the ratios, and is 1."""
+    equal = Times((1.0,) * 3, (2.0,) * 3)
+    planted = [
+        Result(point=point, name=name, runs=name, times=equal)
+        for point in points(tier, "cpu")
+        for name in [*names(point, Machine(device="cpu"), DTYPES["fp32"], "compared"), "hugging-face"]
+    ]
+    found = {f"{RATIOS}/{one.metric}@{one.condition}": one for one in ratios(planted)}
+    for metric in study.metrics:
+        assert found[metric.key].value == pytest.approx(1.0)
+    for target in study.targets:
+        assert found[target.key].value == pytest.approx(1.0) and found[target.key].floor == 0.0
+        assert target.floor == target.key.replace(RATIOS, FLOORS)
+
+
+def test_its_sessions_stand_alone(study: Study) -> None:
+    assert all(tier.workers == 1 for tier in study.tiers.values())
+    assert all(study.tiers[name].seeds >= 3 for name in ("quick", "standard", "full"))
+    assert {arm.role for arm in set_up(study, Options(tier="quick")).plan().arms} == {"baseline", "arm"}
+    assert read(FILE).trains, "torch is worth loading early"
+
+
+def test_a_smoke_study(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("attention", "measure"):
+        monkeypatch.setattr(f"ablate.timing.{module}.points", lambda size, device: TINY)
+    options = Options(tier="smoke", root=tmp_path / "runs", reports=tmp_path / "reports")
+    finished = run_inline(study, options)
+    assert finished.failed == 0
+    page = (finished.report / "README.md").read_text(encoding="utf-8")
+    assert study.question in page and "## Targets" in page and "## Speed of attention" in page
+    assert "tokens read" not in page and (finished.report / "tables" / "attention-speed.csv").is_file()
+    before = {path: path.read_bytes() for path in finished.report.rglob("*") if path.is_file()}
+    run_inline(study, options)
+    assert {path: path.read_bytes() for path in finished.report.rglob("*") if path.is_file()} == before
