@@ -48,7 +48,7 @@ class BitsPerByte:
     needs: ClassVar[type] = Scores
     on_curve: ClassVar[bool] = False
 
-    passages: int = 128
+    passages: int = 64
     """Passages, evenly spaced over the test split."""
     length: int = 60
     """Tokens in a passage, special ones excluded."""
