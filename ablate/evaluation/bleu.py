@@ -39,7 +39,7 @@ class Counted(NamedTuple):
 
     text: np.ndarray
     gram: np.ndarray
-    count: np.ndarray
+    times: np.ndarray
 
 
 def bleu(texts: Sequence[Words], references: Sequence[Words], orders: Sequence[int] = ORDERS) -> dict[int, np.ndarray]:
@@ -51,8 +51,8 @@ def bleu(texts: Sequence[Words], references: Sequence[Words], orders: Sequence[i
     for found in count_ngrams([*texts, *references], max(orders)):
         own = found.text < len(texts)
         largest = np.zeros(int(found.gram.max(initial=-1)) + 1, np.int64)
-        np.maximum.at(largest, found.gram[~own], found.count[~own])
-        clipped = np.minimum(found.count[own], largest[found.gram[own]])
+        np.maximum.at(largest, found.gram[~own], found.times[~own])
+        clipped = np.minimum(found.times[own], largest[found.gram[own]])
         matches.append(np.bincount(found.text[own], clipped, len(texts)))
     present = np.unique([len(words) for words in references])
     nearest = {int(length): _nearest(present, int(length)) for length in np.unique(lengths)}
@@ -66,7 +66,7 @@ def self_bleu(texts: Sequence[Words], orders: Sequence[int] = ORDERS) -> dict[in
     matches = []
     for found in count_ngrams(texts, max(orders)):
         others = _largest_elsewhere(found)
-        matches.append(np.bincount(found.text, np.minimum(found.count, others), len(texts)))
+        matches.append(np.bincount(found.text, np.minimum(found.times, others), len(texts)))
     present, times = np.unique(lengths, return_counts=True)
     nearest = {
         int(length): int(length) if many > 1 else _nearest(present[present != length], int(length))
@@ -98,8 +98,8 @@ def count_ngrams(texts: Sequence[Words], longest: int) -> list[Counted]:
 
 def _largest_elsewhere(found: Counted) -> np.ndarray:
     """For each pair (text, k-gram): the largest count of the k-gram in another text."""
-    order = np.lexsort((found.count, found.gram))
-    gram, count = found.gram[order], found.count[order]
+    order = np.lexsort((found.times, found.gram))
+    gram, count = found.gram[order], found.times[order]
     last = np.append(gram[1:] != gram[:-1], np.ones(min(1, len(gram)), bool))
     largest = np.empty_like(count)
     largest[order] = count[last][np.cumsum(last) - last]

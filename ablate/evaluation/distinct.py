@@ -18,7 +18,7 @@ ORDERS = (1, 2, 3)
 def distinct(texts: Sequence[Words], orders: Sequence[int] = ORDERS) -> dict[int, float]:
     """The share for each n of `orders`."""
     counted = count_ngrams(texts, max(orders))
-    return {n: _share(int(counted[n - 1].gram.max(initial=-1)) + 1, int(counted[n - 1].count.sum())) for n in orders}
+    return {n: _share(int(counted[n - 1].gram.max(initial=-1)) + 1, int(counted[n - 1].times.sum())) for n in orders}
 
 
 def _share(different: int, written: int) -> float:

@@ -142,10 +142,11 @@ class Generation:
             _row(f"reverse_nats_kn{self.order}", condition, reverse, tested, "lower", "nats"),
             _row("tokens_per_text", condition, written / len(texts), len(texts), "none", "tokens"),
         ]
-        if hasattr(text.corpus, "nll"):
+        oracle: Any = text.corpus
+        if hasattr(oracle, "nll"):
             sentences = [" ".join(sentence) for sentence in words]
-            judged = sum(len(text.corpus.ids(sentence)) for sentence in sentences)
-            rows.append(_row("nll_oracle", condition, text.corpus.nll(sentences), judged, "lower", "nats"))
+            judged = sum(len(oracle.ids(sentence)) for sentence in sentences)
+            rows.append(_row("nll_oracle", condition, oracle.nll(sentences), judged, "lower", "nats"))
         return [row for row in rows if not math.isnan(row.value)]
 
 

@@ -23,7 +23,7 @@ Shape letters: B batch, T place in the row, memory included, D width, M places w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, cast
 
 import torch
@@ -36,6 +36,9 @@ from ablate.nn.attention import attention
 from ablate.nn.embedding import Embedding
 from ablate.nn.positions import rotate
 from ablate.nn.transformer import Block, Encoder, SelfAttention, initialize
+
+CountPairs = Callable[[int, int, int], tuple[int, int]]
+"""(places, queries, memory) -> queries and keys of one row that are counted: (content, query stream)."""
 
 
 class Visible(NamedTuple):
@@ -65,6 +68,19 @@ def pairs(places: int, queries: int, memory: int = 0) -> tuple[int, int]:
     front = places - queries
     content = memory * memory + (front - memory) * front + queries * front + queries * (queries + 1) // 2
     return content, queries * front + queries * (queries - 1) // 2
+
+
+def every_pair(places: int, queries: int, memory: int = 0) -> tuple[int, int]:
+    """Queries and keys of one row whose products are taken where masks say who sees whom: (content, query stream)."""
+    return places * places, queries * places
+
+
+def pairs_in_blocks(places: int, queries: int, memory: int = 0) -> tuple[int, int]:
+    """The same where rows are alike and `_up_to` and `_before` leave out the keys that come later."""
+    front = places - queries
+    if front == 1:
+        return places * places, queries * (places - 1)
+    return memory * memory + (front - memory) * front + queries * places, queries * (places - 1)
 
 
 class TwoStream(nn.Module):
@@ -114,14 +130,20 @@ class TwoStream(nn.Module):
         """The content stream over a text in its own order, everybody seeing everybody, [B, T, D]; `visible` as in `Encoder`."""
         return self.encoder(self.embedding(tokens_BT), visible)
 
-    def forward_flops(self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0) -> int:
+    def forward_flops(
+        self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0, count: CountPairs = pairs
+    ) -> int:
         """Forward FLOPs by formula, see `ablate.nn.flops`."""
         width, layers = backbone.width, backbone.layers
-        content_pairs, query_pairs = pairs(places, queries, memory)
+        content_pairs, query_pairs = count(places, queries, memory)
         after = flops.linear(1, width, width) + 2 * flops.linear(1, width, backbone.feed_forward * width)
         content = places * after + 2 * 2 * content_pairs * width
         query = queries * (flops.linear(1, width, width) + after) + 2 * 2 * query_pairs * width
         return rows * (layers * (places * flops.linear(1, width, 3 * width) + query) + (layers - 1) * content)
+
+    def fixed_flops(self, backbone: Backbone, places: int) -> int:
+        """Forward FLOPs of products with inputs that have no gradient: there are none."""
+        return 0
 
     def _start(self, positions_BM: Tensor) -> Tensor:
         """w, embedded as a token is: with its position where positions are learned, normalised, dropped."""

@@ -54,9 +54,9 @@ def test_worked_by_hand() -> None:
 
 def test_ngrams_are_counted() -> None:
     one, two, three = count_ngrams([["a", "b", "a", "b"], [], ["b"]], 3)
-    assert sorted(zip(one.text.tolist(), one.count.tolist(), strict=True)) == [(0, 2), (0, 2), (2, 1)]
-    assert sorted(two.count.tolist()) == [1, 2]
-    assert (three.text == 0).all() and len(three.count) == 2
+    assert sorted(zip(one.text.tolist(), one.times.tolist(), strict=True)) == [(0, 2), (0, 2), (2, 1)]
+    assert sorted(two.times.tolist()) == [1, 2]
+    assert (three.text == 0).all() and len(three.times) == 2
 
 
 def test_texts_without_a_word_or_an_ngram_have_a_score() -> None:
