@@ -7,6 +7,7 @@
 | `minimal-pairs` | does it prefer a sentence to the same one broken in one place? | Scores |
 | `linear-probe` | can a document's topic be read off its hidden states? | Encodes |
 | `generation` | is what it writes good, and is it varied? | Samples |
+| `latent` | what does its latent vector know of a text? | Latent |
 | `own-loss` | what does it itself minimise, on held-out text? | any objective |
 """
 
@@ -26,6 +27,7 @@ YARDSTICKS: dict[str, str] = {
     "minimal-pairs": "ablate.evaluation.minimal_pairs:MinimalPairs",
     "linear-probe": "ablate.evaluation.linear_probe:LinearProbe",
     "generation": "ablate.evaluation.generation:Generation",
+    "latent": "ablate.evaluation.latent:Latent",
     "own-loss": "ablate.evaluation.own_loss:OwnLoss",
 }
 """Name -> where its class is; imported when asked for."""

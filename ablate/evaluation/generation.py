@@ -39,7 +39,6 @@ import torch
 from ablate.config import require
 from ablate.data.text import Text
 from ablate.data.token_store import TokenStore
-from ablate.data.tokenizer import SEP
 from ablate.evaluation import bleu, distinct, framing, held_out, lm_scores
 from ablate.evaluation.reading import Reading, check_capability, noise, undisturbed
 from ablate.nn.decoding import Decoding
@@ -160,13 +159,8 @@ def write(model: Any, count: int, length: int, temperature: float) -> list[np.nd
         for start in range(0, count, TEXTS_AT_ONCE):
             prompts_BT = beginning_1T.repeat(min(TEXTS_AT_ONCE, count - start), 1)
             written_BT = model.sample(prompts_BT, length, Decoding(temperature=temperature), generator)
-            texts += [_until_its_end(row) for row in written_BT.cpu().numpy()]
+            texts += [held_out.before_its_end(row) for row in written_BT.cpu().numpy()]
     return texts
-
-
-def _until_its_end(ids: np.ndarray) -> np.ndarray:
-    ends = np.flatnonzero(ids == SEP)
-    return ids[: ends[0]] if len(ends) else ids
 
 
 def _self_bleu(words: Sequence[list[str]]) -> dict[int, np.ndarray]:

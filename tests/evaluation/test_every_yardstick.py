@@ -14,6 +14,7 @@ from ablate.evaluation import YARDSTICKS, yardstick
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
+from ablate.objectives.vae import Vae
 
 SMALL: dict[str, dict[str, Any]] = {
     "masked-bits": {"windows": 8, "length": 20},
@@ -21,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "minimal-pairs": {"pairs": 6},
     "linear-probe": {"length": 20},
     "generation": {"texts": 6, "length": 12, "temperatures": (0.7, 1.0), "references": 20, "judged": 500},
+    "latent": {"texts": 8, "weighted": 3, "draws": 2, "longest": 20},
     "own-loss": {"windows": 8},
 }
 
@@ -33,10 +35,11 @@ def bert(text: Any, next_sentence: str = "off") -> Bert:
 
 def model_for(name: str, text: Any) -> Any:
     """BERT, or what has the capability that it lacks."""
-    if name != "generation":
+    kinds = {"generation": Gpt, "latent": Vae}
+    if name not in kinds:
         return bert(text)
     torch.manual_seed(3)
-    return Gpt(Gpt.Config(), Backbone(width=16, layers=1, heads=2, dropout=0.1), text.vocabulary, 40)
+    return kinds[name](kinds[name].Config(), Backbone(width=16, layers=1, heads=2, dropout=0.1), text.vocabulary, 40)
 
 
 @pytest.mark.parametrize("name", YARDSTICKS)
@@ -69,7 +72,7 @@ def test_rows_and_samples_can_be_recorded(name: str, english: Any) -> None:
         assert math.isfinite(row.value)
         assert type(row.value) is float
         assert row.items > 0
-        assert row.unit in ("bits", "nats", "share", "pairs", "tokens")
+        assert row.unit in ("bits", "nats", "share", "pairs", "tokens", "dimensions")
         assert row.better in ("lower", "higher", "none")
     for sample in reading.samples:
         assert {"kind", "input", "output"} <= sample.keys()
