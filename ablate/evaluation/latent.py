@@ -54,7 +54,7 @@ class Latent:
 
     texts: int = 512
     """Test sentences, evenly spaced over the split; all of them if it has fewer."""
-    weighted: int = 128
+    weighted: int = 64
     """Of these, evenly spaced, the ones of which the importance-weighted bound is taken."""
     draws: int = 50
     """Of z for each of them."""

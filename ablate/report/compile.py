@@ -31,6 +31,7 @@ from ablate.report.method_cards import method
 from ablate.report.paper_table import paper
 from ablate.report.pareto import pareto
 from ablate.report.provenance import provenance
+from ablate.report.quality_diversity import quality_diversity
 from ablate.report.samples import samples
 
 SECTIONS = (
@@ -42,12 +43,13 @@ SECTIONS = (
     budget_views,
     factor_effects,
     pareto,
+    quality_diversity,
     completeness,
     samples,
     method,
     provenance,
 )
-"""The page, in reading order."""
+"""The page, in reading order; a section may find that it has nothing to say, and is left out."""
 
 
 def compile_report(folder: Path) -> Path:
@@ -79,7 +81,10 @@ def compile_report(folder: Path) -> Path:
 
 def build(evidence: Evidence) -> Page:
     """The page before it has a format."""
-    return Page(title=one_line(evidence.specification.title), sections=tuple(section(evidence) for section in SECTIONS))
+    return Page(
+        title=one_line(evidence.specification.title),
+        sections=tuple(made for section in SECTIONS if (made := section(evidence))),
+    )
 
 
 def csv(frame: pd.DataFrame) -> bytes:
