@@ -67,7 +67,7 @@ def quality_diversity(evidence: Evidence) -> Section | None:
     caption = (
         "Quality against diversity: the mean over seeds at each temperature, joined from the coldest to the hottest, with "
         f"{rounding.level(evidence.specification.alpha)} t intervals of the quality (not paired); the large point is the one "
-        f"nearest to temperature 1, the cross {REAL}."
+        f"nearest to temperature 1, the cross {REAL}; names stand at the cold ends."
     )
     return Section(
         anchor="generation",
@@ -106,8 +106,13 @@ def written_frame(evidence: Evidence) -> pd.DataFrame:
 
 
 def view_frame(evidence: Evidence, view: View) -> pd.DataFrame:
-    """arm, label, temperature, quality, low, high, diversity, n of one view; empty where a metric of it was not read."""
+    """arm, label, temperature, quality, low, high, diversity, n of one view; empty where a metric of it was not read.
+
+    Of the study's arms, and of real text.
+    """
     frame = written_frame(evidence)
+    drawn = {arm.name for arm in evidence.arms if arm.role in ("baseline", "arm")} | {""}
+    frame = frame[frame["arm"].isin(drawn)]
     quality = next((m for m in frame if str(m).startswith(view.quality)), None)
     diversity = next((m for m in frame if str(m).startswith(view.diversity)), None)
     if quality is None or diversity is None:
@@ -118,7 +123,7 @@ def view_frame(evidence: Evidence, view: View) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame, *, title: str, axis: str, order: list[str]) -> Drawing:
-    figure, axes = style.panel(title, axis, 3.2, right=0.6)
+    figure, axes = style.panel(title, axis, 3.2, right=0.95)
     look = style.looks(order)
     names = []
     for arm, part in frame[frame["arm"] != ""].groupby("arm", sort=False):
@@ -132,12 +137,17 @@ def draw(frame: pd.DataFrame, *, title: str, axis: str, order: list[str]) -> Dra
             size = 7 if row.Index == nearest else 3.5
             axes.plot([row.diversity], [row.quality], face.marker, color=face.colour, markersize=size)
         if own:
-            middle = part.loc[nearest]
-            names.append((middle["diversity"], middle["quality"], middle["label"], face.colour))
+            # At the cold end, where curves are furthest apart.
+            coldest = part.iloc[0]
+            names.append((coldest["diversity"], coldest["quality"], coldest["label"], face.colour))
     for row in frame[frame["arm"] == ""].itertuples():
         axes.plot([row.diversity], [row.quality], "+", color=style.INK, markersize=10, markeredgewidth=1.6)
         names.append((row.diversity, row.quality, row.label, style.INK))
-    axes.margins(x=0.12, y=0.12)
+    axes.margins(x=0.12)
+    # From the means: the wide intervals of two seeds would flatten the rest.
+    low, high = frame["quality"].min(), frame["quality"].max()
+    room = 0.15 * (high - low) or 0.1 * abs(high) or 1.0
+    axes.set_ylim(low - room, high + room)
     style.name_points(axes, names)
     style.few_ticks(axes)
     axes.grid()
