@@ -19,7 +19,7 @@ ALLOWED = {
     "data": set(),
     "objectives": {"collators", "nn", "data"},
     "interop": {"objectives", "nn", "data"},
-    # Of nn what a reading is made of: the scores of attention and their scalings.
+    # Of nn what a reading is made of: scores of attention, decoding, the judge of what was written, estimators of latents.
     "evaluation": {"objectives", "nn", "data", "collators"},
     # Of nn the choice of attention's backend, which a run may name.
     "training": {"objectives", "interop", "evaluation", "nn", "data"},

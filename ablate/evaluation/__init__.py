@@ -11,6 +11,8 @@
 | `attention` | how spread is its attention, how much gradient goes through? | any objective with attention |
 | `dot-products` | what does a scaling do before training? | any objective |
 | `stable-rate` | up to which learning rate does it learn? | one loss, one optimizer |
+| `generation` | is what it writes good, and is it varied? | Samples |
+| `latent` | what does its latent vector know of a text? | Latent |
 | `own-loss` | what does it itself minimise, on held-out text? | any objective |
 """
 
@@ -34,6 +36,8 @@ YARDSTICKS: dict[str, str] = {
     "attention": "ablate.evaluation.attention_statistics:AttentionStatistics",
     "dot-products": "ablate.evaluation.dot_products:DotProducts",
     "stable-rate": "ablate.evaluation.stable_rate:StableRate",
+    "generation": "ablate.evaluation.generation:Generation",
+    "latent": "ablate.evaluation.latent:Latent",
     "own-loss": "ablate.evaluation.own_loss:OwnLoss",
 }
 """Name -> where its class is; imported when asked for."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ablate.data.token_store import TokenStore
-from ablate.data.tokenizer import Tokenizer, Vocabulary
+from ablate.data.tokenizer import SEP, Tokenizer, Vocabulary
 
 
 def spread(total: int, count: int) -> np.ndarray:
@@ -29,6 +29,12 @@ def words(ids: np.ndarray, vocabulary: Vocabulary) -> list[tuple[int, int]]:
     """Where each word of a sentence starts and ends: a piece that continues a word belongs to the one before."""
     starts = np.flatnonzero(~vocabulary.continues[ids] | (np.arange(len(ids)) == 0))
     return list(zip(starts.tolist(), [*starts[1:].tolist(), len(ids)], strict=True))
+
+
+def before_its_end(ids: np.ndarray) -> np.ndarray:
+    """A text that was written, as far as the SEP that ends it; all of it where none does."""
+    ends = np.flatnonzero(ids == SEP)
+    return ids[: ends[0]] if len(ends) else ids
 
 
 def show(ids: np.ndarray, tokenizer: Tokenizer, marked: np.ndarray | None = None, mark: str = "{}") -> str:

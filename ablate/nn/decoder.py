@@ -174,7 +174,7 @@ class EncoderDecoder(nn.Module):
         return logits_MV
 
 
-def forward_flops(backbone: Backbone, batch: int, source: int, length: int) -> int:
+def forward_flops(backbone: Backbone, batch: int, source: int, length: int, dense: bool = False) -> int:
     """Of both halves on `batch` rows of `source` tokens read and `length` written, embeddings and head excluded."""
     reading, writing = split_layers(backbone)
     width = backbone.width
@@ -183,4 +183,4 @@ def forward_flops(backbone: Backbone, batch: int, source: int, length: int) -> i
     keys_and_values = flops.linear(batch * source, width, keys + width)
     pairs = flops.core(backbone, batch * length * source)
     across = writing.layers * (queries_and_output + keys_and_values + pairs)
-    return flops.encoder(reading, batch, source) + flops.encoder(writing, batch, length, causal=True) + across
+    return flops.encoder(reading, batch, source) + flops.encoder(writing, batch, length, causal=not dense) + across

@@ -1,4 +1,4 @@
-"""Arithmetic of the shared networks by formula: floating-point operations of the matrix products, multiply-add = 2.
+"""Arithmetic of the networks by formula: floating-point operations of the matrix products, multiply-add = 2.
 
 Forward, for N = B x T positions of width D, L layers and a feed-forward layer of width F:
 
@@ -7,12 +7,22 @@ Forward, for N = B x T positions of width D, L layers and a feed-forward layer o
 
 with H K in place of D for queries, keys and scores where a head's keys have a width K of their own.
 
-Causal attention is counted by the pairs that see each other, B T (T + 1) / 2 instead of N T; documents packed into one
-row are not told apart. An LSTM layer of H units that reads vectors of width I takes 2 N (4 H (I + H)).
+An LSTM layer of H units that reads vectors of width I takes 2 N (4 H (I + H)).
+
+Attention from left to right has two counts, and records hold both:
+
+    exact pairs    queries and keys that see each other, B T (T + 1) / 2: what the task needs, and a kernel that skips the rest
+    dense          all products of the two matrices, B T T: what the plain form computes and torch's counter counts
+
+They differ by at most the half of the third term. Documents packed into one row are not told apart in either.
 
 Norms, activations, softmax and additions are left out (they are below one per cent of the arithmetic), padding is
-counted because it is computed. Backward is twice the forward (Kaplan et al. 2020, section 2.1), training thus three
-times the forward.
+counted because it is computed. Backward is twice the forward, one product for the gradient of the input and one for that of
+the matrix (Kaplan et al. 2020, section 2.1), and training three times the forward. That holds from the first layer on,
+because its input is an embedding and learned as well. Where nothing learned lies below a product it has no gradient of the
+input and training takes twice the forward: the distances of the published XLNet and the mixtures a discriminator learns from
+are counted so; an LSTM's first state of zeros is not, which is one of the recurrent products of a row. What a fused kernel
+computes a second time to save memory is not counted.
 """
 
 from __future__ import annotations

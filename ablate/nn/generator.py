@@ -102,11 +102,12 @@ class Generator(nn.Module):
         """The tokens with ends and padding where `like_BT` has them."""
         return torch.where((like_BT == self.end) | (like_BT == self.padding), like_BT, tokens_BT)
 
-    def flops(self, positions: int) -> int:
-        """Forward arithmetic of reading or writing `positions` tokens."""
+    def flops(self, positions: int, guessed: int | None = None) -> int:
+        """Forward arithmetic of reading `positions` tokens and of the logits at `guessed` of them; None: at all."""
         lstm, (V, D) = self.recurrent.lstm, self.token.weight.shape
         recurrent = flops.lstm(positions, D, lstm.hidden_size, lstm.num_layers)
-        return recurrent + flops.linear(positions, lstm.hidden_size, D) + flops.linear(positions, D, V)
+        logits = flops.linear(positions if guessed is None else guessed, D, V)
+        return recurrent + flops.linear(positions, lstm.hidden_size, D) + logits
 
 
 def at_least_single(x: Tensor) -> Tensor:

@@ -128,8 +128,8 @@ class LstmWriter(nn.Module):
         """[M, V]"""
         return linear(hidden_MD, self.embedding.token.weight, self.bias)
 
-    def flops(self, batch: int, length: int) -> int:
-        """Forward arithmetic on `batch` rows of `length` inputs, logits excluded."""
+    def flops(self, batch: int, length: int, dense: bool = False) -> int:
+        """Forward arithmetic on `batch` rows of `length` inputs, logits excluded; `dense`: see `ablate.nn.flops`."""
         width, positions, layers = self.backbone.width, batch * length, self.backbone.layers
         stack = flops.lstm(positions, width + self.latent, self.hidden, layers) + flops.linear(positions, self.hidden, width)
         return stack + flops.linear(batch, self.latent, layers * self.hidden)
@@ -158,8 +158,8 @@ class TransformerWriter(nn.Module):
     def logits(self, hidden_MD: Tensor) -> Tensor:
         return linear(hidden_MD, self.embedding.token.weight, self.bias)
 
-    def flops(self, batch: int, length: int) -> int:
-        blocks = flops.encoder(self.backbone, batch, length, causal=True)
+    def flops(self, batch: int, length: int, dense: bool = False) -> int:
+        blocks = flops.encoder(self.backbone, batch, length, causal=not dense)
         return blocks + flops.linear(batch, self.latent, self.backbone.width)
 
 

@@ -58,6 +58,11 @@ def _roll_outs(generator: Generator, tokens_BT: Tensor, N: int) -> Tensor:
     return written_RT.view(T - 1, N, B, T)
 
 
+def rolled_out(texts: int, length: int, count: int) -> int:
+    """Tokens that are read to continue all prefixes of `texts` texts of `length` tokens, `count` times each."""
+    return texts + texts * count * length * (length - 1) // 2
+
+
 def _append(state: State, prefix: State, copies: int) -> State:
     """`copies` of the state of the shortest prefix not yet continued, [L, B, H], behind those that are."""
     h, c = (torch.cat([old, new.repeat(1, copies, 1)], dim=1) for old, new in zip(state, prefix, strict=True))

@@ -39,6 +39,8 @@ from ablate.nn.transformer import Block, Encoder, SelfAttention, initialize
 
 Read = Callable[[Tensor, Tensor, Tensor, Mask, Tensor | None], Tensor]
 """`SelfAttention.read`"""
+CountPairs = Callable[[int, int, int], tuple[int, int]]
+"""(places, queries, memory) -> queries and keys of one row that are counted: (content, query stream)."""
 
 
 class Visible(NamedTuple):
@@ -68,6 +70,16 @@ def pairs(places: int, queries: int, memory: int = 0) -> tuple[int, int]:
     front = places - queries
     content = memory * memory + (front - memory) * front + queries * front + queries * (queries + 1) // 2
     return content, queries * front + queries * (queries - 1) // 2
+
+
+def every_pair(places: int, queries: int, memory: int = 0) -> tuple[int, int]:
+    """Queries and keys of one row whose products are taken where masks say who sees whom: (content, query stream)."""
+    return places * places, queries * places
+
+
+def pairs_in_blocks(places: int, queries: int, memory: int = 0) -> tuple[int, int]:
+    """The same as the plain form computes it: all products of the calls that `_up_to` and `_before` make."""
+    return memory * memory + (places - memory) * places, queries * (places - 1)
 
 
 class TwoStream(nn.Module):
@@ -116,14 +128,20 @@ class TwoStream(nn.Module):
         """The content stream over a text in its own order, [B, T, D]."""
         return self.encoder(self.embedding(tokens_BT), mask)
 
-    def forward_flops(self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0) -> int:
+    def forward_flops(
+        self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0, count: CountPairs = pairs
+    ) -> int:
         """Forward FLOPs by formula, see `ablate.nn.flops`."""
         width, layers, keys = backbone.width, backbone.layers, backbone.heads * backbone.head_keys
-        content_pairs, query_pairs = pairs(places, queries, memory)
+        content_pairs, query_pairs = count(places, queries, memory)
         after = flops.linear(1, width, width) + 2 * flops.linear(1, width, backbone.feed_forward * width)
         content = places * after + flops.core(backbone, content_pairs)
         query = queries * (flops.linear(1, width, keys) + after) + flops.core(backbone, query_pairs)
         return rows * (layers * (places * flops.linear(1, width, 2 * keys + width) + query) + (layers - 1) * content)
+
+    def fixed_flops(self, backbone: Backbone, places: int) -> int:
+        """Forward FLOPs of products with inputs that have no gradient: there are none."""
+        return 0
 
     def _start(self, positions_BM: Tensor) -> Tensor:
         """w, embedded as a token is: with its position where positions are learned, normalised, dropped."""

@@ -105,7 +105,11 @@ class Objective(LightningModule, ABC):
 
     @abstractmethod
     def flops(self, batch: Any) -> float:
-        """Floating-point operations of a training step on this batch, see `ablate.nn.flops`."""
+        """Floating-point operations of a training step on this batch, by exact pairs: `ablate.nn.flops`."""
+
+    def dense_flops(self, batch: Any) -> float:
+        """The same by the dense convention; another number only where attention goes from left to right."""
+        return self.flops(batch)
 
     def training_step(self, batch: Any, batch_index: int = 0) -> Tensor:
         losses = self.losses(batch)

@@ -22,7 +22,6 @@ Shape letters: B batch, T position, D width, V vocabulary, M predicted positions
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
@@ -278,24 +277,28 @@ class Gan(Objective):
     def flops(self, batch: GanBatch) -> float:
         """Arithmetic of the phase that the batch falls in; what the generator's rarer steps cost is spread over its batches.
 
-        Texts that the generator writes are taken to be as long as the batch's, in the mean.
+        Texts are written and judged on all columns of the batch, and read as far as the longest goes.
         """
-        config, texts, phase = self.config, len(batch.targets_BT), self.config.phase(batch.progress)
-        length = batch.targets / texts
-        reading = self.generator.flops(batch.targets)
+        config, phase = self.config, self.config.phase(batch.progress)
+        texts, columns = batch.targets_BT.shape
+        longest = int((batch.targets_BT != PAD).sum(dim=1).max())
+        likelihood = self.generator.flops(texts * longest, batch.targets)
         if phase == "likelihood":
-            return float(flops.TRAINING * reading)
+            return float(flops.TRAINING * likelihood)
         soft = config.training == "gumbel"
-        mixing = flops.linear(batch.targets, self.vocabulary.size, config.discriminator_width) if soft else 0
-        judging = self.discriminator.flops(2 * texts, math.ceil(length)) + mixing
-        total = reading + (1 + soft) * reading + flops.TRAINING * judging
+        whole = self.generator.flops(texts * columns)
+        judging = self.discriminator.flops(texts, columns)
+        mixing = flops.linear(texts * columns, self.vocabulary.size, config.discriminator_width)
+        # Written, and with `gumbel` read once more, without a gradient; the mixtures are then fixed inputs.
+        total = likelihood + (1 + soft) * whole + 2 * flops.TRAINING * judging + 2 * soft * mixing
         if phase == "adversarial":
-            step = reading + flops.TRAINING * reading
+            step = whole
             if soft:
-                step += flops.TRAINING * judging
+                step += flops.TRAINING * (whole + judging + mixing) + judging
             else:
-                prefixes = texts * config.rollouts * (length - 1)
-                step += self.generator.flops(math.ceil(prefixes * length / 2))
-                step += self.discriminator.flops(math.ceil(prefixes) + texts, math.ceil(length))
+                continued = texts * config.rollouts * (longest - 1)
+                step += self.generator.flops(policy_gradient.rolled_out(texts, longest, config.rollouts))
+                step += self.discriminator.flops(texts + continued, longest)
+                step += flops.TRAINING * self.generator.flops(texts * longest)
             total += step / config.discriminator_steps
         return float(total)

@@ -172,8 +172,14 @@ class Gpt(Objective):
 
     def flops(self, batch: GptBatch) -> float:
         """Training arithmetic of the blocks, attention by the pairs that see each other, and of the head."""
+        return self._flops(batch, dense=False)
+
+    def dense_flops(self, batch: GptBatch) -> float:
+        return self._flops(batch, dense=True)
+
+    def _flops(self, batch: GptBatch, dense: bool) -> float:
         rows, length = batch.inputs_BT.shape
-        forward = flops.encoder(self.backbone, rows, length, causal=True)
+        forward = flops.encoder(self.backbone, rows, length, causal=not dense)
         forward += flops.linear(rows * length, self.backbone.width, self.vocabulary.size)
         if isinstance(self.network, LeftToRight):
             forward += flops.linear(rows * length, self.backbone.width, self.backbone.width)

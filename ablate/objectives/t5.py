@@ -259,9 +259,15 @@ class T5(Objective):
 
     def flops(self, batch: T5Batch) -> float:
         """Training arithmetic of both halves on all rows, and of the head on what is predicted."""
+        return self._flops(batch, dense=False)
+
+    def dense_flops(self, batch: T5Batch) -> float:
+        return self._flops(batch, dense=True)
+
+    def _flops(self, batch: T5Batch, dense: bool) -> float:
         (rows, source), length = batch.inputs_BT.shape, batch.decoder_inputs_BU.shape[1]
         width = self.backbone.width
-        forward = forward_flops(self.backbone, rows, source, length)
+        forward = forward_flops(self.backbone, rows, source, length, dense)
         forward += flops.linear(batch.targets, width, self.vocabulary.size + self.sentinels)
         if isinstance(self.network, EncoderDecoder):
             forward += flops.linear(batch.targets, width, width)

@@ -272,9 +272,15 @@ class Vae(Objective):
 
     def flops(self, batch: VaeBatch) -> float:
         """Training arithmetic; after an aggressive step, of what it updated: a network at rest is not differentiated."""
+        return self._flops(batch, dense=False)
+
+    def dense_flops(self, batch: VaeBatch) -> float:
+        return self._flops(batch, dense=True)
+
+    def _flops(self, batch: VaeBatch, dense: bool) -> float:
         sentences, steps = len(batch.tokens_BT), batch.longest - 1
         encoder = self.encoder.flops(sentences, batch.longest)
-        decoder = self.decoder.flops(sentences, steps)
+        decoder = self.decoder.flops(sentences, steps, dense)
         decoder += flops.linear(batch.targets, self.backbone.width, self.vocabulary.size)
         # The encoder's gradient comes through the decoder, whose weights' gradient is half of its backward.
         times = {"both": (flops.TRAINING, flops.TRAINING), "encoder": (flops.TRAINING, 2), "decoder": (1, flops.TRAINING)}

@@ -45,7 +45,7 @@ from ablate.nn.attention.masks import padding
 from ablate.nn.head import Head
 from ablate.nn.published.xlnet import XlnetNetwork
 from ablate.nn.transformer import initialize
-from ablate.nn.two_stream import TwoStream, Visible, in_order
+from ablate.nn.two_stream import CountPairs, TwoStream, Visible, every_pair, in_order, pairs, pairs_in_blocks
 from ablate.objectives.base import Losses, Noise, Objective, row_sums
 from ablate.objectives.gpt import require_a_beginning
 
@@ -272,12 +272,19 @@ class Xlnet(Objective):
 
     def flops(self, batch: XlnetBatch) -> float:
         """Training arithmetic of both streams, by the pairs that see each other, and of the head on what is predicted."""
+        return self._flops(batch, pairs)
+
+    def dense_flops(self, batch: XlnetBatch) -> float:
+        in_blocks = batch.context_B is None and isinstance(self.network, TwoStream)
+        return self._flops(batch, pairs_in_blocks if in_blocks else every_pair)
+
+    def _flops(self, batch: XlnetBatch, count: CountPairs) -> float:
         rows, places = batch.tokens_BT.shape
-        forward = self.network.forward_flops(self.backbone, rows, places, batch.queries, self.config.memory)
+        forward = self.network.forward_flops(self.backbone, rows, places, batch.queries, self.config.memory, count)
         forward += flops.linear(batch.targets, self.backbone.width, self.vocabulary.size)
         if self.head is not None:
             forward += flops.linear(batch.targets, self.backbone.width, self.backbone.width)
-        return float(flops.TRAINING * forward)
+        return float(flops.TRAINING * forward - self.network.fixed_flops(self.backbone, places))
 
 
 def _beginning_with_sep(window: Any) -> np.ndarray:

@@ -34,6 +34,7 @@ from ablate.report.method_cards import method
 from ablate.report.paper_table import paper
 from ablate.report.pareto import pareto
 from ablate.report.provenance import provenance
+from ablate.report.quality_diversity import quality_diversity
 from ablate.report.samples import samples
 from ablate.report.targets import targets
 
@@ -50,6 +51,7 @@ SECTIONS = (
     budget_views,
     factor_effects,
     pareto,
+    quality_diversity,
     completeness,
     samples,
     method,

@@ -18,6 +18,7 @@ FACTS = {
     "facts.parameters": ("in all", "parameters"),
     "facts.non_embedding_parameters": ("without embeddings", "parameters"),
     "facts.flops_per_token": ("training FLOPs", "per token read"),
+    "facts.dense_flops_per_token": ("dense", "per token read"),
     "facts.targets_per_token": ("targets", "per token read"),
 }
 """Column of the runs' frame -> head and group."""
@@ -39,7 +40,11 @@ def networks(evidence: Evidence) -> Table | None:
         caption="What each arm is made of.",
         columns=columns,
         rows=rows,
-        notes=("Floating-point operations are counted by formula, multiply-add as 2; an untrained arm has read nothing.",),
+        notes=(
+            "Floating-point operations are counted by formula, multiply-add as 2"
+            + ("; dense with the pairs of tokens that do not see each other" if "facts.dense_flops_per_token" in known else "")
+            + "; an untrained arm has read nothing.",
+        ),
         frame=frame.rename(columns=lambda name: str(name).removeprefix("facts.")),
     )
 

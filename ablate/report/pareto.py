@@ -14,6 +14,7 @@ import pandas as pd
 from ablate.analysis.pareto import pareto as front
 from ablate.report import rounding, style
 from ablate.report.blocks import Block, Cell, Column, Figure, Figures, Paragraph, Section, Table
+from ablate.report.cost import what_it_cost
 from ablate.report.evidence import Evidence
 from ablate.report.learning_curves import noted
 from ablate.report.networks import networks
@@ -42,8 +43,7 @@ def pareto(evidence: Evidence) -> Section:
         )
     else:
         blocks.append(Paragraph(("The runs hold no cost to set against quality.",)))
-    if made := networks(evidence):
-        blocks.append(made)
+    blocks += [made for made in (networks(evidence), what_it_cost(evidence)) if made]
     return Section(anchor="pareto", title="Quality against cost", blocks=tuple(blocks))
 
 

@@ -22,6 +22,9 @@ FILLED = re.compile(r"(⟨[^⟩]*⟩)")
 TITLES = {
     "fill": "Masked sentences and what each arm fills in.",
     "cloze": "One word left out, and each arm's guess.",
+    "written": "What each arm writes from the beginning of a text.",
+    "reconstruction": "Sentences written again by way of their latent vectors.",
+    "interpolation": "Paths through the latent space from one sentence to another.",
     "pair": "Minimal pairs: the sentence, and the one that should be less likely.",
 }
 SHOWN = ("arm", "pair", "kind", "evaluation", "input", "output", "truth")

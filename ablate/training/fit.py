@@ -143,6 +143,7 @@ def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
         "parameters": parameters,
         "non_embedding_parameters": parameters - embedding,
         "flops_per_token": spent.flops / spent.tokens if spent.tokens else 0.0,
+        "dense_flops_per_token": spent.dense_flops / spent.tokens if spent.tokens else 0.0,
         "targets_per_token": spent.targets / spent.tokens if spent.tokens else 0.0,
         "vocabulary": text.vocabulary.size,
         **({"generated_tokens": model.generated_tokens} if hasattr(model, "generated_tokens") else {}),

@@ -33,6 +33,8 @@ class Spent:
     tokens: int = 0
     targets: int = 0
     flops: float = 0.0
+    """By exact pairs, see `ablate.nn.flops`: what budgets and records count."""
+    dense_flops: float = 0.0
 
 
 class TokenBudget(Callback):
@@ -71,6 +73,7 @@ class TokenBudget(Callback):
         self.spent.tokens += batch.tokens
         self.spent.targets += batch.targets
         self.spent.flops += pl_module.flops(batch)
+        self.spent.dense_flops += pl_module.dense_flops(batch)
         loss = pl_module.last_losses.loss
         self._loss_sum = loss if self._loss_sum is None else self._loss_sum + loss
         self._loss_steps += 1

@@ -257,6 +257,7 @@ def test_flops_are_what_torch_counts(places: int, queries: int, memory: int) -> 
     seen_content, seen_query = two_stream.pairs(places, queries, memory)
     unseen = (backbone.layers - 1) * (content - seen_content) + backbone.layers * (queries * (places - 1) - seen_query)
     by_formula = model.forward_flops(backbone, B, places, queries, memory) + B * 4 * unseen * backbone.width
+    assert by_formula == model.forward_flops(backbone, B, places, queries, memory, two_stream.pairs_in_blocks)
     assert counter.get_total_flops() == by_formula
 
 
@@ -271,6 +272,7 @@ def test_published_flops_are_what_torch_counts(places: int, queries: int) -> Non
     seen_content, seen_query = two_stream.pairs(places, queries)
     unseen = (backbone.layers - 1) * (places**2 - seen_content) + backbone.layers * (queries * places - seen_query)
     by_formula = model.forward_flops(backbone, B, places, queries) + B * 4 * unseen * backbone.width
+    assert by_formula == model.forward_flops(backbone, B, places, queries, 0, two_stream.every_pair)
     assert counter.get_total_flops() == by_formula
 
 

@@ -192,10 +192,12 @@ def test_arithmetic_grows_with_the_phase_and_the_roll_outs() -> None:
     H, D = model.generator.recurrent.lstm.hidden_size, 16
     token = 2 * (D + H) * 4 * H + 2 * H * D + 2 * D * V
     assert reading == 3 * token * 28
-    # A step of the game: write 28 tokens, judge and learn from them, continue 4 x 2 x 6 prefixes by 3.5 tokens on average.
+    # All columns are written and judged. A step of the game: write, learn from 28 tokens, read 4 beginnings and continue
+    # 4 x 2 x 6 prefixes by 3.5 tokens on average.
+    columns = model.context
+    assert judging == token * 28 + token * 4 * columns + 3 * 8 * model.discriminator.flops(1, columns)
     judged = model.discriminator.flops(1, 7)
-    assert judging == 2 * token * 28 + 3 * 8 * judged
-    assert playing - judging == 4 * token * 28 + 168 * token + (48 + 4) * judged
+    assert playing - judging == token * 4 * columns + 3 * token * 28 + (4 + 168) * token + (48 + 4) * judged
     assert small().flops(batch_of(model, texts, 0.9)) > 0
 
 

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from ablate.config import Backbone, Budget, ConfigError, Data, Optimization, RunConfig, Runtime, override
+from ablate.evaluation.generation import Generation
 from ablate.evaluation.masked_bits import MaskedBits
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
+from ablate.objectives.gpt import Gpt
 from ablate.records import DIVERGED, DONE, Record, untimed
 from ablate.training import PRETRAINING, fit
 from ablate.training.fit import WEIGHTS
@@ -129,3 +131,20 @@ def final(record: Record) -> list[tuple[str, str, float]]:
         for r in record.rows
         if r.stage == "final" and r.evaluation != "training"
     )
+
+
+def test_what_a_model_writes_is_read_at_the_end_and_both_counts_of_arithmetic_are_facts(tmp_path: Path) -> None:
+    yardstick = Generation(texts=16, length=12, temperatures=(0.5, 1.0), references=50, judged=5_000)
+    run = dataclasses.replace(RUN, objective=Gpt.Config(), evaluations=(yardstick,))
+    record = fit(run, tmp_path)
+    assert record.status == DONE
+    assert {row.condition for row in record.rows if row.evaluation == "generation"} == {
+        "real text", "temperature=0.5", "temperature=1",
+    }  # fmt: skip
+    assert {row.stage for row in record.rows if row.evaluation == "generation"} == {"final"}
+    end = max(record.rows, key=lambda row: row.tokens)
+    assert record.facts["flops_per_token"] == pytest.approx(end.flops / end.tokens)
+    rows, length, width = 8, 32, 16
+    hidden = 3 * 4 * width * rows * length * (length - 1) // 2
+    steps = end.targets / (rows * length)
+    assert record.facts["dense_flops_per_token"] - record.facts["flops_per_token"] == pytest.approx(hidden * steps / end.tokens)

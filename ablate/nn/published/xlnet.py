@@ -31,7 +31,7 @@ from ablate.config import Backbone, require
 from ablate.nn import flops
 from ablate.nn.attention import FULL, Dense, Mask, attention
 from ablate.nn.attention.biases import TransformerXL
-from ablate.nn.two_stream import Visible, in_order, pairs
+from ablate.nn.two_stream import CountPairs, Visible, in_order, pairs
 
 INITIAL_SD = 0.02
 NORM_EPSILON = 1e-12
@@ -185,16 +185,22 @@ class XlnetNetwork(nn.Module):
                 h_BTD = block(h_BTD, keys, of_content)
         return self.dropout(h_BTD if g_BMD is None else g_BMD)
 
-    def forward_flops(self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0) -> int:
+    def forward_flops(
+        self, backbone: Backbone, rows: int, places: int, queries: int, memory: int = 0, count: CountPairs = pairs
+    ) -> int:
         """Forward FLOPs by formula, see `ablate.nn.flops`; every query is scored against all 2 T - 1 distances."""
         width, layers, distances = backbone.width, backbone.layers, 2 * places - 1
-        content_pairs, query_pairs = pairs(places, queries, memory)
+        content_pairs, query_pairs = count(places, queries, memory)
         one = 2 * flops.linear(1, width, width) + 2 * flops.linear(1, width, backbone.feed_forward * width)
         one += flops.linear(1, width, distances)
         content = places * one + 2 * 2 * content_pairs * width
         query = queries * one + 2 * 2 * query_pairs * width
         keys = places * flops.linear(1, width, 2 * width)
-        return layers * flops.linear(distances, width, width) + rows * (layers * (keys + query) + (layers - 1) * content)
+        return self.fixed_flops(backbone, places) + rows * (layers * (keys + query) + (layers - 1) * content)
+
+    def fixed_flops(self, backbone: Backbone, places: int) -> int:
+        """Forward FLOPs of products with inputs that have no gradient: W_r R of every distance, once for all rows."""
+        return backbone.layers * flops.linear(2 * places - 1, backbone.width, backbone.width)
 
 
 def _relations(

@@ -1,0 +1,25 @@
+"""Distinct-n: how many of the n-grams that a model writes it writes for the first time.
+
+    distinct-n = different n-grams in all texts / n-grams in all texts
+
+Li et al. 2016, who divide by words; by n-grams it is 1 exactly when nothing is said twice. It falls with the number of texts,
+so that only samples of one size compare. 0 where no text is as long as n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.evaluation.bleu import Words, count_ngrams
+
+ORDERS = (1, 2, 3)
+
+
+def distinct(texts: Sequence[Words], orders: Sequence[int] = ORDERS) -> dict[int, float]:
+    """The share for each n of `orders`."""
+    counted = count_ngrams(texts, max(orders))
+    return {n: _share(int(counted[n - 1].gram.max(initial=-1)) + 1, int(counted[n - 1].times.sum())) for n in orders}
+
+
+def _share(different: int, written: int) -> float:
+    return different / written if written else 0.0

@@ -1,0 +1,53 @@
+"""What torch's counter counts, with nothing hidden from it: attention by matrix products, an LSTM step by step.
+
+The counter reads 0 for attention that is fused on the CPU and for LSTM modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import linear
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils.flop_counter import FlopCounterMode
+
+State = tuple[Tensor, Tensor]
+
+
+def unrolled(self: nn.LSTM, x: Any, state: State | None = None) -> tuple[Any, State]:
+    """`nn.LSTM.forward`, a matrix product at a time; no dropout. The inputs' products are taken for all steps at once."""
+    packed = isinstance(x, PackedSequence)
+    data_ND = x.data if packed else x.transpose(0, 1).flatten(0, 1)
+    sizes = x.batch_sizes.tolist() if packed else [len(x)] * x.shape[1]
+    last = []
+    for layer in range(self.num_layers):
+        w, u, b, d = (self.get_parameter(f"{n}_l{layer}") for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        begin = torch.zeros(sizes[0], self.hidden_size)
+        h, c = (begin, begin) if state is None else (state[0][layer], state[1][layer])
+        written = []
+        for entering in linear(data_ND, w, b).split(sizes):
+            h, c = h[: len(entering)], c[: len(entering)]
+            i, f, g, o = (entering + linear(h, u, d)).chunk(4, dim=1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            written.append(h)
+        data_ND = torch.cat(written)
+        last.append((h, c))
+    state = (torch.stack([h for h, _ in last]), torch.stack([c for _, c in last]))
+    if packed:
+        return PackedSequence(data_ND, x.batch_sizes), state
+    return data_ND.view(len(sizes), sizes[0], -1).transpose(0, 1), state
+
+
+def counted(step: Callable[[], object]) -> int:
+    """Floating-point operations of the products in `step`."""
+    with pytest.MonkeyPatch.context() as patch, sdpa_kernel(SDPBackend.MATH):
+        patch.setattr(nn.LSTM, "forward", unrolled)
+        with FlopCounterMode(display=False) as counter:
+            step()
+    return int(counter.get_total_flops())
