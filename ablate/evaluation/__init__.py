@@ -6,6 +6,7 @@
 | `cloze` | does its first guess restore a missing word? | FillsMasks |
 | `minimal-pairs` | does it prefer a sentence to the same one broken in one place? | Scores |
 | `linear-probe` | can a document's topic be read off its hidden states? | Encodes |
+| `fine-tuning` | what is it worth as the start of a classifier, beside random weights? | Summarizes |
 | `own-loss` | what does it itself minimise, on held-out text? | any objective |
 """
 
@@ -24,6 +25,7 @@ YARDSTICKS: dict[str, str] = {
     "cloze": "ablate.evaluation.cloze:Cloze",
     "minimal-pairs": "ablate.evaluation.minimal_pairs:MinimalPairs",
     "linear-probe": "ablate.evaluation.linear_probe:LinearProbe",
+    "fine-tuning": "ablate.evaluation.fine_tuning:FineTuning",
     "own-loss": "ablate.evaluation.own_loss:OwnLoss",
 }
 """Name -> where its class is; imported when asked for."""

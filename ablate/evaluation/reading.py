@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,11 +22,11 @@ import torch
 from ablate.config import ConfigError
 from ablate.data.text import Text
 from ablate.measure import digest
-from ablate.objectives.base import Encodes, FillsMasks, Latent, Samples, Scores
+from ablate.objectives.base import Answers, Encodes, FillsMasks, Latent, Samples, Scores, Summarizes
 from ablate.records import Row
 from ablate.seeds import generator
 
-CAPABILITIES = (Encodes, FillsMasks, Scores, Samples, Latent)
+CAPABILITIES = (Encodes, Summarizes, FillsMasks, Scores, Samples, Answers, Latent)
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,20 @@ class Yardstick(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A yardstick whose items are not the corpus's."""
+
+    def reads(self) -> str:
+        """Digest of the files; cheap, nothing is parsed."""
+        ...
+
+
 def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
-    """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields."""
+    """Digest of the trained model's identity and of the yardstick: its name, `VERSION`, fields, and the files that it reads."""
     fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick)}  # type: ignore[arg-type]
-    return digest(training_identity, yardstick.name, yardstick.VERSION, fields)
+    files = (yardstick.reads(),) if isinstance(yardstick, ReadsFiles) else ()
+    return digest(training_identity, yardstick.name, yardstick.VERSION, fields, *files)
 
 
 def readable(yardsticks: Sequence[Any], objective: Any) -> tuple[Any, ...]:

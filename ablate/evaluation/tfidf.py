@@ -14,6 +14,7 @@ pair of texts becomes the products and the absolute differences of their two vec
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ class Vocabulary(NamedTuple):
 def terms(text: str) -> list[str]:
     """Words, and pairs of words that follow each other."""
     words = WORD.findall(text.lower())
-    return [*words, *(f"{one} {other}" for one, other in zip(words, words[1:], strict=False))]
+    return [*words, *(f"{one} {other}" for one, other in itertools.pairwise(words))]
 
 
 def learn(texts: Sequence[str]) -> Vocabulary:

@@ -1,11 +1,11 @@
 """Four tasks of GLUE (Wang et al. 2019, table 1) from the folders of the official download.
 
-| task | question | train / development | metric | file |
+| task | question | train / development | metric | header of the file |
 | --- | --- | --- | --- | --- |
-| SST-2 | is a film review's phrase positive? (Socher et al. 2013) | 67,349 / 872 | accuracy | header; `sentence`, `label` |
-| CoLA | is a sentence acceptable? (Warstadt et al. 2019) | 8,551 / 1,043 | Matthews | no header; source, label, mark, sentence |
-| MRPC | do two sentences say the same? (Dolan and Brockett 2005) | 3,668 / 408 | F1, accuracy | header; `#1 String`, `#2 String` |
-| STS-B | how alike are two sentences, 0 to 5? (Cer et al. 2017) | 5,749 / 1,500 | Pearson, Spearman | header; `score` last |
+| SST-2 | is a phrase positive? (Socher et al. 2013) | 67,349 / 872 | accuracy | `sentence`, `label` |
+| CoLA | is a sentence acceptable? (Warstadt et al. 2019) | 8,551 / 1,043 | Matthews | none; source, label, mark, sentence |
+| MRPC | do two sentences agree? (Dolan and Brockett 2005) | 3,668 / 408 | F1, accuracy | `#1 String`, `#2 String`, `Quality` |
+| STS-B | how alike are they, 0 to 5? (Cer et al. 2017) | 5,749 / 1,500 | Pearson, Spearman | `sentence1`, `sentence2`, `score` |
 
 The labels of the test sets are secret, so what is reported is the development set, and the validation part comes from the
 training set. The words for the classes and the way a text is asked for are those of Raffel et al. 2020, appendix D and, for

@@ -66,17 +66,12 @@ def pose(task: Task, tokenizer: Tokenizer, *, train: int, validation: int, test:
     """At most so many examples of each kind, `length` tokens of text of each."""
     drawn = draw(task, train, validation, test, noise)
     classes = task.classes
-    parts = (
-        Part(
-            examples=examples,
-            shown=[
-                show(tokenizer.encode(e.first), tokenizer.encode(e.second) if task.paired else [], length) for e in examples
-            ],
-            truth_N=_truths(examples, classes),
-        )
-        for examples in drawn
-    )
-    return Posed(task, classes, *parts)
+
+    def part(examples: list[Example]) -> Part:
+        ids = [(tokenizer.encode(e.first), tokenizer.encode(e.second) if task.paired else []) for e in examples]
+        return Part(examples, [show(first, second, length) for first, second in ids], _truths(examples, classes))
+
+    return Posed(task, classes, *map(part, drawn))
 
 
 def show(first: list[int], second: list[int], length: int) -> Shown:
