@@ -7,6 +7,7 @@
 | `minimal-pairs` | does it prefer a sentence to the same one broken in one place? | Scores |
 | `linear-probe` | can a document's topic be read off its hidden states? | Encodes |
 | `fine-tuning` | what is it worth as the start of a classifier, beside random weights? | Summarizes |
+| `text-to-text` | can it learn to write the answer? | Answers |
 | `own-loss` | what does it itself minimise, on held-out text? | any objective |
 """
 
@@ -26,6 +27,7 @@ YARDSTICKS: dict[str, str] = {
     "minimal-pairs": "ablate.evaluation.minimal_pairs:MinimalPairs",
     "linear-probe": "ablate.evaluation.linear_probe:LinearProbe",
     "fine-tuning": "ablate.evaluation.fine_tuning:FineTuning",
+    "text-to-text": "ablate.evaluation.text_to_text:TextToText",
     "own-loss": "ablate.evaluation.own_loss:OwnLoss",
 }
 """Name -> where its class is; imported when asked for."""

@@ -82,9 +82,7 @@ class FineTuning:
 
     def __post_init__(self) -> None:
         tasks.split(self.tasks)
-        for name, least in (("train", 8), ("validation", 1), ("test", 1), ("length", 2), ("epochs", 1), ("batch", 1)):
-            require(getattr(self, name) >= least, f"{self.name} {name}", getattr(self, name), f"at least {least}")
-        require(bool(self.rates) and min(self.rates) > 0, f"{self.name} rates", self.rates, "learning rates above 0")
+        check_sizes(self)
 
     def reads(self) -> str:
         """Digest of the files that the tasks are read from."""
@@ -174,6 +172,15 @@ class Classifier(nn.Module):
     def loss(self, rows: Sequence[Sequence[int]], target_B: Tensor) -> Tensor:
         outputs_BC = self(rows)
         return _loss(outputs_BC, target_B.to(outputs_BC.device))
+
+
+def check_sizes(yardstick: Any) -> None:
+    """Refuse sizes with which nothing can be learnt or read."""
+    for field, least in (("train", 8), ("validation", 1), ("test", 1), ("length", 2), ("epochs", 1), ("batch", 1)):
+        value = getattr(yardstick, field)
+        require(value >= least, f"{yardstick.name} {field}", value, f"at least {least}")
+    rates = yardstick.rates
+    require(bool(rates) and min(rates) > 0, f"{yardstick.name} rates", rates, "learning rates above 0")
 
 
 def joined(model: Any, part: Part) -> list[list[int]]:

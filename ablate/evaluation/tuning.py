@@ -115,7 +115,7 @@ def tune(
                     group["lr"] = rate * multiplier(step, steps)
                 optimizer.zero_grad(set_to_none=True)
                 value = loss(learner, batch)
-                value.backward()  # type: ignore[no-untyped-call]
+                value.backward()
                 nn.utils.clip_grad_norm_(learner.parameters(), CLIP_NORM)
                 optimizer.step()
                 total += float(value.detach())

@@ -5,7 +5,7 @@
 | SST-2 | is a phrase positive? (Socher et al. 2013) | 67,349 / 872 | accuracy | `sentence`, `label` |
 | CoLA | is a sentence acceptable? (Warstadt et al. 2019) | 8,551 / 1,043 | Matthews | none; source, label, mark, sentence |
 | MRPC | do two sentences agree? (Dolan and Brockett 2005) | 3,668 / 408 | F1, accuracy | `#1 String`, `#2 String`, `Quality` |
-| STS-B | how alike are they, 0 to 5? (Cer et al. 2017) | 5,749 / 1,500 | Pearson, Spearman | `sentence1`, `sentence2`, `score` |
+| STS-B | how alike, 0 to 5? (Cer et al. 2017) | 5,749 / 1,500 | Pearson, Spearman | `sentence1`, `sentence2`, `score` |
 
 The labels of the test sets are secret, so what is reported is the development set, and the validation part comes from the
 training set. The words for the classes and the way a text is asked for are those of Raffel et al. 2020, appendix D and, for
