@@ -102,7 +102,7 @@ class TextToText:
             if room > model.context:
                 raise ConfigError(
                     f"{self.name} shows {self.length} tokens of text and needs {room} with question and answer of task "
-                    f"{task.name}, but data.context = {model.context}; give the yardstick {room - model.context} fewer, in all arms"
+                    f"{task.name}, but data.context = {model.context}; give it {room - model.context} fewer, in all arms"
                 )
             _check_answers(task, text.tokenizer)
 
