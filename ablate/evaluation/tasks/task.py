@@ -10,7 +10,6 @@ every seed. The validation part never holds a reported example, and a reported e
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -101,10 +100,3 @@ def draw(task: Task, train: int, validation: int, test: int, noise: Callable[[st
         share = max(1, min(validation, len(learnt) // 5))
         held, learnt = learnt[:share], learnt[share:]
     return Parts(learnt[:train], held[:validation], shuffled("test", task.test)[:test])
-
-
-def unseen(task: Task) -> Counter[str]:
-    """Labels of reported examples that no training example has; a model cannot but miss them."""
-    known = set(task.classes)
-    labels = [str(example.label) for example in task.test] if task.kind == "classification" else []
-    return Counter(label for label in labels if label not in known)
