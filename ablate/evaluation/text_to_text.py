@@ -188,10 +188,10 @@ def _asked(posed: Posed, part: Part, place: int, tokenizer: Tokenizer, cue: str)
 
 
 def _in_words(task: Task, label: str | float) -> str:
-    """The name of a class; a number as the nearest multiple of the task's step."""
+    """The name of a class; a number to the nearest of the task's steps."""
     if isinstance(label, str):
         return label
-    return f"{round(label / task.step) * task.step:.1f}" if task.step else f"{label:g}"
+    return f"{round(label * task.steps) / task.steps:.1f}" if task.steps else f"{label:g}"
 
 
 def _answers(task: Task, tokenizer: Tokenizer) -> list[list[int]]:

@@ -79,7 +79,9 @@ def test_labels_dealt_out_at_random_are_not_learnt(english: Any, fakes: Any) -> 
 
     found = values(FineTuning(**SMALL).measure(model(T5, english), Halves(documents, english.tokenizer)))
     chance = found["accuracy", "topic, majority class"]
-    assert max(found["accuracy", "topic"], found["accuracy", "topic, TF-IDF"]) < chance + 3 * (chance * (1 - chance) / 120) ** 0.5
+    assert (
+        max(found["accuracy", "topic"], found["accuracy", "topic, TF-IDF"]) < chance + 3 * (chance * (1 - chance) / 120) ** 0.5
+    )
 
 
 def test_pretraining_is_credited_with_what_it_brought(english: Any) -> None:
@@ -94,7 +96,9 @@ def test_pretraining_is_credited_with_what_it_brought(english: Any) -> None:
     rows = [trained.join(english.tokenizer.encode(" ".join(d.sentences))[:20], []) for d in english.documents_]
     truth = torch.tensor([topics.index(d.label) for d in english.documents_])
     for _ in range(40):
-        loss = torch.nn.functional.cross_entropy(head(trained.summarize(torch.tensor(rows), torch.ones(len(rows), 22) > 0)), truth)
+        loss = torch.nn.functional.cross_entropy(
+            head(trained.summarize(torch.tensor(rows), torch.ones(len(rows), 22) > 0)), truth
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

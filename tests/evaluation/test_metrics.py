@@ -14,7 +14,9 @@ from sklearn import metrics as reference
 from ablate.evaluation.metrics import METRICS, UNITS, measure
 
 PAIRS = st.integers(2, 40).flatmap(
-    lambda n: st.tuples(st.lists(st.integers(0, 3), min_size=n, max_size=n), st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 3), min_size=n, max_size=n), st.lists(st.integers(0, 3), min_size=n, max_size=n)
+    )
 )
 NUMBERS = st.integers(3, 40).flatmap(
     lambda n: st.tuples(

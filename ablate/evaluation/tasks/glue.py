@@ -37,7 +37,7 @@ class Benchmark:
     prompt: str
     """Also what the Hugging Face hub calls the configuration of `nyu-mll/glue`."""
     positive: str = ""
-    step: float = 0.0
+    steps: int = 0
 
 
 GLUE: dict[str, Benchmark] = {
@@ -73,7 +73,7 @@ GLUE: dict[str, Benchmark] = {
         metrics=("pearson", "spearman"),
         fields=("sentence1", "sentence2"),
         prompt="stsb",
-        step=0.2,
+        steps=5,
     ),
 }
 
@@ -108,6 +108,6 @@ def assemble(name: str, train: list[tables.Example], test: list[tables.Example],
         fields=benchmark.fields,
         prompt=benchmark.prompt,
         positive=benchmark.positive,
-        step=benchmark.step,
+        steps=benchmark.steps,
     )
     return check(task, *places, benchmark.columns.label)

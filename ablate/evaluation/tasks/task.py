@@ -50,8 +50,8 @@ class Task:
     """What such a model is told the task is, e.g. `sst2`."""
     positive: str = ""
     """The class that F1 is about."""
-    step: float = 0.0
-    """A number is written down as the nearest multiple of this, for such a model; 0: as it is."""
+    steps: int = 0
+    """A number is rounded to one of so many steps between whole numbers, for such a model; 0: it is written as it is."""
 
     @property
     def classes(self) -> tuple[str, ...]:
