@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from ablate.config import ConfigError, require
+from ablate.data.cache import silent
 from ablate.data.text import Text
 from ablate.data.tokenizer import PAD
 from ablate.evaluation import tasks, tuning
@@ -47,7 +48,8 @@ from ablate.evaluation.framing import ORDINARY
 from ablate.evaluation.judging import OWN, RANDOM, Judged, references, rows, score
 from ablate.evaluation.reading import Reading, check_capability
 from ablate.evaluation.tasks.posed import Part, Posed, pose
-from ablate.evaluation.tuning import Kept
+from ablate.evaluation.tuning import Kept, Progress
+from ablate.measure import Report
 from ablate.objectives.base import Summarizes
 
 SAMPLES = 3
@@ -99,29 +101,23 @@ class FineTuning:
                     f"data.context = {model.context}; give the yardstick at most {model.context - special}, in all arms"
                 )
 
-    def measure(self, model: Any, text: Text) -> Reading:
+    def measure(self, model: Any, text: Text, report: Report = silent) -> Reading:
         """The metrics of each task and its references; no rows where the corpus cannot give the only task."""
         self.check(model, text)
         judged = []
         samples: list[dict[str, Any]] = []
-        for task in tasks.load(self.tasks, text):
-            posed = pose(
-                task,
-                text.tokenizer,
-                train=self.train,
-                validation=self.validation,
-                test=self.test,
-                length=self.length,
-            )
+        for posed in posed_tasks(self, text):
+            steps = 2 * len(self.rates) * self.epochs * -(-len(posed.train.examples) // self.batch)
+            progress = Progress(report, f"{self.name} {posed.task.name}", steps)
             with tuning.apart(model):
-                kept, predicted_N = self._tuned(functools.partial(tuning.twin, model), posed)
-                _, random_N = self._tuned(functools.partial(tuning.afresh, model), posed)
+                kept, predicted_N = self._tuned(functools.partial(tuning.twin, model), posed, progress)
+                _, random_N = self._tuned(functools.partial(tuning.afresh, model), posed, progress)
             words = {name: as_words(getattr(posed, name), text.tokenizer) for name in ("train", "validation", "test")}
             judged.append(Judged(posed, {OWN: predicted_N, RANDOM: random_N, **references(posed, words)}, kept))
             samples += _samples(posed, words["test"], predicted_N)
         return Reading(rows=rows(self.name, judged), samples=tuple(samples))
 
-    def _tuned(self, start: Any, posed: Posed) -> tuple[Kept, np.ndarray]:
+    def _tuned(self, start: Any, posed: Posed, progress: Progress) -> tuple[Kept, np.ndarray]:
         """The best classifier on the validation part, and what it says of the reported examples."""
         begin = functools.partial(_begin, start, posed)
         rows_of = {part: joined(begin().model, getattr(posed, part)) for part in ("train", "validation", "test")}
@@ -141,7 +137,7 @@ class FineTuning:
             # Of two epochs with one score, the more certain is better; few validation examples have many ties.
             return {posed.task.name: (found, -float(_loss(outputs_NC[known_N], truth_N[known_N])) if known_N.any() else 0.0)}
 
-        kept = tuning.tune(begin, batches, loss, judge, self.rates, self.epochs)[posed.task.name]
+        kept = tuning.tune(begin, batches, loss, judge, self.rates, self.epochs, progress)[posed.task.name]
         best = begin()
         best.load_state_dict(kept.state)
         best.eval()
@@ -172,6 +168,12 @@ class Classifier(nn.Module):
     def loss(self, rows: Sequence[Sequence[int]], target_B: Tensor) -> Tensor:
         outputs_BC = self(rows)
         return _loss(outputs_BC, target_B.to(outputs_BC.device))
+
+
+def posed_tasks(yardstick: Any, text: Text) -> list[Posed]:
+    """The tasks of a yardstick in the sizes that it asks for."""
+    sizes = {size: getattr(yardstick, size) for size in ("train", "validation", "test", "length")}
+    return [pose(task, text.tokenizer, **sizes) for task in tasks.load(yardstick.tasks, text)]
 
 
 def check_sizes(yardstick: Any) -> None:

@@ -55,7 +55,10 @@ class Yardstick(Protocol):
         ...
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """A function of model, corpus and `VERSION` alone; leaves no trace (see `undisturbed`)."""
+        """A function of model, corpus and `VERSION` alone; leaves no trace (see `undisturbed`).
+
+        One that takes more than seconds may have a third argument `report`, and says `report(phase, done, total)` on the way.
+        """
         ...
 
 

@@ -29,15 +29,17 @@ import torch
 from torch import Tensor
 
 from ablate.config import ConfigError, require
+from ablate.data.cache import silent
 from ablate.data.text import Text
 from ablate.data.tokenizer import SEP, Tokenizer
 from ablate.evaluation import framing, mixing, tasks, tuning
-from ablate.evaluation.fine_tuning import as_words, check_sizes
+from ablate.evaluation.fine_tuning import as_words, check_sizes, posed_tasks
 from ablate.evaluation.judging import OWN, RANDOM, Judged, references, rows, score
 from ablate.evaluation.reading import Reading, check_capability, device_of
-from ablate.evaluation.tasks.posed import Part, Posed, Shown, pose
+from ablate.evaluation.tasks.posed import Part, Posed, Shown
 from ablate.evaluation.tasks.task import Task
-from ablate.evaluation.tuning import Kept
+from ablate.evaluation.tuning import Kept, Progress
+from ablate.measure import Report
 from ablate.objectives.base import Answers
 
 SAMPLES = 3
@@ -106,25 +108,18 @@ class TextToText:
                 )
             _check_answers(task, text.tokenizer)
 
-    def measure(self, model: Any, text: Text) -> Reading:
+    def measure(self, model: Any, text: Text, report: Report = silent) -> Reading:
         """As of `FineTuning`."""
         self.check(model, text)
-        posed = [
-            pose(
-                task,
-                text.tokenizer,
-                train=self.train,
-                validation=self.validation,
-                test=self.test,
-                length=self.length,
-            )
-            for task in tasks.load(self.tasks, text)
-        ]
+        posed = posed_tasks(self, text)
         judged, samples = [], []
         for together in [posed] if self.mixture and posed else [[one] for one in posed]:
+            examples = sum(len(one.train.examples) for one in together)
+            steps = 2 * len(self.rates) * self.epochs * -(-examples // self.batch)
+            progress = Progress(report, f"{self.name} {', '.join(one.task.name for one in together)}", steps)
             with tuning.apart(model):
-                own = self._tuned(functools.partial(tuning.twin, model), together, text.tokenizer)
-                random = self._tuned(functools.partial(tuning.afresh, model), together, text.tokenizer)
+                own = self._tuned(functools.partial(tuning.twin, model), together, text.tokenizer, progress)
+                random = self._tuned(functools.partial(tuning.afresh, model), together, text.tokenizer, progress)
             for one in together:
                 words = {name: as_words(getattr(one, name), text.tokenizer) for name in ("train", "validation", "test")}
                 kept, predicted_N, written = own[one.task.name]
@@ -134,7 +129,7 @@ class TextToText:
         return Reading(rows=rows(self.name, judged), samples=tuple(samples))
 
     def _tuned(
-        self, start: Callable[[], Any], posed: Sequence[Posed], tokenizer: Tokenizer
+        self, start: Callable[[], Any], posed: Sequence[Posed], tokenizer: Tokenizer, progress: Progress
     ) -> dict[str, tuple[Kept, np.ndarray, list[str]]]:
         """Task -> the best weights on its validation part, predictions for its reported examples, and what was written."""
         cue = start().cue
@@ -164,7 +159,7 @@ class TextToText:
                 found[one.task.name] = (score(one, one.validation, predicted_N),)
             return found
 
-        kept = tuning.tune(start, batches, loss, judge, self.rates, self.epochs)
+        kept = tuning.tune(start, batches, loss, judge, self.rates, self.epochs, progress)
         found = {}
         for one in posed:
             best = start()

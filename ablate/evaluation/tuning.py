@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.evaluation.reading import device_of, noise
+from ablate.measure import Report
 from ablate.objectives.base import Objective
 
 WARMUP = 0.1
@@ -32,6 +33,8 @@ CLIP_NORM = 1.0
 DROPOUT = 0.1
 TOGETHER = 16
 """Batches whose examples are sorted by length."""
+EVERY = 10
+"""Optimizer steps between reports."""
 SEED = 0
 """Of the new layer and of dropout; the order of the examples has streams of its own."""
 
@@ -46,6 +49,19 @@ class Kept:
     """From 1."""
     score: tuple[float, ...]
     """Compared from the left."""
+
+
+class Progress:
+    """Counts optimizer steps for whoever watches, a few times a second at most."""
+
+    def __init__(self, report: Report, phase: str, total: int) -> None:
+        self.report, self.phase, self.done, self.total = report, phase, 0, total
+
+    def step(self) -> None:
+        """One more."""
+        self.done += 1
+        if self.done % EVERY == 0 or self.done == self.total:
+            self.report(self.phase, self.done, self.total)
 
 
 @contextlib.contextmanager
@@ -92,6 +108,7 @@ def tune(
     judge: Callable[[Any], Mapping[str, tuple[float, ...]]],
     rates: Sequence[float],
     epochs: int,
+    progress: Progress,
 ) -> dict[str, Kept]:
     """The best weights for each thing that `judge` gives a score to.
 
@@ -119,6 +136,7 @@ def tune(
                 nn.utils.clip_grad_norm_(learner.parameters(), CLIP_NORM)
                 optimizer.step()
                 total += float(value.detach())
+                progress.step()
             if not math.isfinite(total):
                 break
             learner.eval()

@@ -8,6 +8,7 @@ on one machine gives the same rows, measured times aside.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import os
 import time
@@ -210,7 +211,8 @@ class _Readings:
         with self._clock.account("evaluation"):
             for yardstick in yardsticks:
                 self._report(yardstick.name)
-                reading = yardstick.measure(self._model, self._text)
+                far = {"report": self._report} if "report" in inspect.signature(yardstick.measure).parameters else {}
+                reading = yardstick.measure(self._model, self._text, **far)
                 self._add(reading.rows, stamp)
                 if samples:
                     self.samples += [{**sample, "evaluation": yardstick.name} for sample in reading.samples]

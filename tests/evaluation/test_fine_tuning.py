@@ -149,3 +149,12 @@ def test_a_changed_file_is_another_measurement(tmp_path: Path) -> None:
     assert measurement_identity("run", dataclasses.replace(ruler, epochs=9)) != before
     pairs(tmp_path, regression=True)
     assert measurement_identity("run", ruler) != before
+
+
+def test_it_says_how_far_it_is(english: Any) -> None:
+    said: list[tuple[str, int, int]] = []
+    ruler = FineTuning(**{**SMALL, "epochs": 2, "rates": (1e-3, 1e-2)})
+    ruler.measure(model(T5, english), english, lambda phase, done, total: said.append((phase, done, total)))
+    # Two starts, two rates, two epochs of eight batches.
+    assert {(phase, total) for phase, _, total in said} == {("fine-tuning topic", 64)}
+    assert [done for _, done, _ in said] == [10, 20, 30, 40, 50, 60, 64]

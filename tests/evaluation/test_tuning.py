@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ablate.config import Backbone
+from ablate.data.cache import silent
 from ablate.data.tokenizer import Vocabulary
 from ablate.evaluation import tuning
 from ablate.objectives.gpt import Gpt
@@ -28,7 +29,8 @@ class Dial(nn.Module):
 
 def tuned(judge: Any, rates: tuple[float, ...] = (0.05, 1.0), epochs: int = 4, loss: Any = None) -> dict[str, tuning.Kept]:
     loss = loss or (lambda dial, batch: -dial.value.sum())
-    return tuning.tune(Dial, lambda epoch: [epoch] * 5, loss, judge, rates, epochs)
+    progress = tuning.Progress(silent, "toy", 5 * len(rates) * epochs)
+    return tuning.tune(Dial, lambda epoch: [epoch] * 5, loss, judge, rates, epochs, progress)
 
 
 def test_the_best_epoch_of_the_best_rate_is_kept() -> None:
