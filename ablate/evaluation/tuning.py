@@ -61,7 +61,7 @@ class Progress:
         """One more."""
         self.done += 1
         if self.done % EVERY == 0 or self.done == self.total:
-            self.report(self.phase, self.done, self.total)
+            self.report(phase=self.phase, done=self.done, total=self.total)
 
 
 @contextlib.contextmanager
