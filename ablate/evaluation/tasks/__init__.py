@@ -3,6 +3,7 @@
 | task | where it comes from |
 | --- | --- |
 | `topic` | labels of the corpus itself; the default, needs no file |
+| `bigram-shift` | sentences of the corpus itself, half of them with two words swapped; needs no file |
 | `sst-2`, `cola`, `mrpc`, `sts-b`, `imdb` | `sst-2:FOLDER`; without a folder `$ABLATE_DATA/glue/SST-2` and so on; `sst-2:hub` |
 | `files` | `files:FOLDER?first=COLUMN&label=COLUMN`: a user's own .tsv or .jsonl, see `files` |
 
@@ -18,12 +19,13 @@ from pathlib import Path
 from ablate.config import ConfigError, choose
 from ablate.data.corpora.contents import digest_of
 from ablate.data.text import Text
-from ablate.evaluation.tasks import files, glue, hub, imdb, topic
+from ablate.evaluation.tasks import bigram_shift, files, glue, hub, imdb, topic
 from ablate.evaluation.tasks.task import Task
 from ablate.measure import digest
 
 BUILT_IN = (*glue.GLUE, "imdb")
-NAMES = ("topic", *BUILT_IN, "files")
+FROM_CORPUS = {"topic": topic.load, "bigram-shift": bigram_shift.load}
+NAMES = (*FROM_CORPUS, *BUILT_IN, "files")
 FEW = 100
 """Files that are told apart by what they hold, and not by their names and sizes."""
 
@@ -34,8 +36,8 @@ def split(tasks: str) -> tuple[str, ...]:
     for name in found:
         kind, colon, argument = name.partition(":")
         choose(kind, NAMES, "task")
-        if kind == "topic" and colon:
-            raise ConfigError(f"task {name!r}, but topic takes nothing after a colon: its labels are the corpus's")
+        if kind in FROM_CORPUS and colon:
+            raise ConfigError(f"task {name!r}, but {kind} takes nothing after a colon: its examples are the corpus's")
         if kind == "files" and not argument:
             raise ConfigError(f"task {name!r}, but must say which: files:FOLDER?first=COLUMN&label=COLUMN")
     if len(set(found)) < len(found):
@@ -44,8 +46,8 @@ def split(tasks: str) -> tuple[str, ...]:
 
 
 def load(tasks: str, text: Text) -> list[Task]:
-    """The tasks named in `tasks`, without `topic` where the corpus has no labels."""
-    found = [topic.load(text) if name == "topic" else _load(name, fingerprint(name)) for name in split(tasks)]
+    """The tasks named in `tasks`, without one that the corpus cannot give, as `topic` where it has no labels."""
+    found = [FROM_CORPUS[name](text) if name in FROM_CORPUS else _load(name, fingerprint(name)) for name in split(tasks)]
     loaded = [task for task in found if task is not None]
     names = [task.name for task in loaded]
     if len(set(names)) < len(names):
@@ -83,7 +85,7 @@ def _load(name: str, contents: str) -> Task:
 
 def _paths(name: str) -> tuple[Path, ...]:
     kind, _, argument = name.partition(":")
-    if kind == "topic" or argument == "hub":
+    if kind in FROM_CORPUS or argument == "hub":
         return ()
     if kind == "files":
         return files.paths(argument)

@@ -1,0 +1,92 @@
+"""What is pretraining worth downstream? Each objective is tuned for a task, beside the same network at random weights.
+
+Another task is one field away, e.g. sentiment (SST-2, Socher et al. 2013) after pretraining on film reviews:
+
+    ablate run transfer --corpus reviews.txt --set evaluations.fine-tuning.tasks=sst-2:glue/SST-2 \\
+        --set evaluations.text-to-text.tasks=sst-2:glue/SST-2
+"""
+
+from ablate import training
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.evaluation.fine_tuning import FineTuning
+from ablate.evaluation.text_to_text import TextToText
+from ablate.objectives import objective
+from ablate.objectives.t5 import T5
+from ablate.specification import Metric
+from ablate.study.factor import Factor
+from ablate.study.study import Study, Tier
+
+OBJECTIVES = ("t5", "bert", "gpt", "xlnet")
+
+
+def column(evaluation: str, metric: str, condition: str, label: str) -> Metric:
+    reference = condition != ""
+    return Metric(
+        evaluation=evaluation,
+        metric=metric,
+        condition=condition,
+        label=label,
+        unit="points",
+        better="none" if reference else "higher",
+        scale=100,
+        digits=1,
+    )
+
+
+STUDY = Study(
+    name="transfer",
+    title="Transfer to a downstream task",
+    question="What is pretraining worth when a model is tuned for a task?",
+    base=RunConfig(
+        # T5 is the baseline because it can be read both ways: by a new layer, and by the answers that it writes.
+        objective=T5.Config(),
+        backbone=Backbone(width=128, layers=2, heads=4),
+        data=Data(corpus="pydocs", vocabulary=1024, context=64),
+        optimization=Optimization(learning_rate=1e-3, batch=16),
+        budget=Budget(tokens=1_000_000),
+        evaluations=(FineTuning(), TextToText()),
+    ),
+    factors=(
+        Factor(
+            path="objective.name",
+            label="objective",
+            levels=OBJECTIVES,
+            settings={name: {"objective": objective(name).Config()} for name in OBJECTIVES},
+            equation="each objective's own loss in pretraining; downstream one new layer on the vector that its paper takes",
+            source="Devlin et al. 2019; Radford et al. 2018; Yang et al. 2019; Raffel et al. 2020",
+            note="Gain is the score minus that of the same network, tuned in the same way from random weights, within a run.",
+        ),
+    ),
+    metrics=(
+        column("fine-tuning", "gain", "", "gain over random weights"),
+        column("fine-tuning", "score", "", "fine-tuned"),
+        column("text-to-text", "score", "", "text to text"),
+        column("text-to-text", "gain", "", "gain, text to text"),
+        column("fine-tuning", "score", "random initialisation", "fine-tuned from random weights"),
+        column("fine-tuning", "score", "TF-IDF", "TF-IDF, linear"),
+        column("fine-tuning", "score", "majority class", "majority class"),
+    ),
+    tiers={
+        "smoke": Tier(
+            seeds=1,
+            workers=2,
+            overrides={
+                "budget.tokens": 4_000,
+                "budget.readings": 2,
+                "backbone.width": 32,
+                **{
+                    f"evaluations.{yardstick}.{size}": count
+                    for yardstick in ("fine-tuning", "text-to-text")
+                    for size, count in {"train": 32, "validation": 16, "test": 32, "epochs": 1}.items()
+                },
+            },
+        ),
+        "quick": Tier(seeds=5, workers=2),
+        "standard": Tier(
+            seeds=5,
+            workers=2,
+            overrides={"budget.tokens": 4_000_000, "evaluations.fine-tuning.epochs": 10, "evaluations.text-to-text.epochs": 10},
+        ),
+    },
+    measure=training.PRETRAINING,
+)
