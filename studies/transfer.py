@@ -19,15 +19,14 @@ from ablate.study.study import Study, Tier
 OBJECTIVES = ("t5", "bert", "gpt", "xlnet")
 
 
-def column(evaluation: str, metric: str, condition: str, label: str) -> Metric:
-    reference = condition != ""
+def points(evaluation: str, metric: str, label: str, condition: str = "") -> Metric:
     return Metric(
         evaluation=evaluation,
         metric=metric,
         condition=condition,
         label=label,
         unit="points",
-        better="none" if reference else "higher",
+        better="higher",
         scale=100,
         digits=1,
     )
@@ -58,13 +57,12 @@ STUDY = Study(
         ),
     ),
     metrics=(
-        column("fine-tuning", "gain", "", "gain over random weights"),
-        column("fine-tuning", "score", "", "fine-tuned"),
-        column("text-to-text", "score", "", "text to text"),
-        column("text-to-text", "gain", "", "gain, text to text"),
-        column("fine-tuning", "score", "random initialisation", "fine-tuned from random weights"),
-        column("fine-tuning", "score", "TF-IDF", "TF-IDF, linear"),
-        column("fine-tuning", "score", "majority class", "majority class"),
+        points("fine-tuning", "gain", "gain over random weights"),
+        points("fine-tuning", "score", "fine-tuned"),
+        points("fine-tuning", "score", "from random weights", "random initialisation"),
+        points("text-to-text", "score", "text to text"),
+        points("text-to-text", "gain", "its gain over random weights"),
+        points("fine-tuning", "score", "TF-IDF and a linear model", "TF-IDF"),
     ),
     tiers={
         "smoke": Tier(

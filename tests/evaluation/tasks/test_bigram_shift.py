@@ -24,7 +24,7 @@ def test_a_shifted_sentence_is_an_attested_one_with_two_neighbours_swapped(engli
             swapped = [[*words[:i], words[i + 1], words[i], *words[i + 2 :]] for i in range(len(words) - 1)]
             assert any(" ".join(words) in attested for words in swapped)
     shown = [tuple(sorted(example.first.split())) for example in task.train]
-    assert len(set(example.first for example in task.train)) > 0.9 * len(shown), "each sentence once"
+    assert len({example.first for example in task.train}) > 0.9 * len(shown), "each sentence once"
 
 
 def test_a_text_without_sentences_of_that_length_has_no_such_task(fakes: Any) -> None:
