@@ -74,7 +74,7 @@ class FineTuning:
     """Examples that choose the learning rate and the epoch."""
     test: int = 1000
     """Examples that are reported."""
-    length: int = 60
+    length: int = 40
     """Tokens of text shown of an example, of both texts of a pair together, special ones excluded."""
     rates: tuple[float, ...] = (3e-4, 1e-3)
     """Learning rates that are tried."""

@@ -130,7 +130,7 @@ def test_the_score_is_the_mean_over_tasks_of_the_mean_over_metrics(english: Any,
 
 
 def test_what_cannot_be_read_is_refused_before_training(english: Any, fakes: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"shows 60 tokens of text and 2 special ones for task topic, but data.context = 40"):
+    with pytest.raises(ConfigError, match=r"shows 40 tokens of text and 2 special ones for task topic, but data.context = 40"):
         FineTuning().check(model(Gpt, english), english)
     with pytest.raises(ConfigError, match=r"fine-tuning needs the capability Summarizes, which objective 'ngram'"):
         FineTuning().check(model(Ngram, english), english)
