@@ -30,24 +30,25 @@ between models that judge the same examples. n is the number of pre-training see
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from ablate.config import ConfigError, require
+from ablate.config import ConfigError
 from ablate.data.cache import silent
 from ablate.data.text import Text
 from ablate.data.tokenizer import PAD
 from ablate.evaluation import tasks, tuning
+from ablate.evaluation.effort import Effort, samples
 from ablate.evaluation.framing import ORDINARY
 from ablate.evaluation.judging import OWN, RANDOM, Judged, references, rows, score
 from ablate.evaluation.reading import Reading, check_capability
-from ablate.evaluation.tasks.posed import Part, Posed, pose
+from ablate.evaluation.tasks.posed import NO_CLASS, Posed
 from ablate.evaluation.tuning import Kept, Progress
 from ablate.measure import Report
 from ablate.objectives.base import Summarizes
@@ -59,36 +60,12 @@ AT_ONCE = 128
 NEW_LAYER_SD = 0.02
 
 
+@final
 @dataclass(frozen=True, kw_only=True)
-class FineTuning:
+class FineTuning(Effort):
     name: ClassVar[str] = "fine-tuning"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = Summarizes
-    on_curve: ClassVar[bool] = False
-
-    tasks: str = "topic"
-    """Divided by commas: `ablate.evaluation.tasks`."""
-    train: int = 600
-    """Examples that are learnt from; all of them where there are fewer."""
-    validation: int = 150
-    """Examples that choose the learning rate and the epoch."""
-    test: int = 1000
-    """Examples that are reported."""
-    length: int = 40
-    """Tokens of text shown of an example, of both texts of a pair together, special ones excluded."""
-    rates: tuple[float, ...] = (3e-4, 1e-3)
-    """Learning rates that are tried."""
-    epochs: int = 3
-    batch: int = 16
-    """Examples in one step."""
-
-    def __post_init__(self) -> None:
-        tasks.split(self.tasks)
-        check_sizes(self)
-
-    def reads(self) -> str:
-        """Digest of the files that the tasks are read from."""
-        return tasks.fingerprint(self.tasks)
 
     def check(self, model: Any, text: Text) -> None:
         check_capability(self, model)
@@ -104,45 +81,57 @@ class FineTuning:
     def measure(self, model: Any, text: Text, report: Report = silent) -> Reading:
         """The metrics of each task and its references; no rows where the corpus cannot give the only task."""
         self.check(model, text)
-        judged = []
-        samples: list[dict[str, Any]] = []
-        for posed in posed_tasks(self, text):
-            steps = 2 * len(self.rates) * self.epochs * -(-len(posed.train.examples) // self.batch)
-            progress = Progress(report, f"{self.name} {posed.task.name}", steps)
+        judged: list[Judged] = []
+        shown: list[dict[str, Any]] = []
+        for posed in self.posed(text):
+            progress = self.progress(report, [posed])
+            joined = Joined(*([model.join(one.first, one.second) for one in part.shown] for part in posed.parts))
             with tuning.apart(model):
-                kept, predicted_N = self._tuned(functools.partial(tuning.twin, model), posed, progress)
-                _, random_N = self._tuned(functools.partial(tuning.afresh, model), posed, progress)
-            words = {name: as_words(getattr(posed, name), text.tokenizer) for name in ("train", "validation", "test")}
-            judged.append(Judged(posed, {OWN: predicted_N, RANDOM: random_N, **references(posed, words)}, kept))
-            samples += _samples(posed, words["test"], predicted_N)
-        return Reading(rows=rows(self.name, judged), samples=tuple(samples))
+                kept, predicted_N = self._tuned(functools.partial(tuning.twin, model), posed, joined, progress)
+                _, random_N = self._tuned(functools.partial(tuning.afresh, model), posed, joined, progress)
+            judged.append(Judged(posed, {OWN: predicted_N, RANDOM: random_N, **references(posed)}, kept))
+            said = [f"{one:.2f}" if posed.regression else posed.classes[int(one)] for one in predicted_N[:SAMPLES]]
+            shown += samples("task", posed, said, [str(example.label) for example in posed.test.examples])
+        return Reading(rows=rows(self.name, judged), samples=tuple(shown))
 
-    def _tuned(self, start: Any, posed: Posed, progress: Progress) -> tuple[Kept, np.ndarray]:
+    def _tuned(self, start: Callable[[], Any], posed: Posed, joined: Joined, progress: Progress) -> tuple[Kept, np.ndarray]:
         """The best classifier on the validation part, and what it says of the reported examples."""
-        begin = functools.partial(_begin, start, posed)
-        rows_of = {part: joined(begin().model, getattr(posed, part)) for part in ("train", "validation", "test")}
-        target_N = torch.from_numpy(_standardised(posed, posed.train.truth_N))
+        target_N, wanted_N = (torch.from_numpy(_standardised(posed, part.truth_N)) for part in posed.parts[:2])
+        known_N = torch.from_numpy(posed.validation.truth_N != NO_CLASS)
+
+        def begin() -> Classifier:
+            model = start()
+            # The new layer is drawn from the yardstick's own seed, whatever the start has drawn before.
+            torch.manual_seed(tuning.SEED)
+            return Classifier(model, 1 if posed.regression else len(posed.classes))
 
         def batches(epoch: int) -> list[list[int]]:
-            return tuning.in_batches([len(row) for row in rows_of["train"]], self.batch, "fine-tuning/order", epoch)
+            return tuning.in_batches([len(row) for row in joined.train], self.batch, "fine-tuning/order", epoch)
 
         def loss(learner: Classifier, batch: list[int]) -> Tensor:
-            return learner.loss([rows_of["train"][i] for i in batch], target_N[batch])
+            return _loss(learner([joined.train[i] for i in batch]), target_N[batch])
 
         def judge(learner: Classifier) -> dict[str, tuple[float, ...]]:
-            outputs_NC = _outputs(learner, rows_of["validation"])
-            truth_N = torch.from_numpy(_standardised(posed, posed.validation.truth_N))
+            outputs_NC = _outputs(learner, joined.validation)
             found = score(posed, posed.validation, _predictions(posed, outputs_NC))
-            known_N = truth_N >= 0 if not posed.regression else torch.ones(len(truth_N), dtype=torch.bool)
-            # Of two epochs with one score, the more certain is better; few validation examples have many ties.
-            return {posed.task.name: (found, -float(_loss(outputs_NC[known_N], truth_N[known_N])) if known_N.any() else 0.0)}
+            # Of two epochs with one score the more certain is better; few validation examples have many ties.
+            certain = -float(_loss(outputs_NC[known_N], wanted_N[known_N])) if known_N.any() else 0.0
+            return {posed.task.name: (found, certain)}
 
         kept = tuning.tune(begin, batches, loss, judge, self.rates, self.epochs, progress)[posed.task.name]
         best = begin()
         best.load_state_dict(kept.state)
         best.eval()
         with torch.no_grad():
-            return kept, _predictions(posed, _outputs(best, rows_of["test"]))
+            return kept, _predictions(posed, _outputs(best, joined.test))
+
+
+class Joined(NamedTuple):
+    """The examples of each part between the special tokens of a model."""
+
+    train: list[list[int]]
+    validation: list[list[int]]
+    test: list[list[int]]
 
 
 class Classifier(nn.Module):
@@ -165,44 +154,9 @@ class Classifier(nn.Module):
         outputs_BC: Tensor = self.out(self.dropout(summary_BD))
         return outputs_BC
 
-    def loss(self, rows: Sequence[Sequence[int]], target_B: Tensor) -> Tensor:
-        outputs_BC = self(rows)
-        return _loss(outputs_BC, target_B.to(outputs_BC.device))
-
-
-def posed_tasks(yardstick: Any, text: Text) -> list[Posed]:
-    """The tasks of a yardstick in the sizes that it asks for."""
-    sizes = {size: getattr(yardstick, size) for size in ("train", "validation", "test", "length")}
-    return [pose(task, text.tokenizer, **sizes) for task in tasks.load(yardstick.tasks, text)]
-
-
-def check_sizes(yardstick: Any) -> None:
-    """Refuse sizes with which nothing can be learnt or read."""
-    for field, least in (("train", 8), ("validation", 1), ("test", 1), ("length", 2), ("epochs", 1), ("batch", 1)):
-        value = getattr(yardstick, field)
-        require(value >= least, f"{yardstick.name} {field}", value, f"at least {least}")
-    rates = yardstick.rates
-    require(bool(rates) and min(rates) > 0, f"{yardstick.name} rates", rates, "learning rates above 0")
-
-
-def joined(model: Any, part: Part) -> list[list[int]]:
-    """The examples between the special tokens of `model`."""
-    return [model.join(one.first, one.second) for one in part.shown]
-
-
-def as_words(part: Part, tokenizer: Any) -> list[tuple[str, str]]:
-    """The tokens that are shown, as text again."""
-    return [(tokenizer.decode(one.first), tokenizer.decode(one.second)) for one in part.shown]
-
-
-def _begin(start: Any, posed: Posed) -> Classifier:
-    """The new layer is drawn from the yardstick's own seed, whatever the start has drawn before."""
-    model = start()
-    torch.manual_seed(tuning.SEED)
-    return Classifier(model, 1 if posed.regression else len(posed.classes))
-
 
 def _loss(outputs_BC: Tensor, target_B: Tensor) -> Tensor:
+    target_B = target_B.to(outputs_BC.device)
     if target_B.is_floating_point():
         return mse_loss(outputs_BC[:, 0], target_B)
     return cross_entropy(outputs_BC, target_B)
@@ -230,12 +184,3 @@ def _predictions(posed: Posed, outputs_NC: Tensor) -> np.ndarray:
     """Correlations do not mind the scale, so a standardised number is as good as the number."""
     found: np.ndarray = (outputs_NC[:, 0] if posed.regression else outputs_NC.argmax(dim=1)).numpy()
     return found
-
-
-def _samples(posed: Posed, texts: list[tuple[str, str]], predicted_N: np.ndarray) -> list[dict[str, Any]]:
-    shown = []
-    for example, (first, second), predicted in list(zip(posed.test.examples, texts, predicted_N, strict=True))[:SAMPLES]:
-        output = f"{predicted:.2f}" if posed.regression else posed.classes[int(predicted)]
-        text = f"{first} ‖ {second}" if second else first
-        shown.append({"kind": f"task {posed.task.name}", "input": text, "output": output, "truth": str(example.label)})
-    return shown

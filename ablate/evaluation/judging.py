@@ -45,13 +45,10 @@ def score(posed: Posed, part: Part, predicted_N: np.ndarray) -> float:
     return float(np.mean(list(scores(posed, part, predicted_N).values())))
 
 
-def references(posed: Posed, texts: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, np.ndarray]:
-    """Predictions that no arm can move, for the reported examples.
-
-    `texts`: part of the task -> what is shown of its examples, as words.
-    """
+def references(posed: Posed) -> dict[str, np.ndarray]:
+    """Predictions that no arm can move, for the reported examples; TF-IDF reads the words that a model is shown."""
     paired, classes = posed.task.paired, not posed.regression
-    train, validation, test = texts["train"], texts["validation"], texts["test"]
+    train, validation, test = (part.words for part in posed.parts)
     vocabulary = tfidf.learn([text for pair in train for text in pair[: 1 + paired]])
     x_train, x_validation, x_test = (
         tfidf.features([one for one, _ in part], [other for _, other in part] if paired else None, vocabulary)

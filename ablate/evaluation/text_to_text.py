@@ -22,7 +22,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from ablate.data.cache import silent
 from ablate.data.text import Text
 from ablate.data.tokenizer import SEP, Tokenizer
 from ablate.evaluation import framing, mixing, tasks, tuning
-from ablate.evaluation.fine_tuning import as_words, check_sizes, posed_tasks
+from ablate.evaluation.effort import Effort, samples
 from ablate.evaluation.judging import OWN, RANDOM, Judged, references, rows, score
 from ablate.evaluation.reading import Reading, check_capability, device_of
 from ablate.evaluation.tasks.posed import Part, Posed, Shown
@@ -55,43 +55,26 @@ class Asked(NamedTuple):
     answer: list[int]
 
 
+@final
 @dataclass(frozen=True, kw_only=True)
-class TextToText:
+class TextToText(Effort):
+    """`length` leaves prefix and answer out."""
+
     name: ClassVar[str] = "text-to-text"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = Answers
-    on_curve: ClassVar[bool] = False
 
-    tasks: str = "topic"
-    """Divided by commas: `ablate.evaluation.tasks`."""
     mixture: bool = False
     """One model for all tasks, instead of one for each."""
     limit: int = 2**19
     """K, examples that a task counts for at most. Section 3.5.3: 2^19; in table 11 as good as any."""
     temperature: float = 1.0
     """T of the proportions. Table 11: 2 is the best of 1, 2, 4 and 8 in most cases, with a large K."""
-    train: int = 600
-    """Examples that are learnt from, of each task; all of them where there are fewer."""
-    validation: int = 150
-    test: int = 1000
-    """Examples that are reported, of each task."""
-    length: int = 40
-    """Tokens of text shown of an example, of both texts of a pair together; prefix and answer excluded."""
-    rates: tuple[float, ...] = (3e-4, 1e-3)
-    """Learning rates that are tried."""
-    epochs: int = 3
-    batch: int = 16
-    """Examples in one step."""
 
     def __post_init__(self) -> None:
-        tasks.split(self.tasks)
-        check_sizes(self)
+        Effort.__post_init__(self)
         require(self.limit >= 1, f"{self.name} limit", self.limit, "at least 1 example")
         require(self.temperature > 0, f"{self.name} temperature", self.temperature, "positive")
-
-    def reads(self) -> str:
-        """Digest of the files that the tasks are read from."""
-        return tasks.fingerprint(self.tasks)
 
     def check(self, model: Any, text: Text) -> None:
         check_capability(self, model)
@@ -111,22 +94,19 @@ class TextToText:
     def measure(self, model: Any, text: Text, report: Report = silent) -> Reading:
         """As of `FineTuning`."""
         self.check(model, text)
-        posed = posed_tasks(self, text)
-        judged, samples = [], []
+        posed = self.posed(text)
+        judged: list[Judged] = []
+        shown: list[dict[str, Any]] = []
         for together in [posed] if self.mixture and posed else [[one] for one in posed]:
-            examples = sum(len(one.train.examples) for one in together)
-            steps = 2 * len(self.rates) * self.epochs * -(-examples // self.batch)
-            progress = Progress(report, f"{self.name} {', '.join(one.task.name for one in together)}", steps)
+            progress = self.progress(report, together)
             with tuning.apart(model):
                 own = self._tuned(functools.partial(tuning.twin, model), together, text.tokenizer, progress)
                 random = self._tuned(functools.partial(tuning.afresh, model), together, text.tokenizer, progress)
             for one in together:
-                words = {name: as_words(getattr(one, name), text.tokenizer) for name in ("train", "validation", "test")}
                 kept, predicted_N, written = own[one.task.name]
-                predicted = {OWN: predicted_N, RANDOM: random[one.task.name][1], **references(one, words)}
-                judged.append(Judged(one, predicted, kept))
-                samples += _samples(one, words["test"], written)
-        return Reading(rows=rows(self.name, judged), samples=tuple(samples))
+                judged.append(Judged(one, {OWN: predicted_N, RANDOM: random[one.task.name][1], **references(one)}, kept))
+                shown += samples("answer", one, written[:SAMPLES], [_in_words(one.task, e.label) for e in one.test.examples])
+        return Reading(rows=rows(self.name, judged), samples=tuple(shown))
 
     def _tuned(
         self, start: Callable[[], Any], posed: Sequence[Posed], tokenizer: Tokenizer, progress: Progress
@@ -228,18 +208,3 @@ def _number(words: str) -> float:
     except ValueError:
         return NO_NUMBER
     return value if np.isfinite(value) else NO_NUMBER
-
-
-def _samples(posed: Posed, texts: list[tuple[str, str]], written: list[str]) -> list[dict[str, Any]]:
-    shown = []
-    for example, (first, second), words in list(zip(posed.test.examples, texts, written, strict=True))[:SAMPLES]:
-        text = f"{first} ‖ {second}" if second else first
-        shown.append(
-            {
-                "kind": f"answer {posed.task.name}",
-                "input": text,
-                "output": words,
-                "truth": _in_words(posed.task, example.label),
-            }
-        )
-    return shown

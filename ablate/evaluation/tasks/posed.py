@@ -33,6 +33,8 @@ class Shown(NamedTuple):
 class Part(NamedTuple):
     examples: list[Example]
     shown: list[Shown]
+    words: list[tuple[str, str]]
+    """What is shown, as text again."""
     truth_N: np.ndarray
     """int64 class numbers, or float64."""
 
@@ -53,6 +55,10 @@ class Posed:
     test: Part
 
     @property
+    def parts(self) -> tuple[Part, Part, Part]:
+        return self.train, self.validation, self.test
+
+    @property
     def regression(self) -> bool:
         return self.task.kind == "regression"
 
@@ -69,7 +75,9 @@ def pose(task: Task, tokenizer: Tokenizer, *, train: int, validation: int, test:
 
     def part(examples: list[Example]) -> Part:
         ids = [(tokenizer.encode(e.first), tokenizer.encode(e.second) if task.paired else []) for e in examples]
-        return Part(examples, [show(first, second, length) for first, second in ids], _truths(examples, classes))
+        shown = [show(first, second, length) for first, second in ids]
+        words = [(tokenizer.decode(one.first), tokenizer.decode(one.second)) for one in shown]
+        return Part(examples, shown, words, _truths(examples, classes))
 
     return Posed(task, classes, *map(part, drawn))
 

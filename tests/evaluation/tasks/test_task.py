@@ -59,7 +59,7 @@ def test_a_part_is_a_sample_and_not_the_head() -> None:
 def test_an_unseen_label_is_no_class() -> None:
     odd = Example("x", "", "class 7")
     changed = dataclasses.replace(task(), test=[*examples("test", 20), odd, odd])
-    tokenizer: Any = SimpleNamespace(encode=lambda text: [ord(letter) for letter in text])
+    tokenizer: Any = SimpleNamespace(encode=lambda text: [ord(c) for c in text], decode=lambda ids: "".join(map(chr, ids)))
     posed = pose(changed, tokenizer, train=50, validation=5, test=50, length=60)
     assert posed.classes == ("class 0", "class 1")
     assert sorted(posed.test.truth_N.tolist()) == [NO_CLASS] * 2 + [0] * 10 + [1] * 10
