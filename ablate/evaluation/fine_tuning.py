@@ -17,7 +17,7 @@ is read on the reported examples. Tasks, their splits and their metrics: `ablate
     gain  = score - score of the same procedure from random weights
 
 so the gain is paired: within a run both start from one architecture, see the same examples in the same order and get the
-same new layer. Three further references stand beside it: TF-IDF with a linear model on the same tokens (`tfidf`), and the
+same new layer. Two further references stand beside it: TF-IDF with a linear model on the same tokens (`tfidf`), and the
 most common class (of a regression: none).
 
 A text longer than `length` tokens loses its end, of a pair the longer text first (Devlin et al. 2019, released code). The
