@@ -40,7 +40,7 @@ def test_every_architecture_learns_what_its_tokens_say(kind: Any, english: Any) 
     assert found["accuracy", "topic"] > 0.9 > found["accuracy", "topic, majority class"]
     assert found["accuracy", "topic, TF-IDF"] > 0.95
     assert found["score", ""] == found["accuracy", "topic"]
-    assert found["gain", ""] == found["score", ""] - found["score", "random initialisation"]
+    assert found["gain", ""] == found["gain", "topic"] == found["score", ""] - found["score", "random initialisation"]
 
 
 def pairs(folder: Path, regression: bool = False) -> None:
