@@ -73,6 +73,8 @@ def fit(x_NV: csr_array, y_NC: np.ndarray, strength: float, classes: bool) -> Ca
     `y_NC`: one-hot labels, or numbers as one column.
     """
     (_, V), C = x_NV.shape, y_NC.shape[1]
+    # Two classes have one vector of weights there, w = 2 W(1) = -2 W(0), and so twice the penalty.
+    strength = strength / 2 if classes and C == 2 else strength
     transposed_VN = csr_array(x_NV.T)
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:

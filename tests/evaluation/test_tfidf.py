@@ -36,12 +36,16 @@ def documents(english: Any) -> tuple[list[str], np.ndarray]:
 
 
 @pytest.mark.parametrize("strength", [0.5, 10.0, 300.0])
-def test_classes_are_those_of_logistic_regression(strength: float, documents: tuple[list[str], np.ndarray]) -> None:
-    texts, labels = documents
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classes_are_those_of_logistic_regression(
+    classes: int, strength: float, documents: tuple[list[str], np.ndarray]
+) -> None:
+    texts, labels = documents[0], np.minimum(documents[1], classes - 1)
     x = tfidf.vectors(texts, tfidf.learn(texts[:160]))
     reference = LogisticRegression(C=strength, tol=1e-8, max_iter=5000).fit(x[:160], labels[:160])
-    scores = tfidf.fit(x[:160], np.eye(3)[labels[:160]], strength, classes=True)(x[160:])
+    scores = tfidf.fit(x[:160], np.eye(classes)[labels[:160]], strength, classes=True)(x[160:])
     log_odds = reference.decision_function(x[160:])
+    log_odds = np.stack([-log_odds / 2, log_odds / 2], axis=1) if classes == 2 else log_odds
     assert np.allclose(scores - scores.mean(axis=1, keepdims=True), log_odds - log_odds.mean(axis=1, keepdims=True), atol=0.02)
     assert (scores.argmax(axis=1) == reference.predict(x[160:])).mean() > 0.98
 
