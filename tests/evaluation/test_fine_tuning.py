@@ -43,6 +43,16 @@ def test_every_architecture_learns_what_its_tokens_say(kind: Any, english: Any) 
     assert found["gain", ""] == found["gain", "topic"] == found["score", ""] - found["score", "random initialisation"]
 
 
+@pytest.mark.parametrize("kind", [Bert, Gpt], ids=lambda kind: kind.name)
+def test_the_mean_of_all_tokens_may_stand_for_the_text(kind: Any, english: Any) -> None:
+    """Of T5 the standard vector is that mean, so both readings of it are the same."""
+    found = values(FineTuning(**SMALL, summary="mean").measure(model(kind, english), english))
+    assert found["accuracy", "topic"] > 0.9
+    assert found != values(FineTuning(**SMALL).measure(model(kind, english), english))
+    t5 = model(T5, english)
+    assert FineTuning(**SMALL, summary="mean").measure(t5, english) == FineTuning(**SMALL).measure(t5, english)
+
+
 def pairs(folder: Path, regression: bool = False) -> None:
     """Do two texts share a word? The numbers: how many of their six words are of the garden, times five."""
     rng = np.random.default_rng(3)
