@@ -228,7 +228,7 @@ class Xlnet(Objective):
     def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """The content stream's vectors averaged over the row [B, D], everybody seeing everybody.
 
-        `summary_type="mean"` of the released code, whose default reads a CLS behind the text. There CLS has been pre-trained, in
+        `summary_type="mean"` of the released code, whose default reads a CLS behind the text. There CLS is pre-trained, in
         segment pairs (section 2.5). Here it would be new, and on SST-2 it was 0.016 to 0.05 worse (one seed, width 128).
         """
         hidden_BTD = self.encode(tokens_BT, visible_BT) * visible_BT[..., None]
