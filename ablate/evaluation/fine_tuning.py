@@ -27,7 +27,7 @@ most common class (of a regression: none).
 A text longer than `length` tokens loses its end, of a pair the longer text first (Devlin et al. 2019, released code). The
 length is the yardstick's and not the model's, so all arms see the same tokens; `truncated` says how many texts it concerns.
 
-Reading error: with 1,000 reported examples the binomial standard error at accuracy 0.8 is 0.013, and less for a difference
+Reading error: with 500 reported examples the binomial standard error at accuracy 0.8 is 0.018, and less for a difference
 between models that judge the same examples. n is the number of pre-training seeds: fine-tuning has one.
 """
 
