@@ -48,7 +48,7 @@ STUDY = Study(
         data=Data(corpus="pydocs", vocabulary=1024, context=64),
         optimization=Optimization(learning_rate=1e-3, batch=16),
         budget=Budget(tokens=1_200_000),
-        # One vector for all, so that the objectives differ and not what is read of them; summary="standard" takes their papers'.
+        # One vector for all, so that only the objectives differ; summary="standard" takes those of their papers.
         evaluations=(FineTuning(summary="mean"), TextToText()),
     ),
     factors=(
@@ -86,9 +86,9 @@ STUDY = Study(
             },
         ),
         # Pilots before the tier was fixed, on seed 0 unless said, gain of fine-tuning in points.
-        # Topic after 0.8 M tokens of pydocs: by the mean T5 -1, BERT +1, GPT +1, XLNet 0; by the vectors of their papers GPT -8.
+        # Topic after 0.8 M tokens of pydocs: by the mean T5 -1, BERT +1, GPT +1, XLNet 0; by their papers' vectors GPT -8.
         # SST-2, 2,000 phrases: after 2 M tokens of film reviews by the mean T5 +1, GPT +2, by the papers' GPT 0 to -9; after
-        # 0.8 M tokens of its own phrases T5 +1 and -2 (seeds 0, 1), XLNet +1 by the mean; by the papers' BERT +5 and -4, GPT +1.
+        # 0.8 M tokens of its own phrases T5 +1 and -2 (seeds 0, 1), XLNet +1 by the mean; by papers' BERT +5 and -4, GPT +1.
         # One reading has a standard error of about 2 points: networks of this size have gained little downstream by then.
         "quick": Tier(
             seeds=5,
