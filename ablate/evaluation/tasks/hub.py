@@ -1,4 +1,7 @@
-"""The built-in tasks from the Hugging Face hub: `nyu-mll/glue` and `stanfordnlp/imdb` (extra `hub`)."""
+"""The built-in tasks from the Hugging Face hub: `nyu-mll/glue` and `stanfordnlp/imdb` (extra `hub`).
+
+They are read as the hub has them and not pinned to a commit: these data sets are finished. A folder is known by its contents.
+"""
 
 from __future__ import annotations
 
