@@ -88,7 +88,7 @@ STUDY = Study(
         # Pilots before the tier was fixed, on seed 0 unless said, gain of fine-tuning in points.
         # Topic after 0.8 M tokens of pydocs: by the mean T5 -1, BERT +1, GPT +1, XLNet 0; by their papers' vectors GPT -8.
         # SST-2, 2,000 phrases: after 2 M tokens of film reviews by the mean T5 +1, GPT +2, by the papers' GPT 0 to -9; after
-        # 0.8 M tokens of its own phrases (seeds 0, 1) by the mean BERT +3 and +2, T5 +1 and -2, XLNet +1, GPT -1, by the papers'
+        # 0.8 M tokens of its own phrases (seeds 0, 1) by the mean BERT +3 and +2, T5 +1 and -2, XLNet +1, GPT -1, by papers'
         # BERT +5 and -4, GPT +1. One reading has a standard error of about 2 points: so little was gained that five seeds of
         # this size may not show it.
         "quick": Tier(
