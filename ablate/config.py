@@ -205,6 +205,7 @@ def override(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     """A copy of `config` with the fields at the dotted paths replaced, each checked against its declared type.
 
     The path `objective` takes the `Config` of any objective, the others scalars; fields below `objective` are then its own.
+    A yardstick's fields stand below its name: `evaluations.cloze.sentences`.
     Values that meet in one part are set together, so that `width` and `heads` may change in one step.
     Raises `ConfigError` for an unknown path (with the nearest known one), a value of the wrong type or out of range.
     """
@@ -223,8 +224,8 @@ def _replace(part: Any, values: Mapping[str, Any], prefix: str) -> Any:
     below: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
         head, _, rest = path.partition(".")
-        if head not in fields or (rest and not dataclasses.is_dataclass(getattr(part, head))):
-            raise _unknown_path(part, prefix + path, prefix)
+        if head not in fields or (rest and not _holds_fields(getattr(part, head))):
+            raise _unknown_path(_leaves(part, prefix), prefix + path)
         if rest:
             below.setdefault(head, {})[rest] = value
         elif head == "objective" and dataclasses.is_dataclass(value):
@@ -235,12 +236,32 @@ def _replace(part: Any, values: Mapping[str, Any], prefix: str) -> Any:
         else:
             changes[head] = _checked(value, hints[head], prefix + path)
     for head, nested in below.items():
-        changes[head] = _replace(changes.get(head, getattr(part, head)), nested, f"{prefix}{head}.")
+        value = changes.get(head, getattr(part, head))
+        replace = _replace_in if isinstance(value, tuple) else _replace
+        changes[head] = replace(value, nested, f"{prefix}{head}.")
     return dataclasses.replace(part, **changes)
 
 
-def _unknown_path(part: Any, path: str, prefix: str) -> ConfigError:
-    known = [prefix + name for name in flatten(part) if not name.endswith(".name") and name != "name"]
+def _replace_in(parts: tuple[Any, ...], values: Mapping[str, Any], prefix: str) -> tuple[Any, ...]:
+    """Fields of yardsticks, each found by its name: `evaluations.cloze.sentences`."""
+    names = [type(part).name for part in parts]
+    below: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for path, value in values.items():
+        name, _, rest = path.partition(".")
+        if name not in names or not rest:
+            leaves = (leaf for part in parts for leaf in _leaves(part, f"{prefix}{type(part).name}."))
+            raise _unknown_path(leaves, prefix + path)
+        below[name][rest] = value
+    return tuple(_replace(part, below[name], f"{prefix}{name}.") for name, part in zip(names, parts, strict=True))
+
+
+def _holds_fields(value: Any) -> bool:
+    """A part of the configuration, or a tuple of yardsticks."""
+    return dataclasses.is_dataclass(value) or (isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value)))
+
+
+def _unknown_path(leaves: Iterable[tuple[str, Scalar]], path: str) -> ConfigError:
+    known = [name for name, _ in leaves if name.rpartition(".")[2] != "name"]
     near = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
     near += [name for name in known if name.rpartition(".")[2] == path.rpartition(".")[2] and name not in near]
     hint = f"did you mean {' or '.join(near[:3])}?" if near else f"known: {', '.join(known)}"
@@ -252,7 +273,8 @@ def _checked(value: Scalar, hint: Any, path: str) -> Scalar:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{path} = {value}, but must be a finite number")
     if origin is tuple:
-        raise ConfigError(f"{path} is a list of yardsticks; it is set in the study's file")
+        what = "a list of yardsticks" if path == "evaluations" else "a list"
+        raise ConfigError(f"{path} is {what}; it is set in the study's file")
     if origin is Literal:
         if value not in options:
             raise ConfigError(f"{path} = {value!r}, but must be one of {', '.join(map(str, options))}")

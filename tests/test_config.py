@@ -77,3 +77,40 @@ def test_a_backbone_either_works_or_says_why_not(width: int, heads: int) -> None
 @given(rate=st.floats(allow_nan=False, allow_infinity=False), seed=st.integers(0, 2**31))
 def test_override_then_flatten_reads_back_what_was_set(rate: float, seed: int) -> None:
     assert flatten(override(BASE, {"objective.rate": rate, "seed": seed}))["objective.rate"] == rate
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ruler:
+    name: ClassVar[str] = "long-ruler"
+    items: int = 100
+    marks: tuple[int, ...] = (1, 2)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scale:
+    name: ClassVar[str] = "scale"
+    items: int = 7
+
+
+MEASURED = RunConfig(objective=Toy(), evaluations=(Ruler(), Scale()))
+
+
+def test_a_field_of_a_yardstick_is_found_by_its_name() -> None:
+    changed = override(MEASURED, {"evaluations.long-ruler.items": 5, "seed": 3})
+    assert changed == dataclasses.replace(MEASURED, evaluations=(Ruler(items=5), Scale()), seed=3)
+    assert flatten(changed)["evaluations.long-ruler.items"] == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("evaluations.scale.item", "unknown field 'evaluations.scale.item'; did you mean evaluations.scale.items"),
+        ("evaluations.rule.items", "unknown field 'evaluations.rule.items'; did you mean"),
+        ("evaluations.scale", "unknown field 'evaluations.scale'; did you mean evaluations.scale.items"),
+        ("evaluations.long-ruler.marks", "evaluations.long-ruler.marks is a list; it is set in the study's file"),
+    ],
+)
+def test_a_wrong_field_of_a_yardstick_is_named_with_the_right_ones(path: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(MEASURED, {path: 3})
+    assert message in str(caught.value) and "\n" not in str(caught.value)

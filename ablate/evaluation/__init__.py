@@ -13,6 +13,8 @@
 | `stable-rate` | up to which learning rate does it learn? | one loss, one optimizer |
 | `generation` | is what it writes good, and is it varied? | Samples |
 | `latent` | what does its latent vector know of a text? | Latent |
+| `fine-tuning` | what is it worth as the start of a classifier, beside random weights? | Summarizes |
+| `text-to-text` | can it learn to write the answer? | Answers |
 | `own-loss` | what does it itself minimise, on held-out text? | any objective |
 """
 
@@ -38,6 +40,8 @@ YARDSTICKS: dict[str, str] = {
     "stable-rate": "ablate.evaluation.stable_rate:StableRate",
     "generation": "ablate.evaluation.generation:Generation",
     "latent": "ablate.evaluation.latent:Latent",
+    "fine-tuning": "ablate.evaluation.fine_tuning:FineTuning",
+    "text-to-text": "ablate.evaluation.text_to_text:TextToText",
     "own-loss": "ablate.evaluation.own_loss:OwnLoss",
 }
 """Name -> where its class is; imported when asked for."""

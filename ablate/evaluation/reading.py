@@ -24,11 +24,11 @@ import torch
 from ablate.config import ConfigError
 from ablate.data.text import Text
 from ablate.measure import Report, digest
-from ablate.objectives.base import Encodes, FillsMasks, Latent, Samples, Scores
+from ablate.objectives.base import Answers, Encodes, FillsMasks, Latent, Samples, Scores, Summarizes
 from ablate.records import Row
 from ablate.seeds import generator
 
-CAPABILITIES = (Encodes, FillsMasks, Scores, Samples, Latent)
+CAPABILITIES = (Encodes, Summarizes, FillsMasks, Scores, Samples, Answers, Latent)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ class Yardstick(Protocol):
         ...
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """A function of model, corpus and `VERSION` alone; leaves no trace (see `undisturbed`)."""
+        """A function of model, corpus and `VERSION` alone; leaves no trace (see `undisturbed`).
+
+        One that takes more than seconds may have a third argument `report`, and says `report(phase, done, total)` on the way.
+        """
         ...
 
 

@@ -180,6 +180,37 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class Summarizes(Protocol):
+    """Puts a text, or a pair of texts, into one vector: the one that its literature trains a classifier on."""
+
+    def join(self, first: list[int], second: list[int]) -> list[int]:
+        """A text, and a second one unless it is empty, with the special tokens that the objective puts around them."""
+        ...
+
+    def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """One vector [B, D] for each joined row, with gradient; `visible_BT` is False on padding, which ends a row."""
+        ...
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """Writes the answer to a question, and learns to from examples."""
+
+    cue: ClassVar[str]
+    """What stands at the end of a question, in words; empty where question and answer are told apart without."""
+
+    def frame(self, ids: list[int]) -> list[int]: ...
+
+    def text_to_text(self, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Any:
+        """A batch for `losses`: questions and answers without special tokens, the loss on the answers and their ends."""
+        ...
+
+    def answer(self, inputs_BT: Tensor, length: int) -> Tensor:
+        """The most probable tokens one after the other, int64 [B, length], to framed questions of one length; after SEP PAD."""
+        ...
+
+
+@runtime_checkable
 class FillsMasks(Protocol):
     """Says what may stand at a place of which both sides are known."""
 

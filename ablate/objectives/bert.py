@@ -237,6 +237,17 @@ class Bert(Objective):
         """Contextual vectors [B, T, D]; the text is the first segment."""
         return self._hidden(tokens_BT, None, padding(visible_BT))
 
+    def join(self, first: list[int], second: list[int]) -> list[int]:
+        """[CLS] first [SEP], or [CLS] first [SEP] second [SEP]. Devlin et al. 2019, figure 2."""
+        return [CLS, *first, SEP, *second, SEP] if second else [CLS, *first, SEP]
+
+    def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The vector of CLS [B, D], through the pooler where pre-training on pairs has trained one. Section 4.1."""
+        ended_BT = (tokens_BT == SEP).long()
+        segments_BT = (ended_BT.cumsum(dim=1) - ended_BT).clamp(max=1) * visible_BT
+        hidden_BD = self._hidden(tokens_BT, segments_BT, padding(visible_BT))[:, 0]
+        return hidden_BD if self.pooler is None else torch.tanh(self.pooler(hidden_BD))
+
     def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:
         """Logits [M, V] at the (row, column) positions."""
         flat_M = positions_M2[:, 0] * tokens_BT.shape[1] + positions_M2[:, 1]

@@ -27,12 +27,12 @@ from torch.nn.functional import cross_entropy
 
 from ablate.collators import framing
 from ablate.config import Backbone, ConfigError
-from ablate.data.tokenizer import MASK, PAD, SEP, UNK
+from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
 from ablate.nn.attention import FULL, Causal, Lengths, Mask
 from ablate.nn.attention.masks import padding, same_document
-from ablate.nn.decoding import write
+from ablate.nn.decoding import Decoding, write
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
 from ablate.nn.published.gpt2 import Gpt2
@@ -42,7 +42,10 @@ from ablate.objectives.base import Losses, Noise, Objective, row_sums
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
     from ablate.data.tokenizer import Vocabulary
-    from ablate.nn.decoding import Decoding
+
+
+NOT_ASKED = -100
+"""A target that no loss is taken on: the value that torch's cross entropy passes over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,8 @@ class Gpt(Objective):
     Config = GptConfig
     Batch = GptBatch
     estimator = "exact"
+    cue = "target:"
+    """Raffel et al. 2020, section 3.2.1: how a language model is told where its answer begins."""
 
     def __init__(self, config: GptConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
@@ -148,6 +153,15 @@ class Gpt(Objective):
         # Padding at the end comes after everything that could see it.
         return self._hidden(tokens_BT, FULL if isinstance(mask, Lengths) else mask)
 
+    def join(self, first: list[int], second: list[int]) -> list[int]:
+        """[SEP] first [CLS], or [SEP] first [SEP] second [CLS]: start, delimiter and extract token of Radford et al. 2018,
+        section 3.3. CLS occurs in no other text, so it learns what it is for when it is fine-tuned, as theirs does."""
+        return [SEP, *first, *([SEP, *second] if second else []), CLS]
+
+    def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The vector of the last token [B, D], which has seen the whole text."""
+        return last_visible(self.encode(tokens_BT, visible_BT), visible_BT)
+
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
         """Sum over the scored tokens of log p(token | those before it), in nats [B]."""
@@ -170,6 +184,30 @@ class Gpt(Objective):
 
         return write(step, prompts_BT, length, end=SEP, padding=PAD)
 
+    def text_to_text(self, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> GptBatch:
+        """A batch for `losses`: question and answer one after the other, the loss on the answers and their SEP."""
+        if not targets:
+            raise ConfigError("there is no example, but a batch must have one to learn from")
+        rows = [[*self.frame(list(x)), *y, SEP] for x, y in zip(inputs, targets, strict=True)]
+        tokens_BT, documents_BT = np.full((2, len(rows), max(map(len, rows))), PAD)
+        targets_BT = np.full(tokens_BT.shape, NOT_ASKED)
+        documents_BT[:] = -1
+        for b, (row, answer) in enumerate(zip(rows, targets, strict=True)):
+            tokens_BT[b, : len(row)], documents_BT[b, : len(row)] = row, 0
+            targets_BT[b, len(row) - len(answer) - 1 : len(row)] = row[len(row) - len(answer) - 1 :]
+        return GptBatch(
+            inputs_BT=torch.from_numpy(tokens_BT[:, :-1].copy()),
+            targets_BT=torch.from_numpy(targets_BT[:, 1:].copy()),
+            documents_BT=None if (documents_BT == 0).all() else torch.from_numpy(documents_BT[:, 1:].astype(np.int32)),
+            tokens=sum(len(x) + len(y) for x, y in zip(inputs, targets, strict=True)),
+            targets=sum(len(y) + 1 for y in targets),
+        )
+
+    @torch.no_grad()
+    def answer(self, inputs_BT: Tensor, length: int) -> Tensor:
+        """What most probably follows each framed question, token by token, int64 [B, length]; after a SEP only PAD."""
+        return self.sample(inputs_BT, length, Decoding(greedy=True), torch.Generator())
+
     def flops(self, batch: GptBatch) -> float:
         """Training arithmetic of the blocks, attention by the pairs that see each other, and of the head."""
         return self._flops(batch, dense=False)
@@ -184,6 +222,12 @@ class Gpt(Objective):
         if isinstance(self.network, LeftToRight):
             forward += flops.linear(rows * length, self.backbone.width, self.backbone.width)
         return float(flops.TRAINING * forward)
+
+
+def last_visible(hidden_BTD: Tensor, visible_BT: Tensor) -> Tensor:
+    """The vector [B, D] of the last place of each row that is no padding."""
+    last_B = visible_BT.sum(dim=1) - 1
+    return hidden_BTD[torch.arange(len(last_B), device=last_B.device), last_B]
 
 
 def require_a_beginning(scored_BT: Tensor) -> None:

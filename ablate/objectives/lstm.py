@@ -24,14 +24,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear
 
 from ablate.config import Backbone, ConfigError, require
-from ablate.data.tokenizer import PAD, SEP
+from ablate.data.tokenizer import CLS, PAD, SEP
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
 from ablate.nn.decoding import write
 from ablate.nn.recurrent import Recurrent, State, matching_hidden
 from ablate.nn.transformer import NORM_EPSILON, Encoder, initialize
 from ablate.objectives.base import Losses, Noise, Objective, row_sums
-from ablate.objectives.gpt import Gpt, GptBatch, from_the_left, require_a_beginning
+from ablate.objectives.gpt import Gpt, GptBatch, from_the_left, last_visible, require_a_beginning
 
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
@@ -117,6 +117,14 @@ class Lstm(Objective):
             raise ConfigError("padding stands before a token, but an LSTM reads it; put padding at the end of a row")
         hidden_BTD: Tensor = self.norm(self.recurrent(self._embed(tokens_BT))[0])
         return hidden_BTD
+
+    def join(self, first: list[int], second: list[int]) -> list[int]:
+        """[SEP] first [CLS], or [SEP] first [SEP] second [CLS], as GPT; Dai and Le 2015, section 2, read the last state too."""
+        return [SEP, *first, *([SEP, *second] if second else []), CLS]
+
+    def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The vector of the last token [B, D], which has seen the whole text."""
+        return last_visible(self.encode(tokens_BT, visible_BT), visible_BT)
 
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ from ablate.data.tokenizer import MASK, PAD, SEP
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
 from ablate.nn.decoder import EncoderDecoder, Memory, forward_flops
-from ablate.nn.decoding import write
+from ablate.nn.decoding import Decoding, write
 from ablate.nn.published.t5 import T5Network
 from ablate.nn.transformer import Cache
 from ablate.objectives.base import Losses, Noise, Objective, row_sums
@@ -43,7 +43,6 @@ from ablate.objectives.base import Losses, Noise, Objective, row_sums
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
     from ablate.data.tokenizer import Vocabulary
-    from ablate.nn.decoding import Decoding
 
 PUBLISHED_SENTINELS = 100
 """<extra_id_0> to <extra_id_99> of the released vocabulary."""
@@ -95,6 +94,7 @@ class T5(Objective):
     Config = T5Config
     Batch = T5Batch
     estimator = "exact"
+    cue = ""
 
     def __init__(self, config: T5Config, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
@@ -173,6 +173,15 @@ class T5(Objective):
         """Vectors [B, T, D] of the encoder."""
         return self._encode(tokens_BT, _one_document(visible_BT))
 
+    def join(self, first: list[int], second: list[int]) -> list[int]:
+        """first [SEP], or first [SEP] second [SEP], as the encoder reads it."""
+        return [*first, SEP, *second, SEP] if second else [*first, SEP]
+
+    def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """The encoder's vectors averaged over the row [B, D]. Ni et al. 2022 (Sentence-T5), section 3.1, encoder-only mean."""
+        hidden_BTD = self.encode(tokens_BT, visible_BT) * visible_BT[..., None]
+        return hidden_BTD.sum(dim=1) / visible_BT.sum(dim=1, keepdim=True)
+
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
         """Sum over the scored tokens of log p(token | those before it, the empty prompt), in nats [B]; padding comes last."""
@@ -241,6 +250,11 @@ class T5(Objective):
         """The decoder's answer to each framed input, int64 [B, length]; after a SEP only PAD."""
         memory = self._read(inputs_BT, _one_document(visible_BT))
         return self._write(memory, torch.full_like(inputs_BT[:, :1], PAD), length, decoding, generator)
+
+    def answer(self, inputs_BT: Tensor, length: int) -> Tensor:
+        """What the decoder most probably writes to each framed question, token by token, int64 [B, length]."""
+        visible_BT = torch.ones_like(inputs_BT, dtype=torch.bool)
+        return self.generate(inputs_BT, visible_BT, length, Decoding(greedy=True), torch.Generator())
 
     @torch.no_grad()
     def candidates(self, inputs_BT: Tensor, visible_BT: Tensor, options: Sequence[Sequence[int]]) -> Tensor:

@@ -183,7 +183,7 @@ def _english() -> list[FakeDocument]:
 def english() -> FakeText:
     """Three topics, documents of 8 sentences and well over 60 tokens."""
     documents = _english()
-    bad = ["an were have to for on at by from"]
+    bad = ["an were have to for on at by from", f"topic text: target: {' '.join(NOUNS)}"]
     return FakeText(documents, WordTokenizer([*(s for d in documents for s in d.sentences), *bad]))
 
 

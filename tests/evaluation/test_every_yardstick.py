@@ -15,6 +15,7 @@ from ablate.evaluation import YARDSTICKS, yardstick
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
+from ablate.objectives.t5 import T5
 from ablate.objectives.vae import Vae
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -29,6 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "stable-rate": {"doublings": 1, "steps": 12, "warmup": 2},
     "generation": {"texts": 6, "length": 12, "temperatures": (0.7, 1.0), "references": 20, "judged": 500},
     "latent": {"texts": 8, "weighted": 3, "draws": 2, "longest": 20},
+    "fine-tuning": {"train": 40, "validation": 20, "test": 30, "length": 12, "epochs": 1, "rates": (1e-3,)},
+    "text-to-text": {"train": 40, "validation": 20, "test": 30, "length": 12, "epochs": 1, "rates": (1e-3,)},
     "own-loss": {"windows": 8},
 }
 
@@ -53,11 +56,11 @@ def bert(text: Any, next_sentence: str = "off") -> Bert:
 
 def model_for(name: str, text: Any) -> Any:
     """BERT, or what has the capability that it lacks."""
-    kinds = {"generation": Gpt, "latent": Vae}
+    kinds = {"generation": Gpt, "latent": Vae, "text-to-text": T5}
     if name not in kinds:
         return bert(text)
     torch.manual_seed(3)
-    return kinds[name](kinds[name].Config(), Backbone(width=16, layers=1, heads=2, dropout=0.1), text.vocabulary, 40)
+    return kinds[name](kinds[name].Config(), Backbone(width=16, layers=2, heads=2, dropout=0.1), text.vocabulary, 40)
 
 
 @pytest.mark.parametrize("name", YARDSTICKS)
@@ -90,7 +93,8 @@ def test_rows_and_samples_can_be_recorded(name: str, english: Any) -> None:
         assert math.isfinite(row.value)
         assert type(row.value) is float
         assert row.items > 0
-        assert row.unit in ("bits", "nats", "nats²", "share", "pairs", "norm", "doublings", "tokens", "dimensions")
+        units = ("bits", "nats", "nats²", "share", "pairs", "norm", "doublings", "tokens", "dimensions")
+        assert row.unit in (*units, "score", "correlation", "rate", "epochs")
         assert row.better in ("lower", "higher", "none")
     for sample in reading.samples:
         assert {"kind", "input", "output"} <= sample.keys()

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ablate.collators import framing
 from ablate.collators.pseudo_likelihood import Hiding
 from ablate.config import Backbone, ConfigError, RunConfig, override
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP, Vocabulary
 from ablate.data.windows import Pair, Window
 from ablate.nn import flops
-from ablate.nn.attention import backend
+from ablate.nn.attention import backend, masks
 from ablate.objectives.base import Encodes, FillsMasks, Scores
 from ablate.objectives.bert import Bert, BertBatch
 from ablate.seeds import generator
@@ -103,6 +104,23 @@ def test_pairs_are_framed_labelled_and_padded() -> None:
     assert restored == expected + [PAD] * (CONTEXT - len(expected))
     assert batch.visible_BT[0].tolist() == [t < len(expected) for t in range(CONTEXT)]
     assert batch.tokens == len(expected) - 3
+
+
+def test_a_pair_is_summarized_as_pretraining_has_framed_it() -> None:
+    """The same tokens and segments as in next-sentence prediction, whose pooler reads CLS."""
+    model, first, second = build(next_sentence="nsp"), np.array([7, 8, 9]), np.array([30, 31])
+    tokens, segments = framing.frame_pairs([(first, second)], CONTEXT, first=CLS, last=SEP, padding=PAD)
+    joined = model.join(first.tolist(), second.tolist())
+    assert tokens[0].tolist() == joined + [PAD] * (CONTEXT - len(joined))
+    rows, visible = torch.from_numpy(tokens), torch.from_numpy(tokens != PAD)
+    mask = masks.padding(visible)
+    cls = model.encoder(model.embedding(rows, torch.from_numpy(segments)), mask)[:, 0]
+    assert torch.allclose(model.summarize(rows, visible), torch.tanh(model.pooler(cls)), atol=1e-6)
+    single = torch.tensor([model.join(first.tolist(), [])])
+    assert torch.allclose(
+        model.summarize(single, torch.ones_like(single) > 0),
+        torch.tanh(model.pooler(model.encode(single, torch.ones_like(single) > 0)[:, 0])),
+    )
 
 
 def test_pseudo_log_likelihood_is_the_sum_of_single_masks() -> None:

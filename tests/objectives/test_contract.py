@@ -16,9 +16,9 @@ import torch
 
 from ablate.config import Backbone, ConfigError, Optimization, RunConfig
 from ablate.data.token_store import TokenStore, TokenWriter, token_type
-from ablate.data.tokenizer import Vocabulary
+from ablate.data.tokenizer import SEP, Vocabulary
 from ablate.objectives import OBJECTIVES, objective
-from ablate.objectives.base import Encodes, FillsMasks, Objective, Scores
+from ablate.objectives.base import Answers, Encodes, FillsMasks, Objective, Scores, Summarizes
 from ablate.seeds import generator
 
 V, CONTEXT, BATCH = 60, 24, 4
@@ -271,6 +271,56 @@ class TestContract:
                 assert nats.shape == (2,)
                 assert (nats < 0).all()
                 assert torch.allclose(nats[1:], model.score(short, seen, short >= 5), atol=1e-4)
+
+    def test_a_summary_reads_the_whole_text_and_no_padding(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
+        model = build(name, fields).eval()
+        if not isinstance(model, Summarizes):
+            pytest.skip(f"{name} does not summarize")
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+        first, second = [7, 8, 9, 20, 21], [30, 31, 32]
+        single, pair, swapped = model.join(second, []), model.join(first, second), model.join(second, first)
+        assert [token for token in pair if token >= 5] == [*first, *second]
+        assert max(len(pair), len(single)) <= CONTEXT
+
+        def summary(*rows: list[int]) -> torch.Tensor:
+            tokens = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+            visible = torch.zeros_like(tokens, dtype=torch.bool)
+            for row, ids in enumerate(rows):
+                tokens[row, : len(ids)], visible[row, : len(ids)] = torch.tensor(ids), True
+            return model.summarize(tokens, visible)
+
+        together, alone = summary(pair, single), summary(single)
+        assert together.shape == (2, BACKBONE.width)
+        assert torch.allclose(together[1:], alone, atol=1e-5)
+        assert not torch.allclose(together[:1], summary(swapped), atol=1e-3)
+        for place, token in enumerate(pair):
+            changed = [*pair[:place], 5 + (token + 1 - 5) % (V - 5), *pair[place + 1 :]]
+            assert token < 5 or not torch.equal(summary(changed)[0], together[0]), f"token {place} is not read"
+        together.square().sum().backward()
+        assert sum(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.parameters()) > 5
+
+    def test_what_is_answered_is_what_the_loss_calls_most_probable(
+        self, name: str, fields: dict[str, Any], store: TokenStore
+    ) -> None:
+        model = build(name, fields).eval()
+        if not isinstance(model, Answers):
+            pytest.skip(f"{name} does not answer")
+        questions, answers = [[7, 8, 9, 20], [30, 31]], [[40, 41], [42]]
+        both = model.text_to_text(questions, answers)
+        assert both.targets == 5
+
+        def cost(batch: Any) -> float:
+            return batch.targets * float(model.losses(batch).loss.detach())
+
+        alone = [model.text_to_text([x], [y]) for x, y in zip(questions, answers, strict=True)]
+        assert cost(both) == pytest.approx(sum(map(cost, alone)), rel=1e-5)
+        for question in questions:
+            written = model.answer(torch.tensor([model.frame(question)]), 4)[0].tolist()
+            written = written[: written.index(SEP)] if SEP in written else written[:3]
+            logits = model.predictions(model.text_to_text([question], [[*written, 50]]))[-len(written) - 2 :]
+            assert logits[: len(written)].argmax(dim=1).tolist() == written
 
     def test_it_is_built_from_a_run(self, name: str, fields: dict[str, Any], store: TokenStore) -> None:
         found = objective(name)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ablate.config import Backbone, Budget, ConfigError, Data, Optimization, RunConfig, Runtime, override
+from ablate.evaluation.fine_tuning import FineTuning
 from ablate.evaluation.generation import Generation
 from ablate.evaluation.masked_bits import MaskedBits
 from ablate.evaluation.own_loss import OwnLoss
@@ -103,6 +104,16 @@ def test_a_new_yardstick_is_measured_from_the_weights_without_training(tmp_path:
     assert final(later) == final(fit(RUN, tmp_path / "whole"))
     (tmp_path / WEIGHTS).unlink()
     assert final(PRETRAINING.run(RUN, tmp_path, silent, earlier)) == final(later)
+
+
+def test_a_yardstick_that_trains_says_how_far_it_is_and_leaves_the_weights_alone(first: Record, tmp_path: Path) -> None:
+    sizes = {"train": 16, "validation": 8, "test": 16, "length": 12, "epochs": 1}
+    tuned = dataclasses.replace(RUN, evaluations=(FineTuning(tasks="bigram-shift", **sizes), *RUN.evaluations))
+    said: list[tuple[object, ...]] = []
+    record = fit(tuned, tmp_path, lambda phase, done=0, total=0: said.append((phase, done, total)))
+    assert ("fine-tuning bigram-shift", 4, 4) in said, "two starts, two rates, one batch"
+    assert [row for row in final(record) if row[0] != "fine-tuning"] == final(first)
+    assert record.measured.keys() == {"fine-tuning", "masked-bits", "own-loss"}
 
 
 def test_the_identity_holds_what_shapes_the_weights_and_nothing_else() -> None:

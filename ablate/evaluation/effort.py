@@ -1,0 +1,80 @@
+"""What a yardstick that trains may spend, and on what: the same for every arm, start and seed.
+
+The defaults are for the quick tier: fine-tuning for one task, both starts, costs about as much as 200,000 tokens of
+pre-training (width 128, 2 layers, one core), which is a fifth of a run that reads 800,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ablate.config import require
+from ablate.data.text import Text
+from ablate.evaluation import tasks
+from ablate.evaluation.tasks.posed import Posed, pose
+from ablate.evaluation.tuning import Progress
+from ablate.measure import Report
+
+STARTS = 2
+"""The model, and the same at random weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """The fields that such yardsticks share."""
+
+    name: ClassVar[str]
+    on_curve: ClassVar[bool] = False
+
+    tasks: str = "topic"
+    """Divided by commas: `ablate.evaluation.tasks`."""
+    train: int = 400
+    """Examples that are learnt from, of each task; all of them where there are fewer."""
+    validation: int = 100
+    """Examples that choose the learning rate and the epoch."""
+    test: int = 500
+    """Examples that are reported."""
+    length: int = 40
+    """Tokens of text shown of an example, of both texts of a pair together, special ones excluded."""
+    rates: tuple[float, ...] = (3e-4, 1e-3)
+    """Learning rates that are tried."""
+    epochs: int = 3
+    batch: int = 16
+    """Examples in one step."""
+
+    def __post_init__(self) -> None:
+        tasks.split(self.tasks)
+        for field, least in (("train", 8), ("validation", 1), ("test", 1), ("length", 2), ("epochs", 1), ("batch", 1)):
+            require(getattr(self, field) >= least, f"{self.name} {field}", getattr(self, field), f"at least {least}")
+        positive = bool(self.rates) and min(self.rates) > 0
+        require(positive, f"{self.name} rates", self.rates, "learning rates above 0, at least one")
+
+    def fingerprints(self) -> Mapping[str, str]:
+        """Of the files that the tasks are read from."""
+        return {"files": tasks.fingerprint(self.tasks)}
+
+    def posed(self, text: Text) -> list[Posed]:
+        """The tasks in the sizes asked for."""
+        sizes = {size: getattr(self, size) for size in ("train", "validation", "test", "length")}
+        return [pose(task, text.tokenizer, **sizes) for task in tasks.load(self.tasks, text)]
+
+    def progress(self, report: Report, together: Sequence[Posed]) -> Progress:
+        """Of all steps that learning these tasks at once takes, from both starts and at every rate."""
+        batches = -(-sum(len(one.train.examples) for one in together) // self.batch)
+        names = ", ".join(one.task.name for one in together)
+        return Progress(report, f"{self.name} {names}", STARTS * len(self.rates) * self.epochs * batches)
+
+
+def samples(kind: str, posed: Posed, said: Sequence[str], truths: Sequence[str]) -> list[dict[str, Any]]:
+    """The first reported examples to look at, as far as `said` and `truths` go."""
+    return [
+        {
+            "kind": f"{kind} {posed.task.name}",
+            "input": f"{first} ‖ {second}" if second else first,
+            "output": output,
+            "truth": truth,
+        }
+        for (first, second), output, truth in zip(posed.test.words, said, truths, strict=False)
+    ]

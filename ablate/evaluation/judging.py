@@ -1,0 +1,114 @@
+"""From predictions to rows: the metrics of each task, the references beside them, and the score over all tasks.
+
+| metric | condition | value |
+| --- | --- | --- |
+| `score` | empty | mean over the tasks of the mean of a task's metrics (Wang et al. 2019, section 3) |
+| `gain` | empty, or a task | score minus that of the same procedure from random weights |
+| a task's metric | the task | on its reported examples |
+| any of these | `random initialisation`, `TF-IDF`, `majority class`, behind the task | the same of a reference |
+| `truncated`, `unseen_labels`, `no_answer` | a task | share of the reported examples |
+| `learning_rate`, `epoch` | a task | what the validation part chose |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ablate.evaluation import tfidf
+from ablate.evaluation.metrics import UNITS, measure
+from ablate.evaluation.tasks.posed import NO_CLASS, Part, Posed
+from ablate.evaluation.tuning import Kept
+from ablate.records import Row, check_finite
+
+OWN, RANDOM, TFIDF, MAJORITY = "", "random initialisation", "TF-IDF", "majority class"
+
+
+class Judged(NamedTuple):
+    """What was found on one task."""
+
+    posed: Posed
+    predicted: Mapping[str, np.ndarray]
+    """`OWN` and the references -> predictions for the reported examples; a class of -1 is none."""
+    kept: Kept
+
+
+def scores(posed: Posed, part: Part, predicted_N: np.ndarray) -> dict[str, float]:
+    """Each metric of the task on a part of it."""
+    return {metric: measure(metric, part.truth_N, predicted_N, posed.positive) for metric in posed.task.metrics}
+
+
+def score(posed: Posed, part: Part, predicted_N: np.ndarray) -> float:
+    """The mean of the task's metrics."""
+    return float(np.mean(list(scores(posed, part, predicted_N).values())))
+
+
+def references(posed: Posed) -> dict[str, np.ndarray]:
+    """Predictions that no arm can move, for the reported examples; TF-IDF reads the words that a model is shown."""
+    paired, classes = posed.task.paired, not posed.regression
+    train, validation, test = (part.words for part in posed.parts)
+    vocabulary = tfidf.learn([text for pair in train for text in pair[: 1 + paired]])
+    x_train, x_validation, x_test = (
+        tfidf.features([one for one, _ in part], [other for _, other in part] if paired else None, vocabulary)
+        for part in (train, validation, test)
+    )
+    truth_N = posed.train.truth_N
+    y_NC = np.eye(len(posed.classes))[truth_N] if classes else truth_N[:, None]
+    best: tuple[float, np.ndarray] | None = None
+    for strength in tfidf.STRENGTHS:
+        predict = tfidf.fit(x_train, y_NC, strength, classes)
+        answers = [predict(x) for x in (x_validation, x_test)]
+        on_validation_N, on_test_N = (answer.argmax(axis=1) if classes else answer[:, 0] for answer in answers)
+        found = score(posed, posed.validation, on_validation_N)
+        if best is None or found > best[0]:
+            best = (found, on_test_N)
+    assert best is not None
+    predicted = {TFIDF: best[1]}
+    if classes:
+        predicted[MAJORITY] = np.full(len(test), np.bincount(truth_N).argmax())
+    return predicted
+
+
+def rows(evaluation: str, judged: Sequence[Judged]) -> tuple[Row, ...]:
+    """All rows of a reading; none without a task."""
+    if not judged:
+        return ()
+    made: list[Row] = []
+    totals: dict[str, list[float]] = {}
+    for found in judged:
+        posed, items = found.posed, len(found.posed.test.examples)
+        task, part = posed.task.name, posed.test
+        total = {}
+        for reference, predicted_N in found.predicted.items():
+            values = scores(posed, part, predicted_N)
+            total[reference] = float(np.mean(list(values.values())))
+            totals.setdefault(reference, []).append(total[reference])
+            made += [
+                _row(evaluation, metric, _beside(task, reference), value, UNITS[metric], items, ranked=reference == OWN)
+                for metric, value in values.items()
+            ]
+        made.append(_row(evaluation, "gain", task, total[OWN] - total[RANDOM], "score", items, ranked=True))
+        shares = {"truncated": part.cut}
+        if not posed.regression:
+            shares["unseen_labels"] = float((part.truth_N == NO_CLASS).mean())
+            shares["no_answer"] = float((found.predicted[OWN] < 0).mean())
+        made += [_row(evaluation, metric, task, share, "share", items) for metric, share in shares.items()]
+        made.append(_row(evaluation, "learning_rate", task, found.kept.rate, "rate", items))
+        made.append(_row(evaluation, "epoch", task, float(found.kept.epoch), "epochs", items))
+    items = sum(len(found.posed.test.examples) for found in judged)
+    whole = {name: float(np.mean(values)) for name, values in totals.items() if len(values) == len(judged)}
+    above = [_row(evaluation, "score", name, value, "score", items, ranked=name == OWN) for name, value in whole.items()]
+    above.append(_row(evaluation, "gain", "", whole[OWN] - whole[RANDOM], "score", items, ranked=True))
+    return (*above, *made)
+
+
+def _beside(task: str, reference: str) -> str:
+    return f"{task}, {reference}" if reference else task
+
+
+def _row(evaluation: str, metric: str, condition: str, value: float, unit: str, items: int, ranked: bool = False) -> Row:
+    check_finite(value, f"{evaluation} {metric} {condition}".rstrip())
+    better = "higher" if ranked else "none"
+    return Row(evaluation=evaluation, metric=metric, condition=condition, value=value, unit=unit, better=better, items=items)

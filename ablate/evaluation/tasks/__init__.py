@@ -1,0 +1,103 @@
+"""Tasks that a trained model is tuned for, one source to a file, and how they are named.
+
+| task | where it comes from |
+| --- | --- |
+| `topic` | labels of the corpus itself; the default, needs no file |
+| `bigram-shift` | sentences of the corpus itself, half of them with two words swapped; needs no file |
+| `sst-2`, `cola`, `mrpc`, `sts-b`, `imdb` | `sst-2:FOLDER`; without a folder `$ABLATE_DATA/glue/SST-2` and so on; `sst-2:hub` |
+| `files` | `files:FOLDER?first=COLUMN&label=COLUMN`: a user's own .tsv or .jsonl, see `files` |
+
+Several are divided by commas: `sst-2,cola,mrpc`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from ablate.config import ConfigError, choose
+from ablate.data.corpora.contents import digest_of
+from ablate.data.text import Text
+from ablate.evaluation.tasks import bigram_shift, files, glue, hub, imdb, topic
+from ablate.evaluation.tasks.task import Task
+from ablate.measure import digest
+
+BUILT_IN = (*glue.GLUE, "imdb")
+FROM_CORPUS = {"topic": topic.load, "bigram-shift": bigram_shift.load}
+NAMES = (*FROM_CORPUS, *BUILT_IN, "files")
+FEW = 100
+"""Files that are told apart by what they hold, and not by their names and sizes."""
+
+
+def split(tasks: str) -> tuple[str, ...]:
+    """The tasks named in `tasks`; `ConfigError` for an unknown one, none at all, or one named twice."""
+    found = tuple(name.strip() for name in tasks.split(","))
+    for name in found:
+        kind, colon, argument = name.partition(":")
+        choose(kind, NAMES, "task")
+        if kind in FROM_CORPUS and colon:
+            raise ConfigError(f"task {name!r}, but {kind} takes nothing after a colon: its examples are the corpus's")
+        if kind == "files" and not argument:
+            raise ConfigError(f"task {name!r}, but must say which: files:FOLDER?first=COLUMN&label=COLUMN")
+    if len(set(found)) < len(found):
+        raise ConfigError(f"tasks = {tasks!r}, but each may be named once")
+    return found
+
+
+def load(tasks: str, text: Text) -> list[Task]:
+    """The tasks named in `tasks`, without one that the corpus cannot give, as `topic` where it has no labels."""
+    found = [FROM_CORPUS[name](text) if name in FROM_CORPUS else _load(name, fingerprint(name)) for name in split(tasks)]
+    loaded = [task for task in found if task is not None]
+    names = [task.name for task in loaded]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two tasks are called {max(names, key=names.count)!r}; rename a folder")
+    return loaded
+
+
+def fingerprint(tasks: str) -> str:
+    """Digest of what the files hold, of all tasks named; where they lie plays no part. Builds and parses nothing."""
+    contents = []
+    for name in split(tasks):
+        kind, _, argument = name.partition(":")
+        settings = argument.partition("?")[2] if kind == "files" else argument == "hub"
+        contents.append((kind, settings, _contents(_paths(name))))
+    return digest(contents)
+
+
+def _contents(paths: tuple[Path, ...]) -> list[str]:
+    """Of many small files, as IMDB is distributed, the names and sizes: fifty thousand digests would cost seconds a run."""
+    if len(paths) > FEW:
+        return [f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in paths]
+    return [digest_of(path) for path in paths]
+
+
+@functools.lru_cache(maxsize=4)
+def _load(name: str, contents: str) -> Task:
+    """By name and contents, so that a file that changes is read again."""
+    kind, _, argument = name.partition(":")
+    if kind == "files":
+        return files.load(argument)
+    if argument == "hub":
+        return hub.load(kind)
+    return imdb.load(_folder(name)) if kind == "imdb" else glue.load(kind, _folder(name))
+
+
+def _paths(name: str) -> tuple[Path, ...]:
+    kind, _, argument = name.partition(":")
+    if kind in FROM_CORPUS or argument == "hub":
+        return ()
+    if kind == "files":
+        return files.paths(argument)
+    return imdb.paths(_folder(name)) if kind == "imdb" else glue.paths(kind, _folder(name))
+
+
+def _folder(name: str) -> Path:
+    kind, _, argument = name.partition(":")
+    if argument:
+        return Path(argument).expanduser()
+    below = Path("imdb") if kind == "imdb" else Path("glue") / glue.GLUE[kind].folder
+    root = os.environ.get("ABLATE_DATA")
+    if not root:
+        raise ConfigError(f"task {kind!r} needs its files: write {kind}:FOLDER or {kind}:hub, or set ABLATE_DATA for {below}")
+    return Path(root).expanduser() / below

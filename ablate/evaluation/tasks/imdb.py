@@ -1,0 +1,59 @@
+"""IMDB: is a whole film review positive? 25,000 reviews to learn from and 25,000 to be judged by (Maas et al. 2011, section 4).
+
+A folder as it is distributed, `train/pos/0_9.txt` and so on, or two tables `train.tsv` and `test.tsv` without a header,
+each line a label (`neg` or `pos`), a number, a rating and the review, which may hold tabs. Half of the reviews are positive.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ablate.config import ConfigError
+from ablate.data.corpora.lines import read_lines
+from ablate.evaluation.tasks import tables
+from ablate.evaluation.tasks.tables import Columns
+from ablate.evaluation.tasks.task import Example, Task, check
+
+LABELS = {"neg": "negative", "pos": "positive"}
+COLUMNS = Columns(first="text", label="label", header=("label", "id", "rating", "text"), last_takes_rest=True)
+SPLITS = ("train", "test")
+
+
+def paths(folder: Path) -> tuple[Path, ...]:
+    """The files of both splits, in order; `ConfigError` where there are none."""
+    if (folder / "train" / "pos").is_dir():
+        return tuple(path for split in SPLITS for label in LABELS for path in sorted((folder / split / label).glob("*.txt")))
+    return tuple(tables.require(folder, (split,), "imdb") for split in SPLITS)
+
+
+def load(folder: Path) -> Task:
+    """The task from its folder."""
+    train, test = ([*_reviews(folder, split)] for split in SPLITS)
+    return assemble(train, test, (str(folder / "train"), str(folder / "test")))
+
+
+def assemble(train: list[Example], test: list[Example], places: tuple[str, str]) -> Task:
+    """The task from its examples, wherever they were read."""
+    task = Task(
+        name="imdb",
+        kind="classification",
+        train=train,
+        test=test,
+        metrics=("accuracy",),
+        fields=("review",),
+        prompt="imdb",
+    )
+    return check(task, *places, COLUMNS.label)
+
+
+def _reviews(folder: Path, split: str) -> list[Example]:
+    if not (folder / "train" / "pos").is_dir():
+        return tables.read(tables.require(folder, (split,), "imdb"), COLUMNS, tables.named(LABELS))
+    found = []
+    for kind, label in LABELS.items():
+        for path in sorted((folder / split / kind).glob("*.txt")):
+            text = "".join(read_lines(path, cut=True)).strip()
+            if not text:
+                raise ConfigError(f"{path}: the review is empty")
+            found.append(Example(text, "", label))
+    return found

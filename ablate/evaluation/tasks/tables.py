@@ -1,0 +1,162 @@
+"""Examples from tab-separated files and JSON lines, plain or gzipped; what is wrong is named by file, line and column.
+
+| suffix | a record is | a column is |
+| --- | --- | --- |
+| `.tsv` | a line; the first names the columns, unless they are given | what stands between tabs |
+| `.jsonl` | a line with one object; empty lines are passed over | a field |
+
+There is no quoting in a .tsv: every `"` is a letter, and no field holds a tab or a line end. That is how GLUE's files are
+meant, which are full of single quotation marks, and how `csv.QUOTE_NONE` reads them; a file that a spreadsheet has written
+with quoted fields must be written again, or as .jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.config import ConfigError
+from ablate.data.corpora.lines import read_lines
+from ablate.evaluation.tasks.task import Example
+
+SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns make an example."""
+
+    first: str
+    second: str = ""
+    label: str
+    header: tuple[str, ...] = ()
+    """The names of the columns of a file that does not name them itself."""
+    last_takes_rest: bool = False
+    """A tab in the last column is part of its text."""
+
+
+def find(folder: Path, names: Sequence[str]) -> Path | None:
+    """The file of `folder` that is called one of `names`, in their order."""
+    places = (folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES)
+    return next((path for path in places if path.is_file()), None)
+
+
+def require(folder: Path, names: Sequence[str], task: str) -> Path:
+    """As `find`; `ConfigError` where there is none."""
+    if not folder.is_dir():
+        raise ConfigError(f"task {task}: there is no folder {folder}")
+    path = find(folder, names)
+    if path is None:
+        raise ConfigError(f"task {task}: {folder} holds no {names[0]}.tsv or {names[0]}.jsonl (each also with .gz)")
+    return path
+
+
+def read(path: Path, columns: Columns, label: Callable[[str, str], str | float]) -> list[Example]:
+    """All examples of a file; `label(text, place)` makes a label of what the column holds, or refuses it."""
+    wanted = [name for name in (columns.first, columns.second, columns.label) if name]
+    found = []
+    for place, record in _records(path, columns):
+        texts = []
+        for name in wanted:
+            if name not in record:
+                known = ", ".join(record) or "none"
+                raise ConfigError(f"{place}: no column {name!r}; its columns: {known}")
+            texts.append(record[name])
+        first, second = texts[0], texts[1] if columns.second else ""
+        for name, text in ((columns.first, first), (columns.second, second)):
+            if name and not text.strip():
+                raise ConfigError(f"{place}, column {name!r}: the text is empty")
+        found.append(Example(first, second, label(texts[-1], f"{place}, column {columns.label!r}")))
+    return found
+
+
+def named(labels: dict[str, str]) -> Callable[[str, str], str]:
+    """Labels by what the file calls them; `ConfigError` for any other."""
+
+    def label(text: str, place: str) -> str:
+        if text not in labels:
+            raise ConfigError(f"{place}: unknown label {text!r}; known: {', '.join(labels)}")
+        return labels[text]
+
+    return label
+
+
+def any_name(text: str, place: str) -> str:
+    """A label as it stands."""
+    if not text.strip():
+        raise ConfigError(f"{place}: the label is empty")
+    return text
+
+
+def number(text: str, place: str) -> float:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"{place}: {text!r} is not a number, but the task is a regression")
+    return value
+
+
+def _records(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, str]]]:
+    read_file = _objects if path.name.removesuffix(".gz").endswith(".jsonl") else _rows
+    return read_file(path, columns)
+
+
+def _rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, str]]]:
+    header = list(columns.header)
+    for number, line in enumerate(read_lines(path), start=1):
+        text = line.removesuffix("\n")
+        fields = text.split("\t", len(header) - 1 if header and columns.last_takes_rest else -1)
+        place = f"{path}, line {number}"
+        if not header:
+            header = [name.strip() for name in fields]
+            _check_header(path, header, columns)
+            continue
+        if len(fields) != len(header):
+            raise ConfigError(f"{place}: {_ragged(fields, header)}{_quoted(fields)}")
+        yield place, dict(zip(header, fields, strict=True))
+
+
+def _check_header(path: Path, header: list[str], columns: Columns) -> None:
+    """A missing column is the header's fault, also where no row follows."""
+    for name in (columns.first, columns.second, columns.label):
+        if name and name not in header:
+            raise ConfigError(f"{path}, line 1: no column {name!r}; its columns: {', '.join(header)}")
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{path}, line 1: two columns are called {twice!r}")
+
+
+def _ragged(fields: list[str], header: list[str]) -> str:
+    if len(fields) < len(header):
+        return f"{len(fields)} fields, but there are {len(header)} columns; column {header[len(fields)]!r} is missing"
+    return f"{len(fields)} fields, but there are {len(header)} columns; a tab too many after column {header[-1]!r}"
+
+
+def _quoted(fields: list[str]) -> str:
+    """A hint where quoting is the likely reason."""
+    opened = any(field.startswith('"') and not field.endswith('"') for field in fields)
+    return ' (a " does not quote here: neither a tab nor a line end belongs to a field)' if opened else ""
+
+
+def _objects(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, str]]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ConfigError(f"{place}: not JSON ({error})") from None
+        if not isinstance(record, dict):
+            raise ConfigError(f"{place}: must be a JSON object with a field {columns.first!r}, found {type(record).__name__}")
+        for name in (columns.first, columns.second, columns.label):
+            if name in record and not isinstance(record[name], str | int | float):
+                kind = type(record[name]).__name__
+                raise ConfigError(f"{place}, column {name!r}: must be text or a number, found {kind}")
+        yield place, {name: value if isinstance(value, str) else str(value) for name, value in record.items()}

@@ -1,0 +1,186 @@
+"""Tuning a copy of a model for a task: the same grid of learning rates, the same epochs and the same order for every arm.
+
+    for each learning rate, from the same start:   epochs x batches of AdamW steps, rate warmed up and decayed linearly
+    what is kept is the epoch, of whichever rate, that did best on the validation part; the earlier one of two equal ones
+
+Devlin et al. 2019, appendix A.3 (a small grid of learning rates, the best on a development set); the schedule, a tenth of
+the steps to warm up, then linearly to zero, and dropout of 0.1 before the new layer are those of its released code. Early
+stopping is the choice of the epoch: all are run, so that each arm costs the same.
+
+Batches are made of neighbours in length, taken from sixteen batches at a time, so that little is padded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ablate.evaluation.reading import device_of, noise
+from ablate.measure import Report
+from ablate.objectives.base import Objective
+
+WARMUP = 0.1
+WEIGHT_DECAY = 0.01
+CLIP_NORM = 1.0
+DROPOUT = 0.1
+TOGETHER = 16
+"""Batches whose examples are sorted by length."""
+EVERY = 10
+"""Optimizer steps between reports."""
+SEED = 0
+"""Of the new layer and of dropout; the order of the examples has streams of its own."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The weights that did best on the validation part, and where they were met."""
+
+    state: Mapping[str, Tensor]
+    rate: float
+    epoch: int
+    """From 1."""
+    score: tuple[float, ...]
+    """Compared from the left."""
+
+
+class Progress:
+    """Counts optimizer steps for whoever watches, a few times a second at most."""
+
+    def __init__(self, report: Report, phase: str, total: int) -> None:
+        self.report, self.phase, self.done, self.total = report, phase, 0, total
+
+    def step(self) -> None:
+        """One more."""
+        self.done += 1
+        if self.done % EVERY == 0 or self.done == self.total:
+            self.report(phase=self.phase, done=self.done, total=self.total)
+
+
+@contextlib.contextmanager
+def apart(model: nn.Module) -> Iterator[torch.device]:
+    """Gradients are on and chance is the yardstick's own; afterwards the generators of torch are as before.
+
+    Yields the model's device. The model itself is only read: train a `twin` of it.
+    """
+    device = device_of(model)
+    forked = [] if device.type == "cpu" else list(range(torch.get_device_module(device).device_count()))
+    with torch.random.fork_rng(devices=forked, device_type="cuda" if device.type == "cpu" else device.type):
+        torch.manual_seed(SEED)
+        with torch.inference_mode(False), torch.enable_grad():
+            yield device
+
+
+def twin(model: Objective) -> Objective:
+    """A model with the same weights, none of them shared."""
+    copy = _built(model)
+    copy.load_state_dict(model.state_dict())
+    return copy
+
+
+def afresh(model: Objective) -> Objective:
+    """The model as it might have been initialised: the same architecture, weights that a digest of the model's own draws.
+
+    So each replicate has a random start of its own, and the same one whenever it is read.
+    """
+    hashed = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        hashed.update(name.encode() + b"\0" + tensor.detach().cpu().contiguous().numpy().tobytes())
+    torch.manual_seed(int.from_bytes(hashed.digest()[:7], "little"))
+    return _built(model)
+
+
+def _built(model: Objective) -> Objective:
+    return type(model)(model.config, model.backbone, model.vocabulary, model.context).to(device_of(model))
+
+
+def tune(
+    begin: Callable[[], nn.Module],
+    batches: Callable[[int], Sequence[Any]],
+    loss: Callable[[Any, Any], Tensor],
+    judge: Callable[[Any], Mapping[str, tuple[float, ...]]],
+    rates: Sequence[float],
+    epochs: int,
+    progress: Progress,
+) -> dict[str, Kept]:
+    """The best weights for each thing that `judge` gives a score to.
+
+    `begin` makes the learner, `batches(epoch)` what it learns from, `loss` takes both. A rate at which the loss is no longer a
+    number is given up; raises `FloatingPointError` when all are.
+    """
+    best: dict[str, Kept] = {}
+    for rate in rates:
+        torch.manual_seed(SEED)
+        learner = begin()
+        optimizer = torch.optim.AdamW(_groups(learner), lr=rate, fused=True)
+        steps, step = 0, 0
+        for epoch in range(1, epochs + 1):
+            learner.train()
+            made = batches(epoch)
+            steps = steps or epochs * len(made)
+            total = 0.0
+            for batch in made:
+                step += 1
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * multiplier(step, steps)
+                optimizer.zero_grad(set_to_none=True)
+                value = loss(learner, batch)
+                value.backward()
+                nn.utils.clip_grad_norm_(learner.parameters(), CLIP_NORM)
+                optimizer.step()
+                total += float(value.detach())
+                progress.step()
+            if not math.isfinite(total):
+                break
+            learner.eval()
+            with torch.no_grad():
+                scores = judge(learner)
+            for name, score in scores.items():
+                if name not in best or score > best[name].score:
+                    state = {key: tensor.detach().clone() for key, tensor in learner.state_dict().items()}
+                    best[name] = Kept(state, rate, epoch, score)
+    if not best:
+        raise FloatingPointError(f"tuning diverges at every learning rate of {', '.join(f'{rate:g}' for rate in rates)}")
+    return best
+
+
+def multiplier(step: int, steps: int) -> float:
+    """The factor on the learning rate at `step`, from 1, of `steps`: up over the first tenth, then down to zero."""
+    warmup = max(1, round(WARMUP * steps))
+    return step / warmup if step <= warmup else (steps - step + 1) / (steps - warmup + 1)
+
+
+def _groups(learner: nn.Module) -> list[dict[str, Any]]:
+    """Weight decay spares biases and norms."""
+    parameters = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": WEIGHT_DECAY},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def in_batches(lengths: Sequence[int], size: int, stream: str, epoch: int) -> list[list[int]]:
+    """Every example once, in the order of this epoch, sorted by length within `TOGETHER` batches."""
+    chance = noise(stream, epoch)
+    order = chance.permutation(len(lengths))
+    made = []
+    for start in range(0, len(order), TOGETHER * size):
+        part = sorted(order[start : start + TOGETHER * size].tolist(), key=lambda i: lengths[i])
+        made += [part[first : first + size] for first in range(0, len(part), size)]
+    return [made[i] for i in chance.permutation(len(made)).tolist()]
+
+
+def padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+    """int64 [B, T] with `padding` at the ends of the rows, and bool [B, T], False there."""
+    lengths_B = np.array([len(row) for row in rows])
+    visible_BT = np.arange(lengths_B.max())[None] < lengths_B[:, None]
+    tokens_BT = np.full(visible_BT.shape, padding, dtype=np.int64)
+    tokens_BT[visible_BT] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
+    return torch.from_numpy(tokens_BT), torch.from_numpy(visible_BT)
