@@ -66,7 +66,7 @@ class TextToText(Effort):
     mixture: bool = False
     """One model for all tasks, instead of one for each."""
     limit: int = 2**19
-    """K, examples that a task counts for at most. Section 3.5.3: 2^19; in table 11 as good as any."""
+    """K, examples that a task counts for at most. Section 3.5.3: 2^19."""
     temperature: float = 1.0
     """T of the proportions. Table 11: 2 is the best of 1, 2, 4 and 8 in most cases, with a large K."""
 
