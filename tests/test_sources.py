@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ablate import sources
+from ablate.nn.attention import BACKENDS
 
 ROOTS = ("ablate.training.fit", "ablate.objectives.bert")
 
@@ -39,3 +40,10 @@ def test_a_changed_byte_changes_the_fingerprint(tmp_path: Path) -> None:
     file.write_text("RATE = 2\n")
     sources.fingerprint.cache_clear()
     assert sources.fingerprint(ROOTS, (str(file),)) != before
+
+
+def test_backends_of_attention_that_are_loaded_by_name_are_part_of_a_run() -> None:
+    """Another order of additions in one of them is another number."""
+    reached = sources.reachable(ROOTS)
+    modules = {f"ablate.nn.attention.{place.partition(':')[0]}" for place in BACKENDS.values()}
+    assert modules <= reached

@@ -22,6 +22,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -31,6 +32,10 @@ from ablate.nn.attention.biases import Bias
 from ablate.nn.attention.masks import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix
 from ablate.nn.attention.observation import WATCHERS, Seen
 from ablate.nn.attention.selection import AUTO, backend, choose, describe, machine_of
+
+if TYPE_CHECKING:
+    # Loaded by name; written down so that the fingerprint of a run's source text has them.
+    from ablate.nn.attention import biased, flash, flex, matmul, naive, reference, sdpa  # noqa: F401
 
 __all__ = ["FULL", "Both", "Causal", "Dense", "Documents", "Full", "Lengths", "Mask", "Prefix", "attention", "backend"]
 
