@@ -1,4 +1,4 @@
-"""The command line: `ablate list | plan | run | report | publish | diff | export | doctor | bench`.
+"""The command line: `ablate list | plan | run | report | publish | diff | export | tune | doctor | bench`.
 
 Imports happen inside the commands, so that `--help` and `list` answer at once: torch and lightning cost seconds.
 """
