@@ -1,8 +1,9 @@
 """Which attention calls are timed: masks by lengths by head widths at a fixed number of tokens, and every scaling.
 
-A row of the table keeps the tokens and the width of the model constant, so that length is all that changes along it
-(Dao 2023, FlashAttention-2, section 4.1, whose tables take 16k tokens of width 2048). Arithmetic is counted by the pairs that
-see each other, exactly, so that causal, prefix, two streams and packed documents follow one rule:
+A row of the table keeps the tokens and the width of the model constant, so that length is all that changes along it (Dao
+2023, FlashAttention-2, section 4.1, whose tables take 16k tokens of width 2048), on a CPU down to `FEWEST_ROWS` texts.
+Arithmetic is counted by the pairs that see each other, exactly, so that causal, prefix, two streams and packed documents
+follow one rule:
 
     forward   4 x pairs x K x H        two products of 2 operations
     backward  2.5 x forward            five products, one of them the scores computed again
@@ -31,6 +32,8 @@ SCALINGS: tuple[AttentionScale, ...] = ("inverse-sqrt", "inverse", "none", "lear
 PASSES = ("forward", "backward", "both")
 PREDICTED = 6
 """Of the places of a row, one in this many is predicted by the query stream: K = 6 of Yang et al. 2019, section 2.3."""
+FEWEST_ROWS = 4
+"""In a call on a CPU, however long: a training batch is not one or two texts, and tables that small fit a cache."""
 DOCUMENTS = 4
 """Packed into a row, of random lengths."""
 BACKWARD = 2.5
@@ -130,9 +133,10 @@ def points(size: str, device: str) -> tuple[Point, ...]:
     """The grid of a size on a kind of device, shortest rows first within each mask."""
     device = "cuda" if device == "cuda" else "cpu"
     tokens, width = {"smoke": (256, 64)}.get(size, (16384, 2048) if device == "cuda" else (2048, 256))
+    fewest = FEWEST_ROWS if device == "cpu" and size != "smoke" else 1
 
     def point(mask: MaskName, length: int, head_width: int, scalings: bool = False) -> Point:
-        heads, rows = max(1, width // head_width), max(1, tokens // length)
+        heads, rows = max(1, width // head_width), max(fewest, tokens // length)
         return Point(mask=mask, length=length, head_width=head_width, heads=heads, rows=rows, scalings=scalings)
 
     plan = _plan(device, size)

@@ -100,7 +100,7 @@ def scale_of(scaling: AttentionScale, factor: float, heads: int, head_width: int
 
 
 def scaled_rows(x_BHTK: Tensor, factor: Tensor) -> Tensor:
-    """x times a factor for each row, broadcastable to [B, H, T, 1]."""
+    """x times a factor for each row, broadcastable to [B, H, T, 1], none of them 0."""
     found: Tensor = _ScaledRows.apply(x_BHTK, factor)
     return found
 
@@ -117,19 +117,23 @@ def unit_rows(x_BHTK: Tensor, length: Tensor) -> Tensor:
 
 
 class _ScaledRows(torch.autograd.Function):
+    """y = f x,   dx = f dy,   df = <x, dy> = <y, dy> / f"""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, factor: Tensor) -> Tensor:
-        ctx.save_for_backward(x, factor)
-        return _written(x, factor)
+        y = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, factor.dtype), device=x.device)
+        ctx.save_for_backward(torch.mul(x, factor, out=y), factor)
+        ctx.dtype = x.dtype
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x, factor = ctx.saved_tensors
-        dfactor = None
+        y, factor = ctx.saved_tensors
+        dx, dfactor = torch.empty_like(y), None
         if ctx.needs_input_grad[1]:
-            dfactor = torch.linalg.vecdot(dy, x.to(dy.dtype)).unsqueeze(-1).sum_to_size(factor.shape)
-        return (dy * factor).to(x.dtype), dfactor
+            dfactor = (_dot(dy, y, dx) / factor).sum_to_size(factor.shape)
+        return torch.mul(dy, factor, out=dx).to(ctx.dtype), dfactor
 
 
 class _UnitRows(torch.autograd.Function):
@@ -137,10 +141,11 @@ class _UnitRows(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, length: Tensor) -> Tensor:
-        dtype = torch.promote_types(x.dtype, length.dtype)
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=dtype)
+        # Copied first: the rows are then in the cache, and a norm of strided rows takes longer than all of this.
+        y = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, length.dtype), device=x.device).copy_(x)
+        norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
         factor = length / norm.clamp_min_(SMALLEST_NORM)
-        y = _written(x, factor)
+        y.mul_(factor)
         ctx.save_for_backward(y, factor, length)
         ctx.dtype = x.dtype
         return y
@@ -149,12 +154,13 @@ class _UnitRows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Any:
         y, factor, length = ctx.saved_tensors
-        dot = torch.linalg.vecdot(dy, y).unsqueeze(-1)
-        dx = torch.addcmul(dy, y, dot * (-1 / length.square())).mul_(factor)
+        dx = torch.empty_like(y)
+        dot = _dot(dy, y, dx)
+        torch.addcmul(dy, y, dot * (-1 / length.square()), out=dx).mul_(factor)
         dlength = (dot / length).sum_to_size(length.shape) if ctx.needs_input_grad[1] else None
         return dx.to(ctx.dtype), dlength
 
 
-def _written(x: Tensor, factor: Tensor) -> Tensor:
-    y = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, factor.dtype), device=x.device)
-    return torch.mul(x, factor, out=y)
+def _dot(x: Tensor, y: Tensor, scratch: Tensor) -> Tensor:
+    """<x, y> of each row; the products go where the result of the pass will be written, for new memory is the dearest part."""
+    return torch.mul(x, y, out=scratch).sum(dim=-1, keepdim=True)
