@@ -34,7 +34,7 @@ from torch.autograd.function import once_differentiable
 from ablate.config import AttentionScale
 from ablate.nn.attention.masks import Mask
 
-SMALLEST_NORM = 1e-6
+SMALLEST_NORM = 1e-12
 
 
 class Scale(nn.Module):
@@ -84,7 +84,7 @@ class LogLength(Scale):
         # Below e keys the logarithm falls under 1 and reaches 0 at one key, where the scores no longer matter.
         counts = mask.counts(T, S, q_BHTK.device).to(self.log_temperature_H.dtype)
         log_n = counts.clamp(min=math.e).log()
-        return scaled_rows(q_BHTK, self.log_temperature_H.exp()[:, None, None] * log_n[..., None]), k_BHSK, self.number
+        return scaled_rows(q_BHTK, self.log_temperature_H.exp()[:, None, None], log_n[..., None]), k_BHSK, self.number
 
 
 def scale_of(scaling: AttentionScale, factor: float, heads: int, head_width: int, context: int) -> Scale:
@@ -99,14 +99,16 @@ def scale_of(scaling: AttentionScale, factor: float, heads: int, head_width: int
     return Scale(factor * {"inverse-sqrt": 1 / root, "inverse": 1 / head_width, "none": 1.0}[scaling])
 
 
-def scaled_rows(x_BHTK: Tensor, factor: Tensor) -> Tensor:
-    """x times a factor for each row, broadcastable to [B, H, T, 1], none of them 0."""
-    found: Tensor = _ScaledRows.apply(x_BHTK, factor)
+def scaled_rows(x_BHTK: Tensor, factor_H11: Tensor, fixed: Tensor | None = None) -> Tensor:
+    """x times a factor for each head, none of them 0, and a fixed one for each row, broadcastable to [B, H, T, 1]."""
+    found: Tensor = _ScaledRows.apply(x_BHTK, factor_H11, fixed)
     return found
 
 
 def unit_rows(x_BHTK: Tensor, length: Tensor) -> Tensor:
-    """x with each row brought to a length, broadcastable to [B, H, T, 1]; a row of zeros stays one."""
+    """x with each row brought to a length, broadcastable to [B, H, T, 1]; a row of zeros stays one, and has no gradient."""
+    if x_BHTK.device.type not in ("cpu", "cuda"):
+        return x_BHTK * (length / torch.linalg.vector_norm(x_BHTK, dim=-1, keepdim=True).clamp_min(SMALLEST_NORM))
     found: Tensor = _UnitRows.apply(x_BHTK, length)
     return found
 
@@ -117,50 +119,52 @@ def unit_rows(x_BHTK: Tensor, length: Tensor) -> Tensor:
 
 
 class _ScaledRows(torch.autograd.Function):
-    """y = f x,   dx = f dy,   df = <x, dy> = <y, dy> / f"""
+    """y = f r x,   dx = f r dy,   df = sum <r x, dy> = sum <y, dy> / f"""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, factor: Tensor) -> Tensor:
-        y = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, factor.dtype), device=x.device)
-        ctx.save_for_backward(torch.mul(x, factor, out=y), factor)
+    def forward(ctx: Any, x: Tensor, factor: Tensor, fixed: Tensor | None) -> Tensor:
+        rows = factor if fixed is None else factor * fixed
+        y = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, rows.dtype), device=x.device)
+        ctx.save_for_backward(torch.mul(x, rows, out=y), rows, factor)
         ctx.dtype = x.dtype
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Any:
-        y, factor = ctx.saved_tensors
-        dx, dfactor = torch.empty_like(y), None
+        y, rows, factor = ctx.saved_tensors
+        dfactor = None
         if ctx.needs_input_grad[1]:
-            dfactor = (_dot(dy, y, dx) / factor).sum_to_size(factor.shape)
-        return torch.mul(dy, factor, out=dx).to(ctx.dtype), dfactor
+            # As products of matrices, which write nothing down: a head's places and features are one long row.
+            dot_BH = torch.bmm(dy.flatten(0, 1).flatten(1)[:, None], y.flatten(0, 1).flatten(1)[..., None]).view(y.shape[:2])
+            dfactor = dot_BH.sum(dim=0)[:, None, None] / factor
+        return (dy * rows).to(ctx.dtype), dfactor, None
 
 
 class _UnitRows(torch.autograd.Function):
-    """y = g x / |x|,   dx = g / |x| (dy - y <y, dy> / g^2),   dg = <y, dy> / g"""
+    """y = g x / |x|,   dx = g / |x| (dy - y <y, dy> / g^2),   dg = <y, dy> / g
+
+    That is weight normalisation (Salimans and Kingma 2016, section 2) with the rows of x for weights, and torch has a kernel
+    for it that takes one pass forwards and one backwards.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, length: Tensor) -> Tensor:
-        # Copied first: the rows are then in the cache, and a norm of strided rows takes longer than all of this.
-        y = torch.empty(x.shape, dtype=torch.promote_types(x.dtype, length.dtype), device=x.device).copy_(x)
-        norm = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
-        factor = length / norm.clamp_min_(SMALLEST_NORM)
-        y.mul_(factor)
-        ctx.save_for_backward(y, factor, length)
-        ctx.dtype = x.dtype
-        return y
+        rows = x.to(torch.promote_types(x.dtype, length.dtype)).contiguous().view(-1, x.shape[-1])
+        # The kernel reads lengths one after the other and does not ask whether they lie so.
+        lengths = length.to(rows.dtype).expand(*x.shape[:-1], 1).contiguous().view(-1, 1)
+        y, norms = torch._weight_norm_interface(rows, lengths, 0)
+        zeros = norms == 0
+        ctx.save_for_backward(rows, lengths, norms, zeros)
+        ctx.dtype, ctx.length = x.dtype, length.shape
+        return y.masked_fill_(zeros, 0.0).view(x.shape) if bool(zeros.any()) else y.view(x.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Any:
-        y, factor, length = ctx.saved_tensors
-        dx = torch.empty_like(y)
-        dot = _dot(dy, y, dx)
-        torch.addcmul(dy, y, dot * (-1 / length.square()), out=dx).mul_(factor)
-        dlength = (dot / length).sum_to_size(length.shape) if ctx.needs_input_grad[1] else None
-        return dx.to(ctx.dtype), dlength
-
-
-def _dot(x: Tensor, y: Tensor, scratch: Tensor) -> Tensor:
-    """<x, y> of each row; the products go where the result of the pass will be written, for new memory is the dearest part."""
-    return torch.mul(x, y, out=scratch).sum(dim=-1, keepdim=True)
+        rows, lengths, norms, zeros = ctx.saved_tensors
+        backward = torch.ops.aten._weight_norm_interface_backward
+        dx, dlength = backward(dy.contiguous().view(rows.shape), rows, lengths, norms, 0)
+        if bool(zeros.any()):
+            dx, dlength = dx.masked_fill_(zeros, 0.0), dlength.masked_fill_(zeros, 0.0)
+        return dx.view(dy.shape).to(ctx.dtype), dlength.view(*dy.shape[:-1], 1).sum_to_size(ctx.length)
