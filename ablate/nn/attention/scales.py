@@ -133,12 +133,11 @@ class _ScaledRows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Any:
         y, rows, factor = ctx.saved_tensors
-        dfactor = None
+        dx, dfactor = torch.empty_like(y), None
         if ctx.needs_input_grad[1]:
-            # As products of matrices, which write nothing down: a head's places and features are one long row.
-            dot_BH = torch.bmm(dy.flatten(0, 1).flatten(1)[:, None], y.flatten(0, 1).flatten(1)[..., None]).view(y.shape[:2])
-            dfactor = dot_BH.sum(dim=0)[:, None, None] / factor
-        return (dy * rows).to(ctx.dtype), dfactor, None
+            # The products go where the result will be written: new memory is the dearest part of a pass.
+            dfactor = torch.mul(dy, y, out=dx).sum(dim=(0, 2, 3))[:, None, None] / factor
+        return torch.mul(dy, rows, out=dx).to(ctx.dtype), dfactor, None
 
 
 class _UnitRows(torch.autograd.Function):
