@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import random
 import signal
@@ -49,7 +50,7 @@ def test_every_study_ends_with_a_complete_report(study: str, undisturbed: Path) 
     assert set(runs["status"]) == {DONE}
     assert len(runs) == sum(len(arm.seeds) for arm in specification.arms)
     for file in ("README.md", "index.html"):
-        assert specification.question in (folder / file).read_text(encoding="utf-8")
+        assert specification.question in html.unescape((folder / file).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("study", STUDIES)

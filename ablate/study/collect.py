@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from ablate.study.plan import Plan, nuisance_summary
 
 Results = list[tuple[Arm, int, Record]]
 
+TRAINING = "training"
+"""`evaluation` of the rows that training itself leaves."""
 MOVES_NUMBERS = ("torch", "lightning", "numpy", "tokenizers", "python", "system", "processor", "device")
 """Provenance that two runs of one table must share."""
 
@@ -46,8 +49,18 @@ def results(setup: Setup, final: Plan) -> Results:
     for cell in final.cells:
         record = setup.store.finished(cell.config)
         if cell.kind == "comparison" and record is not None:
-            found.append((cell.arm, cell.pair, record))
+            found.append((cell.arm, cell.pair, _read_by(setup, record)))
     return found
+
+
+def _read_by(setup: Setup, record: Record) -> Record:
+    """The record without what another study has read off the same run: a report must not depend on who came by since."""
+    asked = {type(yardstick).name for yardstick in setup.study.base.evaluations}
+    if not asked:
+        return record
+    rows = tuple(row for row in record.rows if row.evaluation in asked or row.evaluation == TRAINING)
+    samples = tuple(sample for sample in record.samples if sample.get("evaluation") in asked)
+    return dataclasses.replace(record, rows=rows, samples=samples)
 
 
 def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specification:
