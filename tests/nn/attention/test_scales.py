@@ -62,32 +62,44 @@ def test_a_folded_scale_is_its_formula_forwards_and_backwards(name: AttentionSca
 
 
 def test_gradients_of_the_row_functions() -> None:
-    x, length = noise(2, 3, 5, 4).requires_grad_(), noise(3, 1, 1, seed=1).abs().add(0.5).requires_grad_()
-    assert torch.autograd.gradcheck(unit_rows, (x, length))
-    assert torch.autograd.gradcheck(scaled_rows, (x, length))
-    assert torch.autograd.gradcheck(scaled_rows, (x, length, noise(1, 3, 5, 1, seed=2)))
+    x, log_t = noise(2, 3, 5, 4).requires_grad_(), noise(3, seed=1).requires_grad_()
+    keys = noise(2, 3, 6, 4, seed=4).requires_grad_()
+    assert torch.autograd.gradcheck(unit_rows, (x, keys, log_t))
+    assert torch.autograd.gradcheck(unit_rows, (x, keys))
+    assert torch.autograd.gradcheck(scaled_rows, (x, log_t))
+    assert torch.autograd.gradcheck(scaled_rows, (x, log_t, noise(1, 3, 5, 1, seed=2)))
     permuted = noise(2, 5, 3, 4, seed=3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda y: unit_rows(y.transpose(1, 2), length), (permuted,))
+    assert torch.autograd.gradcheck(lambda y: unit_rows(y.transpose(1, 2), 2 * y.transpose(1, 2), log_t), (permuted,))
 
 
-def test_rows_of_zeros_stay_zeros() -> None:
-    x = torch.zeros(1, 1, 2, 4, requires_grad=True)
-    y = unit_rows(x, torch.ones(1, 1, 1))
-    assert (y == 0).all()
-    assert torch.isfinite(torch.autograd.grad(y.sum(), x)[0]).all()
+@pytest.mark.parametrize("zero", [0, 1], ids=["a query", "a key"])
+def test_rows_of_zeros_stay_zeros_and_leave_the_others_alone(zero: int) -> None:
+    q, k = (noise(1, 2, 3, 4, seed=i) for i in range(2))
+    whole = unit_rows(q, k)
+    given = [q.clone(), k.clone()]
+    given[zero][0, 1, 2] = 0
+    leaves = [x.requires_grad_() for x in given]
+    found = unit_rows(*leaves)
+    assert (found[zero][0, 1, 2] == 0).all()
+    for one, other, changed in zip(found, whole, (zero == 0, zero == 1), strict=True):
+        assert torch.equal(one.flatten(0, 2)[: 5 if changed else 6], other.flatten(0, 2)[: 5 if changed else 6])
+    gradients = torch.autograd.grad(found[0].sum() + found[1].sum(), leaves)
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert (gradients[zero][0, 1, 2] == 0).all()
+    assert (gradients[zero][0, 0] != 0).all()
 
 
 def test_folding_before_the_cast_costs_one_rounding() -> None:
     """At logits of standard deviation 3, scaling what is already rounded loses twice what scaling before the cast loses."""
     q, k, v = (noise(4, 4, 64, 64, seed=i).float() for i in range(3))
-    t = torch.full((4, 1, 1), 3.1)
-    wanted = ((t * q).double() @ k.double().mT / 8).softmax(dim=-1) @ v.double()
+    t = torch.full((4,), 3.1)
+    wanted = ((t[:, None, None] * q).double() @ k.double().mT / 8).softmax(dim=-1) @ v.double()
 
     def lost(queries: Tensor) -> float:
         z = attention(queries.bfloat16(), k.bfloat16(), v.bfloat16(), backend="sdpa:flash").double()
         return float((z - wanted).norm() / wanted.norm())
 
-    assert lost(scaled_rows(q, t)) < lost(scaled_rows(q.bfloat16(), t.bfloat16()))
+    assert lost(scaled_rows(q, t.log())) < lost(scaled_rows(q.bfloat16(), t.log().bfloat16()))
 
 
 @pytest.mark.parametrize("name", NAMES)
