@@ -22,7 +22,7 @@ STUDY = Study(
         data=Data(corpus="pydocs", vocabulary=1024, context=64),
         optimization=Optimization(learning_rate=1e-3, batch=16),
         budget=Budget(tokens=800_000),
-        evaluations=(MinimalPairs(), MaskedBits(), LinearProbe(), OwnLoss()),
+        evaluations=(MinimalPairs(), MaskedBits(rates=(0.15,)), LinearProbe(), OwnLoss()),
     ),
     factors=(
         Factor(

@@ -24,7 +24,7 @@ from lightning import Trainer
 from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
-from ablate.evaluation.reading import Yardstick, readable, told_to
+from ablate.evaluation.reading import Abridges, Yardstick, readable, told_to
 from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.nn.attention.selection import backend, tuned
@@ -202,7 +202,8 @@ class _Readings:
         if mean_loss is not None:
             self._add([Row(evaluation="training", metric="nats_per_target", value=mean_loss, unit="nats")], stamp)
         if stamp["stage"] != "final":
-            self._read([y for y in readable(self._run.evaluations, self._model) if y.on_curve], stamp, samples=False)
+            chosen = [y for y in readable(self._run.evaluations, self._model) if y.on_curve]
+            self._read([y.abridged() if isinstance(y, Abridges) else y for y in chosen], stamp, samples=False)
 
     def at_end(self, only: list[str] | None = None) -> None:
         """All yardsticks, or those named."""

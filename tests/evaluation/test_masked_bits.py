@@ -76,6 +76,13 @@ def test_same_numbers_twice_and_from_a_model_in_training(english: Any, fakes: An
     assert YARDSTICK.measure(model, english) == first
 
 
+def test_abridged_it_reads_the_same_numbers_for_the_first_rate(english: Any, fakes: Any) -> None:
+    """The noise ranks the places once for all rates, so a curve ends in the final reading without a step."""
+    model = fakes.Unigram(torch.randn(english.vocabulary.size))
+    whole, curve = YARDSTICK.measure(model, english), YARDSTICK.abridged().measure(model, english)
+    assert curve.rows == tuple(row for row in whole.rows if row.condition == f"mask_rate={YARDSTICK.rates[0]:g}")
+
+
 def test_a_text_longer_than_the_context_is_refused(english: Any, fakes: Any) -> None:
     model = fakes.Unigram(torch.zeros(english.vocabulary.size))
     model.context = 32
