@@ -127,5 +127,13 @@ _ALL = (
         venue="TACL 8",
         arxiv="1912.00582",
     ),
+    Reference(
+        key="xue2025",
+        authors="Shuchen Xue, Tianyu Xie, Tianyang Hu, Zijin Feng, Jiacheng Sun, Kenji Kawaguchi, Zhenguo Li, Zhi-Ming Ma",
+        year=2025,
+        title="Any-Order GPT as Masked Diffusion Model: Decoupling Formulation and Architecture",
+        venue="arXiv preprint",
+        arxiv="2506.19935",
+    ),
 )
 REFERENCES: dict[str, Reference] = {found.key: found for found in _ALL}

@@ -15,6 +15,7 @@ from ablate.claims import (
     vaswani2017,
     warstadt2020,
     wettig2023,
+    xue2025,
 )
 from ablate.claims.claim import Claim
 from ablate.claims.figures import Figure
@@ -31,6 +32,7 @@ _PAPERS = (
     rybakov2024,
     jordan2024,
     nakanishi2025,
+    xue2025,
 )
 
 CLAIMS: dict[str, Claim] = {

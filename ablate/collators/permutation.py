@@ -8,6 +8,7 @@ p(x) = product over places m of  p(x(z(m)) | x(z(1)), ..., x(z(m-1)))  for every
 | fixed | one random order of the positions for the whole run: a function of the seed alone |
 | left-to-right, right-to-left | text order, and its reverse |
 | block | blocks of consecutive tokens in random order, left to right within a block |
+| fixed-block | the same with one random order of the blocks for the whole run, a function of the seed alone |
 
 Predicted is only the end of an order, a share of 1/K of the tokens, from everything before it, which is the context
 (section 2.3, partial prediction). Or the targets are spans: a length L of 1 to 5 tokens is drawn, and L consecutive
@@ -26,7 +27,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-FactorizationOrder = Literal["random", "left-to-right", "right-to-left", "fixed", "block"]
+FactorizationOrder = Literal["random", "left-to-right", "right-to-left", "fixed", "block", "fixed-block"]
 
 LONGEST_SPAN = 5
 """Tokens. Yang et al. 2019, section 3.1."""
@@ -75,9 +76,9 @@ def ranks(
         rank_BT = noise.order_BT
     elif order == "fixed":
         rank_BT = np.broadcast_to(fixed_T, (B, T))
-    elif order == "block":
+    elif order in ("block", "fixed-block"):
         first_T = np.maximum(1, 1 + (np.arange(T) - 1) // block_length * block_length)
-        rank_BT = noise.order_BT[:, first_T]
+        rank_BT = noise.order_BT[:, first_T] if order == "block" else np.broadcast_to(fixed_T[first_T], (B, T))
     else:
         rank_BT = np.broadcast_to(text_T if order == "left-to-right" else -text_T, (B, T))
     return np.where(noise.left_to_right_B[:, None] < left_to_right_share, text_T, rank_BT)

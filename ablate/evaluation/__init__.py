@@ -7,6 +7,7 @@
 | `minimal-pairs` | does it prefer a sentence to the same one broken in one place? | Scores |
 | `blimp` | does it prefer the grammatical one of two sentences, as people do? | Scores |
 | `bits-per-byte` | how many bits does held-out text cost it, by its own likelihood? | Scores |
+| `order-loss` | how well does it predict in its own order, in any order, over several? | ScoresInOrder |
 | `linear-probe` | can a document's topic be read off its hidden states? | Encodes |
 | `attention` | how spread is its attention, how much gradient goes through? | any objective with attention |
 | `dot-products` | what does a scaling do before training? | any objective |
@@ -34,6 +35,7 @@ YARDSTICKS: dict[str, str] = {
     "minimal-pairs": "ablate.evaluation.minimal_pairs:MinimalPairs",
     "blimp": "ablate.evaluation.blimp:Blimp",
     "bits-per-byte": "ablate.evaluation.bits_per_byte:BitsPerByte",
+    "order-loss": "ablate.evaluation.order_loss:OrderLoss",
     "linear-probe": "ablate.evaluation.linear_probe:LinearProbe",
     "attention": "ablate.evaluation.attention_statistics:AttentionStatistics",
     "dot-products": "ablate.evaluation.dot_products:DotProducts",

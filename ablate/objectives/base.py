@@ -236,6 +236,21 @@ class Scores(Protocol):
 
 
 @runtime_checkable
+class ScoresInOrder(Protocol):
+    """Says how probable each token of a text is, from those before it in an order that it is given."""
+
+    def score_in_order(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, rank_BT: Tensor) -> Tensor:
+        """log p of each scored token, nats [B, T], 0 elsewhere. A row is predicted by ascending rank, after its first token."""
+        ...
+
+    def own_ranks(self, rows: int, length: int, noise: Noise) -> Tensor:
+        """The orders that the model was trained with, [B, T]."""
+        ...
+
+    def frame(self, ids: list[int]) -> list[int]: ...
+
+
+@runtime_checkable
 class HidesPieces(Protocol):
     """A pseudo-likelihood that can hide more of a token's word than the token."""
 

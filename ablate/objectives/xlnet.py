@@ -48,6 +48,7 @@ from ablate.nn.transformer import initialize
 from ablate.nn.two_stream import CountPairs, TwoStream, Visible, every_pair, in_order, pairs, pairs_in_blocks
 from ablate.objectives.base import Losses, Noise, Objective, row_sums
 from ablate.objectives.gpt import require_a_beginning
+from ablate.seeds import generator
 
 if TYPE_CHECKING:
     from ablate.data.token_store import TokenStore
@@ -64,11 +65,12 @@ class XlnetConfig:
 
     factorization_order: FactorizationOrder = "random"
     """Who is predicted when: `ablate.collators.permutation`. Yang et al. 2019, section 2.2: random. The fixed order belongs to
-    a seed; yardsticks have a seed of their own, so an own loss is then read under an order that was not trained."""
+    a seed, and so does that of the fixed blocks; yardsticks have a seed of their own, so an own loss is then read under an
+    order that was not trained, and `own_ranks` gives the one that was."""
     left_to_right_share: float = 0.0
     """Share of the examples whose order is left to right instead."""
     block_length: int = 8
-    """Tokens in a block, for `factorization_order="block"`."""
+    """Tokens in a block, for the orders `block` and `fixed-block`."""
     predict_fraction: float = 1 / 6
     """Share of the tokens that is predicted, 1/K. Yang et al. 2019, section 3.1: K = 6."""
     span_targets: bool = False
@@ -260,24 +262,56 @@ class Xlnet(Objective):
         require_a_beginning(scored_BT)
         T = tokens_BT.shape[1]
         if self.config.scoring_orders:
-            generator = torch.Generator().manual_seed(SCORING_SEED)
-            orders = torch.rand(self.config.scoring_orders, self.context, generator=generator)[:, :T]
+            drawn = torch.Generator().manual_seed(SCORING_SEED)
+            orders = torch.rand(self.config.scoring_orders, self.context, generator=drawn)[:, :T]
         else:
             orders = torch.arange(T).float()[None] * (-1 if self.config.factorization_order == "right-to-left" else 1)
         nats_OB = torch.stack(
-            [self._score_in(rank_T, tokens_BT, visible_BT, scored_BT) for rank_T in orders.to(tokens_BT.device)]
+            [
+                self._score_in(rank_T.expand(len(tokens_BT), -1), tokens_BT, visible_BT, scored_BT)
+                for rank_T in orders.to(tokens_BT.device)
+            ]
         )
         return nats_OB.logsumexp(dim=0) - math.log(len(nats_OB))
 
-    def _score_in(self, rank_T: Tensor, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
-        """Nats [B] under one order: the first token, then the text by rank, then the padding."""
-        rank_BT = rank_T.repeat(len(tokens_BT), 1).masked_fill(~visible_BT, math.inf)
+    def _score_in(self, rank_BT: Tensor, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
+        """Nats [B] under one order."""
+        nats_M, row_M, _ = self._terms(rank_BT, tokens_BT, visible_BT, scored_BT)
+        return row_sums(nats_M, row_M, len(tokens_BT))
+
+    @torch.no_grad()
+    def score_in_order(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, rank_BT: Tensor) -> Tensor:
+        """log p(token | those before it in the row's order) of each scored token, nats [B, T]; 0 elsewhere."""
+        self._check_length(tokens_BT)
+        require_a_beginning(scored_BT)
+        nats_M, row_M, column_M = self._terms(rank_BT, tokens_BT, visible_BT, scored_BT)
+        nats_BT = nats_M.new_zeros(tokens_BT.shape)
+        nats_BT[row_M, column_M] = nats_M
+        return nats_BT
+
+    def own_ranks(self, rows: int, length: int, noise: Noise) -> Tensor:
+        """The orders that this model was trained with, for `rows` rows of `length` tokens: [B, T]."""
+        ranks = permutation.ranks(
+            self.config.factorization_order,
+            permutation.draw_noise([noise("permutation", row) for row in range(rows)], self.context),
+            generator(self.seed, "permutation/fixed", 0).random(self.context),
+            block_length=self.config.block_length,
+            left_to_right_share=self.config.left_to_right_share,
+        )
+        return torch.from_numpy(ranks[:, :length]).float()
+
+    def _terms(
+        self, rank_BT: Tensor, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Nats of the scored tokens, and their rows and columns. First comes the first token, then the text by rank, then
+        the padding."""
+        rank_BT = rank_BT.masked_fill(~visible_BT, math.inf)
         rank_BT[:, 0] = -math.inf
         columns_BT = rank_BT.argsort(dim=1, stable=True)
         sorted_BT, scored = tokens_BT.gather(1, columns_BT), scored_BT.gather(1, columns_BT)[:, 1:]
         hidden_BMD = self.network(sorted_BT, columns_BT, sorted_BT.shape[1] - 1)
         nats_M = -cross_entropy(self._logits(hidden_BMD[scored]), sorted_BT[:, 1:][scored], reduction="none")
-        return row_sums(nats_M, scored.nonzero()[:, 0], len(tokens_BT))
+        return nats_M, scored.nonzero()[:, 0], columns_BT[:, 1:][scored]
 
     def _check_length(self, tokens_BT: Tensor) -> None:
         if tokens_BT.shape[1] > self.context:

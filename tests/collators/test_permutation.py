@@ -96,6 +96,18 @@ def test_blocks_stay_together_and_run_from_left_to_right(seed: int, block: int) 
         assert found == chains(seed, "left-to-right", 1.0)[1]
 
 
+@settings(deadline=None, max_examples=30)
+@given(seed=seeds, block=st.integers(1, 30))
+def test_fixed_blocks_are_blocks_in_everyones_order(seed: int, block: int) -> None:
+    eligible, found = chains(seed, "fixed-block", 1.0, block=block)
+    _, _, fixed = draw(seed)
+    for may, chain in zip(eligible, found, strict=True):
+        first = [1 + (t - 1) // block * block for t in range(25)]
+        assert chain == sorted(np.flatnonzero(may).tolist(), key=lambda t: (fixed[first[t]], t))
+    if block == 1:
+        assert found == chains(seed, "fixed", 1.0)[1]
+
+
 def test_the_fixed_order_is_everyones() -> None:
     eligible, noise, fixed = draw(1)
     rank = permutation.ranks("fixed", noise, fixed, block_length=4, left_to_right_share=0.0)

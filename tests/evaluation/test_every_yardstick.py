@@ -17,6 +17,7 @@ from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.objectives.t5 import T5
 from ablate.objectives.vae import Vae
+from ablate.objectives.xlnet import Xlnet
 
 SMALL: dict[str, dict[str, Any]] = {
     "masked-bits": {"windows": 8, "length": 20},
@@ -24,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "minimal-pairs": {"pairs": 6},
     "blimp": {"pairs": 3},
     "bits-per-byte": {"passages": 8, "length": 20},
+    "order-loss": {"passages": 8, "length": 20, "contexts": 3},
     "linear-probe": {"length": 20},
     "attention": {"windows": 4},
     "dot-products": {"heads": 2, "queries": 4, "keys": 4},
@@ -56,7 +58,7 @@ def bert(text: Any, next_sentence: str = "off") -> Bert:
 
 def model_for(name: str, text: Any) -> Any:
     """BERT, or what has the capability that it lacks."""
-    kinds = {"generation": Gpt, "latent": Vae, "text-to-text": T5}
+    kinds = {"generation": Gpt, "latent": Vae, "text-to-text": T5, "order-loss": Xlnet}
     if name not in kinds:
         return bert(text)
     torch.manual_seed(3)
