@@ -24,6 +24,7 @@ Read are the passages of `bits-per-byte`, each by itself: held-out, of whole sen
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,20 +61,24 @@ class OrderLoss:
     length: int = 60
     """Tokens in a passage, special ones excluded."""
     places: int = 1
-    """Places of a passage that are predicted from several contexts."""
+    """Places of a passage that are predicted from several contexts; 0: none, as on a learning curve."""
     contexts: int = 8
     """Orders of what stands before such a place. Xue et al. 2025, table 1: 8 and 64."""
 
     def __post_init__(self) -> None:
         require(self.passages >= 1, "order-loss passages", self.passages, "at least 1")
         require(self.length >= 1, "order-loss length", self.length, "at least 1 token")
-        require(self.places >= 1, "order-loss places", self.places, "at least 1")
+        require(self.places >= 0, "order-loss places", self.places, "at least 0")
         require(self.contexts >= 2, "order-loss contexts", self.contexts, "at least 2")
 
     @property
     def mean(self) -> str:
         """The condition of the average."""
         return f"mean of {self.contexts} contexts"
+
+    def abridged(self) -> OrderLoss:
+        """The orders alone: the contexts take eight of a reading's eleven passes."""
+        return dataclasses.replace(self, places=0)
 
     def check(self, model: Any, text: Text) -> None:
         self._for_model(model, text)
@@ -110,7 +115,8 @@ class OrderLoss:
                     mean -= float((terms_CB.logsumexp(dim=0) - math.log(self.contexts)).sum())
         tokens_read, asked = sum(map(len, texts)), self.places * len(texts)
         rows = [_row(order, nats / tokens_read, tokens_read) for order, nats in whole.items()]
-        rows += [_row(ONE, one / asked, asked), _row(self.mean, mean / asked, asked)]
+        if asked:
+            rows += [_row(ONE, one / asked, asked), _row(self.mean, mean / asked, asked)]
         unigram_V = log_unigram(text.unigram_counts())
         floor = -float(sum(unigram_V[np.asarray(ids)].sum() for ids in texts))
         below = Row(

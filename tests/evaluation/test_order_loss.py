@@ -166,6 +166,12 @@ def test_random_orders_are_the_same_for_every_model_and_its_seed(english: Any) -
 def test_what_has_no_orders_and_wrong_fields_are_named(english: Any) -> None:
     with pytest.raises(ConfigError, match="needs the capability ScoresInOrder, which objective 'gpt' does not have"):
         check_capability(YARDSTICK, Gpt)
-    for field in ({"passages": 0}, {"length": 0}, {"places": 0}, {"contexts": 1}):
+    for field in ({"passages": 0}, {"length": 0}, {"places": -1}, {"contexts": 1}):
         with pytest.raises(ConfigError, match="order-loss"):
             OrderLoss(**field)
+
+
+def test_abridged_it_reads_the_same_orders_and_no_contexts(english: Any) -> None:
+    model = xlnet(english)
+    whole, curve = values(YARDSTICK.measure(model, english)), values(YARDSTICK.abridged().measure(model, english))
+    assert curve == {order: whole[order] for order in ("own order", "left to right", "random order")}
