@@ -128,6 +128,14 @@ _ALL = (
         arxiv="1912.00582",
     ),
     Reference(
+        key="lan2020",
+        authors="Zhenzhong Lan, Mingda Chen, Sebastian Goodman, Kevin Gimpel, Piyush Sharma, Radu Soricut",
+        year=2020,
+        title="ALBERT: A Lite BERT for Self-supervised Learning of Language Representations",
+        venue="ICLR 2020",
+        arxiv="1909.11942",
+    ),
+    Reference(
         key="xue2025",
         authors="Shuchen Xue, Tianyu Xie, Tianyang Hu, Zijin Feng, Jiacheng Sun, Kenji Kawaguchi, Zhenguo Li, Zhi-Ming Ma",
         year=2025,

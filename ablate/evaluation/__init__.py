@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | `masked-bits` | how well does it predict hidden tokens, under common corruptions? | FillsMasks |
 | `cloze` | does its first guess restore a missing word? | FillsMasks |
+| `sentence-pairs` | can its sentence head tell what follows, and the order? | JudgesPairs |
 | `minimal-pairs` | does it prefer a sentence to the same one broken in one place? | Scores |
 | `blimp` | does it prefer the grammatical one of two sentences, as people do? | Scores |
 | `bits-per-byte` | how many bits does held-out text cost it, by its own likelihood? | Scores |
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 YARDSTICKS: dict[str, str] = {
     "masked-bits": "ablate.evaluation.masked_bits:MaskedBits",
     "cloze": "ablate.evaluation.cloze:Cloze",
+    "sentence-pairs": "ablate.evaluation.sentence_pairs:SentencePairs",
     "minimal-pairs": "ablate.evaluation.minimal_pairs:MinimalPairs",
     "blimp": "ablate.evaluation.blimp:Blimp",
     "bits-per-byte": "ablate.evaluation.bits_per_byte:BitsPerByte",

@@ -24,11 +24,11 @@ import torch
 from ablate.config import ConfigError
 from ablate.data.text import Text
 from ablate.measure import Report, digest
-from ablate.objectives.base import Answers, Encodes, FillsMasks, Latent, Samples, Scores, ScoresInOrder, Summarizes
+from ablate.objectives.base import Answers, Encodes, FillsMasks, JudgesPairs, Latent, Samples, Scores, ScoresInOrder, Summarizes
 from ablate.records import Row
 from ablate.seeds import generator
 
-CAPABILITIES = (Encodes, Summarizes, FillsMasks, Scores, ScoresInOrder, Samples, Answers, Latent)
+CAPABILITIES = (Encodes, Summarizes, FillsMasks, Scores, ScoresInOrder, Samples, Answers, JudgesPairs, Latent)
 
 
 @dataclass(frozen=True)

@@ -260,6 +260,18 @@ class HidesPieces(Protocol):
 
 
 @runtime_checkable
+class JudgesPairs(Protocol):
+    """Says whether a second text follows a first."""
+
+    judges_pairs: bool
+    """Whether it was built with a head that says so."""
+
+    def judge_pairs(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]], device: torch.device) -> Tensor:
+        """Logits [B, 2] of the answers of `ablate.collators.next_sentence`; a pair is token ids without special ones."""
+        ...
+
+
+@runtime_checkable
 class Latent(Protocol):
     """Has a latent vector for a text. Texts are framed, `visible_BT` is False on padding."""
 

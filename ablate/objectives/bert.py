@@ -197,9 +197,8 @@ class Bert(Objective):
     def losses(self, batch: BertBatch) -> Losses:
         hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, _mask(batch))
         parts = {"mlm": cross_entropy(self._logits(hidden_BTD, batch.predicted_M), batch.truths_M)}
-        if batch.labels_B is not None and self.pooler is not None and self.follows is not None:
-            pooled_BD = torch.tanh(self.pooler(hidden_BTD[:, 0]))
-            parts["nsp"] = cross_entropy(self.follows(pooled_BD), batch.labels_B)
+        if batch.labels_B is not None:
+            parts["nsp"] = cross_entropy(self._follows(hidden_BTD), batch.labels_B)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
     def predictions(self, batch: BertBatch) -> Tensor:
@@ -228,6 +227,23 @@ class Bert(Objective):
     def _logits(self, hidden_BTD: Tensor, positions_M: Tensor) -> Tensor:
         logits_MV: Tensor = self.head(hidden_BTD.flatten(0, 1).index_select(0, positions_M), self.embedding.token)
         return logits_MV
+
+    def _follows(self, hidden_BTD: Tensor) -> Tensor:
+        assert self.pooler is not None
+        assert self.follows is not None
+        logits_B2: Tensor = self.follows(torch.tanh(self.pooler(hidden_BTD[:, 0])))
+        return logits_B2
+
+    @property
+    def judges_pairs(self) -> bool:
+        return self.follows is not None
+
+    def judge_pairs(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]], device: torch.device) -> Tensor:
+        """Logits [B, 2]: whether the second text follows the first, answers as in the task it was trained on."""
+        tokens, segments = framing.frame_pairs(pairs, self.context, first=CLS, last=SEP, padding=PAD)
+        tokens_BT = torch.from_numpy(tokens).to(device)
+        segments_BT = torch.from_numpy(segments).to(device)
+        return self._follows(self._hidden(tokens_BT, segments_BT, padding(tokens_BT != PAD)))
 
     def frame(self, ids: list[int]) -> list[int]:
         """[CLS] text [SEP]."""

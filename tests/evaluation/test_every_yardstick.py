@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "masked-bits": {"windows": 8, "length": 20},
     "cloze": {"sentences": 20},
     "minimal-pairs": {"pairs": 6},
+    "sentence-pairs": {"pairs": 12},
     "blimp": {"pairs": 3},
     "bits-per-byte": {"passages": 8, "length": 20},
     "order-loss": {"passages": 8, "length": 20, "contexts": 3},
@@ -60,7 +61,7 @@ def model_for(name: str, text: Any) -> Any:
     """BERT, or what has the capability that it lacks."""
     kinds = {"generation": Gpt, "latent": Vae, "text-to-text": T5, "order-loss": Xlnet}
     if name not in kinds:
-        return bert(text)
+        return bert(text, "nsp" if name == "sentence-pairs" else "off")
     torch.manual_seed(3)
     return kinds[name](kinds[name].Config(), Backbone(width=16, layers=2, heads=2, dropout=0.1), text.vocabulary, 40)
 

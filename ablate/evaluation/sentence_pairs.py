@@ -1,0 +1,92 @@
+"""Sentence pairs: can a model's sentence head tell what follows, and can it tell the order?
+
+    accuracy = pairs told right / pairs shown,   each pair shown once with each answer, so that guessing gives one half
+
+| condition | answer 0 | answer 1 |
+| --- | --- | --- |
+| `nsp` | a text and its continuation | the text and a continuation from another document |
+| `sop` | a text and its continuation | the same two, swapped |
+
+Every head is asked both, whichever it was trained on, as in Lan et al. 2020, table 5: another document mostly has another
+topic, swapped texts have one, so the first can be answered from words alone and the second cannot. The answers are those of
+`ablate.collators.next_sentence`; a head that was trained on the other task says with answer 1 that something is wrong.
+
+The pairs are those of training (`SegmentPairs`), of the test split, whole: nothing is masked. A model without a sentence head
+has nothing to be asked and leaves the columns empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+
+from ablate.collators import next_sentence
+from ablate.collators.next_sentence import PairTask
+from ablate.config import require
+from ablate.data.text import Text
+from ablate.data.windows import SegmentPairs
+from ablate.evaluation import held_out
+from ablate.evaluation.reading import Reading, check_capability, undisturbed
+from ablate.objectives.base import JudgesPairs
+from ablate.records import Row, check_finite
+
+TASKS: tuple[PairTask, ...] = get_args(PairTask)
+SPECIAL = 3
+"""[CLS] first [SEP] second [SEP]"""
+PAIRS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentencePairs:
+    name: ClassVar[str] = "sentence-pairs"
+    VERSION: ClassVar[int] = 1
+    needs: ClassVar[type] = JudgesPairs
+    on_curve: ClassVar[bool] = True
+
+    pairs: int = 512
+    """Pairs of the test split, evenly spaced; all of them if it has fewer."""
+
+    def __post_init__(self) -> None:
+        require(self.pairs >= 1, "sentence-pairs pairs", self.pairs, "at least 1")
+
+    def check(self, model: Any, text: Text) -> None:
+        check_capability(self, model)
+        if model.judges_pairs:
+            SegmentPairs(text.split("test"), model.context - SPECIAL)
+
+    def measure(self, model: Any, text: Text) -> Reading:
+        """The accuracy in each task; nothing of a model without a sentence head."""
+        self.check(model, text)
+        if not model.judges_pairs:
+            return Reading(rows=())
+        store = SegmentPairs(text.split("test"), model.context - SPECIAL)
+        chosen = held_out.spread(len(store), self.pairs).tolist()
+        right = dict.fromkeys(TASKS, 0)
+        with undisturbed(model) as device:
+            for start in range(0, len(chosen), PAIRS_AT_ONCE):
+                shown = [store[j] for j in chosen[start : start + PAIRS_AT_ONCE]]
+                for task in TASKS:
+                    # Coins of 1 and 0 are the true and the false pair of each.
+                    posed = [
+                        next_sentence.arrange(task, coin, pair.first, pair.following, pair.elsewhere)
+                        for pair in shown
+                        for coin in (1.0, 0.0)
+                    ]
+                    logits_B2 = model.judge_pairs([(p.first, p.second) for p in posed], device)
+                    labels_B = np.array([p.label for p in posed])
+                    right[task] += int((logits_B2.argmax(dim=1).cpu().numpy() == labels_B).sum())
+        return Reading(rows=tuple(_row(task, count, 2 * len(chosen)) for task, count in right.items()))
+
+
+def _row(task: str, right: int, items: int) -> Row:
+    return Row(
+        evaluation=SentencePairs.name,
+        metric="accuracy",
+        condition=task,
+        value=check_finite(right / items, f"sentence-pairs {task}"),
+        unit="share",
+        better="higher",
+        items=items,
+    )

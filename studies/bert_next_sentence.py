@@ -1,0 +1,130 @@
+"""Which sentence task should BERT have? Devlin et al. 2019: what follows; Liu et al. 2019: none; Lan et al. 2020: the order."""
+
+from ablate import training
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.evaluation.cloze import Cloze
+from ablate.evaluation.linear_probe import LinearProbe
+from ablate.evaluation.masked_bits import MaskedBits
+from ablate.evaluation.own_loss import OwnLoss
+from ablate.evaluation.sentence_pairs import SentencePairs
+from ablate.objectives.bert import Bert
+from ablate.specification import Metric, Target
+from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.study import Study, Tier
+
+
+def accuracy(evaluation: str, condition: str, label: str) -> Metric:
+    return Metric(
+        evaluation=evaluation,
+        metric="accuracy",
+        condition=condition,
+        label=label,
+        unit="%",
+        better="higher",
+        scale=100,
+        digits=1,
+    )
+
+
+LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
+
+STUDY = Study(
+    name="bert-next-sentence",
+    title="Sentence task of BERT",
+    question="Which sentence task should BERT have, and what does it learn from it?",
+    base=RunConfig(
+        objective=Bert.Config(mask_rate=0.15, mask_share=1.0, random_share=0.0, next_sentence="nsp"),
+        backbone=Backbone(width=128, layers=2, heads=4),
+        data=Data(corpus="pydocs", vocabulary=1024, context=64),
+        optimization=Optimization(learning_rate=1e-3, batch=16),
+        budget=Budget(tokens=800_000),
+        evaluations=(MaskedBits(), SentencePairs(), Cloze(), LinearProbe(), OwnLoss()),
+    ),
+    factors=(
+        Factor(
+            path="objective.next_sentence",
+            label="sentence task",
+            levels=("nsp", "sop", "off"),
+            equation="loss = masked language model + cross-entropy of the answer to a pair; off: packed text and no pairs",
+            source="Devlin et al. 2019, section 3.1; Lan et al. 2020, section 3.1; Liu et al. 2019, section 4.2",
+            note="nsp: does the second text follow, or is it from another document? sop: are the two in order, or swapped?",
+        ),
+    ),
+    metrics=(
+        # Primary is what all arms have; the arm without a sentence task has no head to ask.
+        Metric(
+            evaluation="masked-bits",
+            metric="bits_per_token",
+            condition="mask_rate=0.15",
+            label="masked bits at 15 %",
+            unit="bits",
+        ),
+        accuracy("sentence-pairs", "nsp", "what follows"),
+        accuracy("sentence-pairs", "sop", "in which order"),
+        accuracy("cloze", "word", "cloze"),
+        accuracy("linear-probe", "topic", "topic probe"),
+        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+    ),
+    # A contrast compares arms; that an accuracy is high, or near chance, is said of one.
+    targets=(
+        Target(
+            label="a head trained on nsp, asked what follows",
+            key="sentence-pairs/accuracy@nsp",
+            at_least=0.85,
+            values={"objective.next_sentence": "nsp"},
+            source="Lan et al. 2020, table 5: 90.5 %",
+        ),
+        Target(
+            label="a head trained on nsp, asked for the order",
+            key="sentence-pairs/accuracy@sop",
+            at_most=0.55,
+            values={"objective.next_sentence": "nsp"},
+            source="Lan et al. 2020, table 5: 52.0 %",
+        ),
+    ),
+    learned=Metric(
+        evaluation="masked-bits",
+        metric="nats_below_unigram",
+        condition="mask_rate=0.15",
+        label="below the unigram",
+        unit="nats",
+        better="higher",
+    ),
+    claims=("C12",),
+    tiers={
+        "smoke": Tier(
+            seeds=3,
+            workers=2,
+            overrides={
+                "budget.tokens": 6_000,
+                "budget.readings": 2,
+                "backbone.width": 32,
+                "evaluations.sentence-pairs.pairs": 32,
+            },
+        ),
+        "quick": Tier(seeds=5, workers=2),
+        "standard": Tier(
+            seeds=5,
+            workers=2,
+            overrides={"budget.tokens": 8_000_000},
+            nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=3),
+        ),
+        "full": Tier(
+            seeds=5,
+            overrides={
+                "backbone.width": 512,
+                "backbone.layers": 8,
+                "backbone.heads": 8,
+                "data.vocabulary": 8192,
+                "data.context": 128,
+                "optimization.batch": 64,
+                "budget.tokens": 100_000_000,
+                "runtime.device": "cuda",
+                "runtime.precision": "bf16",
+            },
+            nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
+            note="for a GPU; not run yet",
+        ),
+    },
+    measure=training.PRETRAINING,
+)
