@@ -43,7 +43,7 @@ class SentencePairs:
     name: ClassVar[str] = "sentence-pairs"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = JudgesPairs
-    on_curve: ClassVar[bool] = True
+    on_curve: ClassVar[bool] = False
 
     pairs: int = 512
     """Pairs of the test split, evenly spaced; all of them if it has fewer."""
