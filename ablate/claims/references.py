@@ -136,6 +136,14 @@ _ALL = (
         arxiv="1909.11942",
     ),
     Reference(
+        key="he2019",
+        authors="Junxian He, Daniel Spokoyny, Graham Neubig, Taylor Berg-Kirkpatrick",
+        year=2019,
+        title="Lagging Inference Networks and Posterior Collapse in Variational Autoencoders",
+        venue="ICLR 2019",
+        arxiv="1901.05534",
+    ),
+    Reference(
         key="xue2025",
         authors="Shuchen Xue, Tianyu Xie, Tianyang Hu, Zijin Feng, Jiacheng Sun, Kenji Kawaguchi, Zhenguo Li, Zhi-Ming Ma",
         year=2025,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ablate.claims import (
     ankner2024,
     devlin2019,
+    he2019,
     jordan2024,
     lan2020,
     nakanishi2025,
@@ -35,6 +36,7 @@ _PAPERS = (
     jordan2024,
     nakanishi2025,
     xue2025,
+    he2019,
 )
 
 CLAIMS: dict[str, Claim] = {

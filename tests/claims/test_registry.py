@@ -17,12 +17,13 @@ from tests.analysis.planted import RATE, specification
 
 def test_claims_of_masking_and_attention_are_registered() -> None:
     masking = [f"C0{number}" for number in range(1, 10)] + ["C39"]
+    collapse = ["C31", "C32"]
     pairs = ["C12"]
     orders = ["C20", "C21", "C22"]
     attention = ["C27", "C28", "C29", "C30"]
-    assert sorted(registry.CLAIMS) == sorted(masking + pairs + orders + attention)
+    assert sorted(registry.CLAIMS) == sorted(masking + pairs + orders + attention + collapse)
     planned = [id for id, claim in registry.CLAIMS.items() if claim.contrast]
-    assert planned == ["C04", "C12", "C20", "C21", "C27", "C28", "C29", "C39"]
+    assert planned == ["C04", "C12", "C20", "C21", "C27", "C28", "C29", "C31", "C32", "C39"]
     assert all(claim.waits_for for id, claim in registry.CLAIMS.items() if id not in planned)
     assert all(claim.figures or "direction" in claim.without_figures for claim in registry.CLAIMS.values())
 

@@ -1,0 +1,93 @@
+"""What must a nat of KL cost for a text VAE to use its latent vector? He et al. 2019, table 1, varied the weight of the KL."""
+
+from ablate import training
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.evaluation.bits_per_byte import BitsPerByte
+from ablate.evaluation.latent import Latent
+from ablate.objectives.vae import Vae
+from ablate.specification import Metric
+from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.study import Study, Tier
+
+
+def shown(metric: str, label: str, unit: str) -> Metric:
+    return Metric(evaluation="latent", metric=metric, label=label, unit=unit, better="none", digits=2)
+
+
+WEIGHTS = (1.0, 0.8, 0.6, 0.4, 0.2)
+LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
+
+STUDY = Study(
+    name="vae-kl-weight",
+    title="KL weight of a text VAE",
+    question="How cheap must the latent vector be for a text VAE to use it?",
+    base=RunConfig(
+        objective=Vae.Config(kl_weight=1.0),
+        backbone=Backbone(width=128, layers=2, heads=4),
+        data=Data(corpus="pydocs", vocabulary=1024, context=64),
+        optimization=Optimization(learning_rate=1e-3, batch=16),
+        budget=Budget(tokens=800_000),
+        evaluations=(Latent(), BitsPerByte()),
+    ),
+    factors=(
+        Factor(
+            path="objective.kl_weight",
+            label="KL weight",
+            levels=WEIGHTS,
+            equation="loss = reconstruction + weight x KL(q(z | x) || N(0, I)); weight 1 is the ELBO",
+            source="He et al. 2019, table 1",
+            note="Whatever the weight in training, the yardsticks count the KL in full.",
+        ),
+    ),
+    metrics=(
+        # Primary is a bound on the likelihood at weight 1, the same quantity for every arm; what z says stands beside it.
+        Metric(
+            evaluation="latent",
+            metric="importance_weighted",
+            condition="draws=50",
+            label="bound, 50 draws",
+            unit="nats",
+            digits=2,
+        ),
+        Metric(evaluation="latent", metric="kl", label="KL", unit="nats", better="none", digits=2),
+        Metric(
+            evaluation="latent", metric="mutual_information", label="mutual information", unit="nats", better="none", digits=2
+        ),
+        Metric(evaluation="latent", metric="active_units", label="active units", unit="dimensions", better="none", digits=1),
+        Metric(evaluation="latent", metric="elbo", label="ELBO", unit="nats", digits=2),
+        Metric(
+            evaluation="bits-per-byte", metric="bits_per_byte", condition="bound, 32 draws", label="bits per byte", unit="bits"
+        ),
+    ),
+    learned=Metric(
+        evaluation="bits-per-byte",
+        metric="nats_below_unigram",
+        condition="bound",
+        label="below the unigram",
+        unit="nats",
+        better="higher",
+    ),
+    claims=("C31", "C32"),
+    tiers={
+        "smoke": Tier(
+            seeds=3,
+            workers=2,
+            overrides={
+                "budget.tokens": 3_000,
+                "budget.readings": 2,
+                "backbone.width": 32,
+                "evaluations.latent.texts": 32,
+                "evaluations.latent.weighted": 4,
+                "evaluations.bits-per-byte.passages": 4,
+            },
+        ),
+        "quick": Tier(seeds=5, workers=2),
+        "standard": Tier(
+            seeds=5,
+            workers=2,
+            overrides={"budget.tokens": 4_000_000},
+            nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=3),
+        ),
+    },
+    measure=training.PRETRAINING,
+)
