@@ -31,7 +31,10 @@ def choose(value: str, options: Iterable[str], what: str) -> str:
     known = sorted(options)
     if value in known:
         return value
-    near = difflib.get_close_matches(value, known, n=3, cutoff=0.5)
+    alike = {one: difflib.SequenceMatcher(None, one, value).ratio() for one in known}
+    # Beside a name that differs by a letter, one that shares half of its letters is no help.
+    least = max(0.5, max(alike.values(), default=0.0) * 2 / 3)
+    near = sorted((one for one in known if alike[one] >= least), key=lambda one: -alike[one])[:3]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
     raise ConfigError(f"unknown {what} {value!r}; {hint}")
 

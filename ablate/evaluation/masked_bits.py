@@ -61,7 +61,7 @@ class MaskedBits:
         require(self.length >= 1, "masked-bits length", self.length, "at least 1 token")
 
     def abridged(self) -> MaskedBits:
-        """The first rate alone: the others were two thirds of what all evaluation cost a run of a quick tier."""
+        """The first rate alone: on a curve of eight points the other two took a third of what all evaluation cost a run."""
         return dataclasses.replace(self, rates=self.rates[:1])
 
     def check(self, model: Any, text: Text) -> None:

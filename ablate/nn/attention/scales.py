@@ -150,7 +150,7 @@ class _UnitRows(torch.autograd.Function):
 
     The gradient is that of weight normalisation (Salimans and Kingma 2016, section 2) at the weights y, and torch has a kernel
     for it that takes one pass. It is y that is kept, which the products need as well: memory that nothing else touches is what
-    a pass costs. Queries and keys go through one call, because on two threads the calls were a third of it.
+    a pass costs. Queries and keys share one call, because at this size the calls themselves are a part of what is paid.
     """
 
     @staticmethod
