@@ -81,10 +81,10 @@ STUDY = Study(
                 "evaluations.bits-per-byte.passages": 4,
             },
         ),
-        # Measured on one of two CPU cores, pydocs, on a seed the tier does not use (101), before the tier was fixed, after 0.8 M
-        # tokens: KL, mutual information and bound on 50 draws, nats, at weight 1.0 0.01, 0.02, 68.64; at 0.4 1.20, 0.89, 68.50;
-        # at 0.2 6.87, 4.77, 67.45. A run took 77-80 s; reckoned from that, 25 trained runs of 0.6 M tokens, two side by side,
-        # take 12-13 minutes. Weight 0.8 is left to the standard tier, because no claim needs it.
+        # Measured on one of two CPU cores, pydocs, on a seed the tier does not use (101), before the tier was fixed, after
+        # 0.8 M tokens: KL, mutual information and bound on 50 draws, nats, at weight 1.0 0.01, 0.02, 68.64; at 0.4 1.20,
+        # 0.89, 68.50; at 0.2 6.87, 4.77, 67.45. A run took 77-80 s; reckoned from that, 25 trained runs of 0.6 M tokens,
+        # two side by side, take 12-13 minutes. Weight 0.8 is left to the standard tier, because no claim needs it.
         "quick": Tier(
             seeds=5,
             workers=2,
