@@ -90,7 +90,7 @@ STUDY = Study(
         unit="nats",
         better="higher",
     ),
-    claims=("C12",),
+    claims=("C10", "C11", "C12"),
     tiers={
         "smoke": Tier(
             seeds=3,

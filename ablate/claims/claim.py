@@ -27,6 +27,8 @@ class Claim:
     """Why no figure is registered: the claim is then one of direction alone."""
     waits_for: str = ""
     """The arms or yardsticks without which it cannot be tested; empty when there is a contrast."""
+    contradicts: tuple[str, ...] = ()
+    """Ids of claims that cannot hold where this one does; they name it in turn."""
 
     def __post_init__(self) -> None:
         reference(self.citekey)

@@ -16,7 +16,8 @@ from ablate.specification import Arm, Metric, Specification
 
 PRIMARY = "primary"
 OWN_LOSS = "own loss"
-Expect = Literal["better", "worse", "higher", "lower", "same"]
+Expect = Literal["better", "worse", "higher", "lower", "same", "not worse"]
+EXPECTATIONS: tuple[Expect, ...] = ("better", "worse", "higher", "lower", "same", "not worse")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +31,18 @@ class Comparison:
     against: Mapping[str, Scalar]
     expect: Expect
     band: float | None = None
-    """Differences smaller than this are no effect, in the metric's unit. None: no band."""
+    """Differences smaller than this are no effect, in the metric's unit. None: no band. `not worse`: by how much at most."""
     relative_band: float | None = None
     """The same as a share of the absolute mean of `against`, for metrics whose unit the claim does not know."""
 
     def __post_init__(self) -> None:
-        choose(self.expect, ("better", "worse", "higher", "lower", "same"), "expectation")
+        choose(self.expect, EXPECTATIONS, "expectation")
         require(self.band is None or self.relative_band is None, "band", self.band, "none when relative_band is given")
         for name, value in (("band", self.band), ("relative_band", self.relative_band)):
             require(value is None or value > 0, name, value, "positive")
         has_band = self.band is not None or self.relative_band is not None
-        require(self.expect != "same" or has_band, "expect", self.expect, "used with a band: equal within what?")
+        needs = self.expect in ("same", "not worse")
+        require(not needs or has_band, "expect", self.expect, "used with a band: equal, or no worse, within what?")
 
 
 Contrast = tuple[Comparison, ...]
@@ -54,6 +56,8 @@ class Resolved(NamedTuple):
     against: Arm
     sign: int
     """+1: arm - against should be positive; -1: negative; 0: inside the band."""
+    tolerant: bool = False
+    """A difference the other way round that stays inside the band is as expected too."""
 
 
 def resolve(comparison: Comparison, specification: Specification) -> Resolved:
@@ -61,7 +65,7 @@ def resolve(comparison: Comparison, specification: Specification) -> Resolved:
     metric = _metric(comparison.metric, specification)
     fixed = specification.baseline.values
     arm, against = (specification.arm({**fixed, **levels}) for levels in (comparison.arm, comparison.against))
-    return Resolved(metric, arm, against, _sign(comparison.expect, metric))
+    return Resolved(metric, arm, against, _sign(comparison.expect, metric), comparison.expect == "not worse")
 
 
 def check(contrast: Contrast, specification: Specification) -> None:
@@ -89,4 +93,4 @@ def _sign(expect: Expect, metric: Metric) -> int:
         return 1 if expect == "higher" else -1
     if metric.better == "none":
         raise ConfigError(f"metric {metric.key!r} has no better side; expect must be higher, lower or same, not {expect}")
-    return 1 if (metric.better == "higher") == (expect == "better") else -1
+    return 1 if (metric.better == "higher") == (expect != "worse") else -1

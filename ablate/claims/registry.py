@@ -7,17 +7,25 @@ from collections.abc import Iterable
 
 from ablate.claims import (
     ankner2024,
+    caccia2020,
+    charpentier2024,
     devlin2019,
+    fu2019,
+    gisserot2025,
     he2019,
     jordan2024,
     lan2020,
+    liu2019,
     nakanishi2025,
+    nie2019,
     raffel2020,
     rybakov2024,
     vaswani2017,
+    wang2022,
     warstadt2020,
     wettig2023,
     xue2025,
+    yang2019,
 )
 from ablate.claims.claim import Claim
 from ablate.claims.figures import Figure
@@ -29,14 +37,22 @@ _PAPERS = (
     devlin2019,
     ankner2024,
     lan2020,
+    liu2019,
+    yang2019,
+    xue2025,
     raffel2020,
+    wang2022,
+    charpentier2024,
+    gisserot2025,
     warstadt2020,
     vaswani2017,
     rybakov2024,
     jordan2024,
     nakanishi2025,
-    xue2025,
     he2019,
+    fu2019,
+    caccia2020,
+    nie2019,
 )
 
 CLAIMS: dict[str, Claim] = {

@@ -2,7 +2,8 @@
 
 Each comparison of a claim gives a paired t interval of arm - against over the seeds both completed, and two p values that
 are twice one-sided: that it is as claimed, and that it is the other way round. For "same", as claimed means inside the band
-(two one-sided tests, Schuirmann 1987) and the other way round means outside it. A claim is then
+(two one-sided tests, Schuirmann 1987) and the other way round means outside it; for "not worse", better than the band's lower
+end and worse than it (non-inferiority). A claim is then
 
     contradicted   one comparison is the other way round: k min p ≤ a     (k comparisons: Bonferroni),
                    and its interval does not lie inside its band
@@ -177,17 +178,18 @@ def _evidence(
     band = comparison.band
     if comparison.relative_band is not None and complete.any():
         band = comparison.relative_band * abs(float(there[complete].mean()))
-    supports, opposes = _p_values(differences, resolved.sign, band)
+    supports, opposes = _p_values(differences, resolved.sign, band, resolved.tolerant)
     return _Evidence(comparison, resolved, differences, lost, band, supports, opposes)
 
 
-def _p_values(differences: np.ndarray, sign: int, band: float | None) -> tuple[float, float]:
+def _p_values(differences: np.ndarray, sign: int, band: float | None, tolerant: bool) -> tuple[float, float]:
     """Twice one-sided, so that each is at most a exactly where a (1 - a) interval lies on that side."""
     interval = mean_interval(differences)
     if interval.n < LEAST_PAIRS:
         return 1.0, 1.0
     error, degrees, mean = interval.sd / np.sqrt(interval.n), interval.n - 1, interval.mean
     if sign:
+        mean += sign * (band or 0.0) if tolerant else 0.0
         return tuple(min(1.0, 2 * one_sided(s * mean, error, degrees)) for s in (sign, -sign))  # type: ignore[return-value]
     assert band is not None
     inside = max(one_sided(band - mean, error, degrees), one_sided(band + mean, error, degrees))
@@ -218,12 +220,12 @@ def _finding(e: _Evidence, alpha: float, comparisons: int, seeds: int, later: fl
     inside = decidable and e.band is not None and -e.band < interval.low and interval.high < e.band
     outcome: Outcome = "undecided"
     if inside:
-        outcome = "no effect" if e.resolved.sign else "supports"
+        outcome = "no effect" if e.resolved.sign and not e.resolved.tolerant else "supports"
     elif decidable and comparisons * e.opposes <= alpha:
         outcome = "opposes"
     elif decidable and e.supports <= alpha:
         outcome = "supports"
-    open_question = outcome == "undecided" and e.resolved.sign != 0
+    open_question = outcome == "undecided" and e.resolved.sign != 0 and not e.resolved.tolerant
     needed = seeds_needed(interval.mean, interval.sd, alpha * later) if open_question else None
     return Finding(
         metric=e.resolved.metric.key,

@@ -55,6 +55,8 @@ def _undecided(finding: Finding, specification: Specification) -> str:
     seen = _seen(finding, specification)
     if finding.expect == "same":
         return f"Neither inside nor outside the band of {_band(finding, specification)}: {seen}."
+    if finding.expect == "not worse":
+        return f"Not settled that the first is worse by less than {_band(finding, specification).lstrip('±')}: {seen}."
     if finding.seeds_needed is None or finding.seeds_needed <= finding.n:
         return f"Not settled that the first is {finding.expect}: {seen}."
     return f"Not settled: {seen}; about {finding.seeds_needed} pairs in an extension would show a difference of this size."

@@ -13,10 +13,12 @@ are compared by whose curve lies outside (Caccia et al. 2020).
 | `reverse_nats_kn5` | tokens of test text, judged by a Kneser-Ney 5-gram of the texts | both |
 | `nll_oracle` | tokens, where the corpus knows its own distribution | quality: `ablate.data.corpora.oracle` |
 | `tokens_per_text` | | how much was written |
+| `matched_reverse_nats_kn5` | as reverse, where forward is real text's | both: `ablate.evaluation.matched_quality` |
 
-The condition is `temperature=1`. Under `real text` stand the same numbers of as many validation sentences: what a perfect
-model of sentences would read. Words are what the tokenizer makes of tokens, in the references too, and a text ends before
-its SEP. A number that there is nothing to take from, as the forward score of empty texts, has no row.
+The condition of the last is `as likely as real text`; it has no row if no temperature between two of those asked for writes
+so. Of the others the condition is `temperature=1`. Under `real text` stand the same numbers of as many validation sentences:
+what a perfect model of sentences would read. Words are what the tokenizer makes of tokens, in the references too, and a text
+ends before its SEP. A number that there is nothing to take from, as the forward score of empty texts, has no row.
 
 A model of documents writes on where a sentence ends, one of sentences stops. A reference is therefore a test sentence alone
 and once more with what follows it, both cut after `length` tokens. Self-BLEU, distinct-n and the reverse score depend on
@@ -40,6 +42,7 @@ from ablate.config import require
 from ablate.data.text import Text
 from ablate.data.token_store import TokenStore
 from ablate.evaluation import bleu, distinct, framing, held_out, lm_scores
+from ablate.evaluation.matched_quality import matched
 from ablate.evaluation.reading import Reading, check_capability, noise, undisturbed
 from ablate.nn.decoding import Decoding
 from ablate.nn.kneser_ney import KneserNey
@@ -47,6 +50,8 @@ from ablate.objectives.base import Samples
 from ablate.records import Row
 
 TEXTS_AT_ONCE = 256
+REAL = "real text"
+MATCHED = "as likely as real text"
 SAMPLES = 3
 """Texts of each temperature that are shown."""
 
@@ -65,7 +70,7 @@ class Real(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     name: ClassVar[str] = "generation"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     needs: ClassVar[type] = Samples
     on_curve: ClassVar[bool] = False
 
@@ -105,7 +110,7 @@ class Generation:
         real = self._real(text)
         validation = text.split("validation")
         sentences = held_out.spread(len(validation.sentence_starts) - 1, self.texts).tolist()
-        rows = self._rows("real text", [validation.sentence(number)[: self.length] for number in sentences], real, text)
+        rows = self._rows(REAL, [validation.sentence(number)[: self.length] for number in sentences], real, text)
         samples: list[dict[str, Any]] = []
         for temperature in self.temperatures:
             condition = _condition(temperature)
@@ -115,7 +120,7 @@ class Generation:
                 {"kind": "written", "input": f"{condition}, text {number}", "output": held_out.show(ids, text.tokenizer)}
                 for number, ids in enumerate(written[:SAMPLES], start=1)
             )
-        return Reading(rows=tuple(rows), samples=tuple(samples))
+        return Reading(rows=(*rows, *self._matched(rows)), samples=tuple(samples))
 
     def _real(self, text: Text) -> Real:
         train, test = text.split("train"), text.split("test")
@@ -147,6 +152,19 @@ class Generation:
             judged = sum(len(oracle.ids(sentence)) for sentence in sentences)
             rows.append(_row("nll_oracle", condition, oracle.nll(sentences), judged, "lower", "nats"))
         return [row for row in rows if not math.isnan(row.value)]
+
+    def _matched(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """How varied texts are at the temperature at which they are as likely as real ones; nothing where there is none."""
+        forward, reverse = (
+            {row.condition: row for row in rows if row.metric == f"{way}_nats_kn{self.order}"} for way in ("forward", "reverse")
+        )
+        swept = [name for name in map(_condition, sorted(self.temperatures)) if name in forward and name in reverse]
+        if REAL in forward and swept:
+            quality, variety = ([way[name].value for name in swept] for way in (forward, reverse))
+            value = matched(quality, variety, forward[REAL].value)
+            items = reverse[swept[0]].items
+            if not math.isnan(value):
+                yield _row(f"matched_reverse_nats_kn{self.order}", MATCHED, value, items, "lower", "nats")
 
 
 def write(model: Any, count: int, length: int, temperature: float) -> list[np.ndarray]:

@@ -25,11 +25,14 @@ def comparison(metric: str = "primary", expect: str = "better", **options: objec
         (CLOZE.key, "better", 1),
         (CLOZE.key, "worse", -1),
         ("own loss", "higher", 1),
+        ("primary", "not worse", -1),
+        (CLOZE.key, "not worse", 1),
         ("own loss", "lower", -1),
     ],
 )
 def test_direction_follows_the_metric(metric: str, expect: str, sign: int) -> None:
-    found = resolve(comparison(metric, expect), specification())
+    found = resolve(comparison(metric, expect, **({"band": 0.1} if expect == "not worse" else {})), specification())
+    assert found.tolerant == (expect == "not worse")
     assert (found.arm.name, found.against.name, found.sign) == ("mask_rate=0.4", "mask_rate=0.15", sign)
     assert found.metric in (PRIMARY, CLOZE, OWN_LOSS)
 
@@ -58,7 +61,7 @@ def test_missing_arms_and_metrics_are_named() -> None:
 def test_malformed_comparisons_are_refused() -> None:
     with pytest.raises(ConfigError, match="unknown expectation 'beter'; did you mean better"):
         comparison(expect="beter")
-    with pytest.raises(ConfigError, match="equal within what"):
+    with pytest.raises(ConfigError, match="equal, or no worse, within what"):
         comparison(expect="same")
     with pytest.raises(ConfigError, match="none when relative_band is given"):
         comparison(band=0.1, relative_band=0.1)

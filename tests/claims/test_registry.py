@@ -8,24 +8,39 @@ import pytest
 
 from ablate.claims import registry, wettig2023
 from ablate.claims.claim import Claim
-from ablate.claims.contrast import Comparison
+from ablate.claims.contrast import Comparison, check
 from ablate.claims.figures import Figure, beside, rows
 from ablate.claims.references import REFERENCES, reference
 from ablate.config import ConfigError
+from ablate.study import discover
+from ablate.study.arms import arms
 from tests.analysis.planted import RATE, specification
 
 
-def test_claims_of_masking_and_attention_are_registered() -> None:
-    masking = [f"C0{number}" for number in range(1, 10)] + ["C39"]
-    collapse = ["C31", "C32"]
-    pairs = ["C12"]
-    orders = ["C20", "C21", "C22"]
-    attention = ["C27", "C28", "C29", "C30"]
-    assert sorted(registry.CLAIMS) == sorted(masking + pairs + orders + attention + collapse)
-    planned = [id for id, claim in registry.CLAIMS.items() if claim.contrast]
-    assert planned == ["C04", "C12", "C20", "C21", "C27", "C28", "C29", "C31", "C32", "C39"]
-    assert all(claim.waits_for for id, claim in registry.CLAIMS.items() if id not in planned)
+def test_every_claim_is_registered_with_a_contrast_or_a_reason() -> None:
+    assert list(registry.CLAIMS) == [f"C{number:02}" for number in range(1, 40)]
+    waiting = [id for id, claim in registry.CLAIMS.items() if not claim.contrast]
+    assert waiting == ["C01", "C02", "C03", "C13", "C14", "C15", "C18", "C22", "C26", "C30", "C35"]
+    assert all(registry.CLAIMS[id].waits_for for id in waiting)
     assert all(claim.figures or "direction" in claim.without_figures for claim in registry.CLAIMS.values())
+
+
+def test_every_planned_claim_is_carried_by_a_study_that_has_its_arms() -> None:
+    for listed in discover.listing():
+        study = discover.load(listed.path)
+        for tier in study.tiers:
+            sized = study.at(tier)
+            plan = dataclasses.replace(specification(), arms=arms(sized, 3), metrics=sized.metrics)
+            for id in study.claims:
+                check(registry.claim(id).contrast, plan)
+    carried = {id for listed in discover.listing() for id in discover.load(listed.path).claims}
+    assert {id for id, claim in registry.CLAIMS.items() if claim.contrast} - carried == {"C39"}
+
+
+def test_contradictions_are_mutual() -> None:
+    pairs = {(claim.id, other) for claim in registry.CLAIMS.values() for other in claim.contradicts}
+    assert pairs == {(other, id) for id, other in pairs}
+    assert ("C10", "C11") in pairs
 
 
 def test_every_figure_is_known_to_its_source() -> None:

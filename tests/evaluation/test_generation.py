@@ -106,6 +106,29 @@ def test_temperatures_are_asked_for_from_the_beginning_of_a_text(english: Any, f
     assert values(reading, "temperature=2")["tokens_per_text"] == 1.5
 
 
+def test_variety_is_read_where_texts_are_as_likely_as_real_ones(english: Any, fakes: Any) -> None:
+    """A writer of sentences when cold and of noise when hot: the number is that of the straight line between the two."""
+    easy = sentences(english, "train", 1) * 4
+    noise = np.random.default_rng(0).integers(5, english.vocabulary.size, (30, 12)).tolist()
+
+    class Heated(type(writer(fakes, easy))):  # type: ignore[misc]
+        def sample(self, prompts: torch.Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> torch.Tensor:
+            model = writer(fakes, easy if decoding.temperature < 1 else noise)
+            return model.sample(prompts, length, decoding, generator)
+
+    yardstick = Generation(texts=30, length=12, temperatures=(2.0, 0.5), references=40, judged=2000)
+    reading = yardstick.measure(Heated(), english)
+    cold, hot, real = (values(reading, f) for f in ("temperature=0.5", "temperature=2", "real text"))
+    forward, reverse = "forward_nats_kn5", "reverse_nats_kn5"
+    assert cold[forward] < real[forward] < hot[forward]
+    share = (real[forward] - cold[forward]) / (hot[forward] - cold[forward])
+    (found,) = (row for row in reading.rows if row.condition == "as likely as real text")
+    assert found.metric == "matched_reverse_nats_kn5"
+    assert found.value == pytest.approx(cold[reverse] + share * (hot[reverse] - cold[reverse]))
+    always = yardstick.measure(writer(fakes, noise), english)
+    assert not any(row.condition == "as likely as real text" for row in always.rows)
+
+
 def test_texts_end_before_their_end(english: Any, fakes: Any) -> None:
     texts = write(writer(fakes, [[6, 7, 8], [], [9] * 5]), 3, 5, 1.0)
     assert [ids.tolist() for ids in texts] == [[6, 7, 8], [], [9] * 5]

@@ -1,0 +1,74 @@
+"""Is a text GAN worth its game? Caccia et al. 2020: at equal quality a model trained by likelihood is more varied."""
+
+from ablate import training
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.evaluation.generation import Generation
+from ablate.objectives.gan import Gan
+from ablate.specification import Metric
+from ablate.study.factor import Factor
+from ablate.study.study import Study, Tier
+
+
+def written(metric: str, label: str, unit: str = "nats", condition: str = "temperature=1", better: str = "lower") -> Metric:
+    return Metric(
+        evaluation="generation",
+        metric=metric,
+        condition=condition,
+        label=label,
+        unit=unit,
+        better=better,  # type: ignore[arg-type]
+    )
+
+
+STUDY = Study(
+    name="gan-against-mle",
+    title="Text GAN against maximum likelihood",
+    question="Does a text GAN write better than the language model that it starts from?",
+    base=RunConfig(
+        objective=Gan.Config(pretrain_share=1.0, discriminator_share=0.0),
+        backbone=Backbone(width=128, layers=2, heads=4),
+        data=Data(corpus="pydocs", vocabulary=1024, context=32),
+        optimization=Optimization(learning_rate=1e-3, batch=32),
+        budget=Budget(tokens=800_000),
+        evaluations=(Generation(texts=500, temperatures=(0.25, 0.35, 0.5, 0.75, 1.0)),),
+    ),
+    factors=(
+        Factor(
+            path="objective.pretrain_share",
+            label="share on likelihood",
+            levels=(1.0, 0.7),
+            settings={0.7: {"objective.pretrain_share": 0.7, "objective.discriminator_share": 0.1}},
+            equation="of the tokens: likelihood; then a tenth judging alone; the rest discriminator and generator in turn",
+            source="Yu et al. 2017, algorithm 1; Nie et al. 2019, sections 3.2 and 3.3; Caccia et al. 2020",
+            note="At 1 the generator is trained by likelihood to the end. Both read the same texts; what the game writes is "
+            "not counted as read.",
+        ),
+    ),
+    metrics=(
+        # Primary is variety at equal quality: a point on one temperature alone compares nothing.
+        written("matched_reverse_nats_kn5", "reverse score where as likely as real text", condition="as likely as real text"),
+        written("forward_nats_kn5", "forward score"),
+        written("reverse_nats_kn5", "reverse score"),
+        written("self_bleu_3", "self-BLEU-3", unit=""),
+        written("bleu_4", "BLEU-4", unit="", better="higher"),
+        written("tokens_per_text", "tokens a text", unit="tokens", better="none"),
+    ),
+    claims=("C37", "C38"),
+    tiers={
+        "smoke": Tier(
+            seeds=3,
+            workers=2,
+            overrides={
+                "budget.tokens": 3_000,
+                "budget.readings": 2,
+                "backbone.width": 32,
+                "evaluations.generation.texts": 16,
+                "evaluations.generation.references": 32,
+                "evaluations.generation.judged": 4_000,
+            },
+        ),
+        "quick": Tier(seeds=5, workers=2),
+        "standard": Tier(seeds=5, workers=2, overrides={"budget.tokens": 8_000_000}),
+    },
+    measure=training.PRETRAINING,
+)

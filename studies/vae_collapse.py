@@ -1,0 +1,101 @@
+"""How is a text VAE kept from ignoring its latent vector? He et al. 2019, table 1; Fu et al. 2019; Kingma et al. 2016."""
+
+from ablate import training
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.evaluation.bits_per_byte import BitsPerByte
+from ablate.evaluation.latent import Latent
+from ablate.objectives.vae import Vae
+from ablate.specification import Metric
+from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.study import Study, Tier
+
+
+def shown(metric: str, label: str, unit: str, digits: int = 2) -> Metric:
+    return Metric(evaluation="latent", metric=metric, label=label, unit=unit, better="none", digits=digits)
+
+
+LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
+
+STUDY = Study(
+    name="vae-collapse",
+    title="Posterior collapse of a text VAE",
+    question="What keeps a text VAE from ignoring its latent vector, and at what cost?",
+    base=RunConfig(
+        objective=Vae.Config(kl_weight=1.0, schedule="constant", free_bits=0.0, aggressive=False),
+        backbone=Backbone(width=128, layers=2, heads=4),
+        data=Data(corpus="pydocs", vocabulary=1024, context=36),
+        optimization=Optimization(learning_rate=1e-3, batch=32),
+        budget=Budget(tokens=600_000),
+        evaluations=(Latent(), BitsPerByte(length=34)),
+    ),
+    design="one-at-a-time",
+    factors=(
+        Factor(
+            path="objective.schedule",
+            label="KL weight",
+            levels=("constant", "linear", "cyclical"),
+            equation="1; from 0 to 1 over half the budget; from 0 to 1 over half of each of four cycles",
+            source="Bowman et al. 2016, section 3.1; Fu et al. 2019, section 3.2",
+        ),
+        Factor(
+            path="objective.free_bits",
+            label="free bits",
+            levels=(0.0, 0.1),
+            equation="each latent dimension's KL counts max(free bits, KL), nats",
+            source="Kingma et al. 2016, appendix C.8",
+        ),
+        Factor(
+            path="objective.aggressive",
+            label="aggressive",
+            levels=(False, True),
+            equation="the encoder is trained until it gains no more, then the decoder; as long as z becomes more telling",
+            source="He et al. 2019, algorithm 1",
+            note="What the encoder reads for itself counts as no tokens of the budget; the cost table has its time.",
+        ),
+    ),
+    metrics=(
+        Metric(
+            evaluation="latent",
+            metric="importance_weighted",
+            condition="draws=50",
+            label="bound, 50 draws",
+            unit="nats",
+            digits=2,
+        ),
+        shown("kl", "KL", "nats"),
+        shown("mutual_information", "mutual information", "nats"),
+        shown("active_units", "active units", "dimensions", digits=1),
+        Metric(evaluation="latent", metric="elbo", label="ELBO", unit="nats", digits=2),
+    ),
+    learned=Metric(
+        evaluation="bits-per-byte",
+        metric="nats_below_unigram",
+        condition="bound",
+        label="below the unigram",
+        unit="nats",
+        better="higher",
+    ),
+    claims=("C33", "C34", "C36"),
+    tiers={
+        "smoke": Tier(
+            seeds=3,
+            workers=2,
+            overrides={
+                "budget.tokens": 3_000,
+                "budget.readings": 2,
+                "backbone.width": 32,
+                "evaluations.latent.texts": 32,
+                "evaluations.latent.weighted": 4,
+                "evaluations.bits-per-byte.passages": 4,
+            },
+        ),
+        "quick": Tier(seeds=5, workers=2, overrides={"budget.tokens": 600_000, "budget.readings": 3}),
+        "standard": Tier(
+            seeds=5,
+            workers=2,
+            overrides={"budget.tokens": 4_000_000},
+            nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=3),
+        ),
+    },
+    measure=training.PRETRAINING,
+)
