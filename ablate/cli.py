@@ -1,4 +1,4 @@
-"""The command line: `ablate list | plan | run | report | publish | diff | export | tune | doctor | bench`.
+"""The command line: `ablate list | claims | plan | run | report | publish | diff | export | tune | doctor | bench`.
 
 Imports happen inside the commands, so that `--help` and `list` answer at once: torch and lightning cost seconds.
 """
@@ -47,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("list", help="studies and their questions")
     listing.set_defaults(command=_list)
+
+    claims = commands.add_parser("claims", help="published claims and what became of them here")
+    claims.add_argument("claim", nargs="?", metavar="ID", help="one claim with everything needed to judge it, e.g. C20")
+    claims.add_argument("--reports", type=Path, help="folder of published reports (default: reports/)")
+    claims.set_defaults(command=_claims)
 
     plan = commands.add_parser("plan", help="cells, estimated time and smallest detectable effects of a study; runs nothing")
     _study_arguments(plan)
@@ -132,6 +137,15 @@ def _list(options: argparse.Namespace) -> int:
     width = max((len(study.name) for study in studies), default=0)
     for study in studies:
         print(f"{study.name:<{width}}  {study.question}")
+    return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from ablate.report.claim_card import describe_claim, list_claims
+    from ablate.study.discover import studies_folder
+
+    reports = options.reports or studies_folder().parent / "reports"
+    print(describe_claim(options.claim, reports) if options.claim else list_claims(reports))
     return 0
 
 

@@ -120,7 +120,7 @@ STUDY = Study(
         "quick": Tier(
             seeds=5,
             workers=2,
-            overrides={"budget.tokens": 800_000, "budget.readings": 4},
+            overrides={"budget.tokens": 600_000, "budget.readings": 3},
             note="one learning rate for all arms, 1e-3; at equal tokens, so that corrupting less costs texts",
         ),
         "standard": Tier(

@@ -79,7 +79,7 @@ STUDY = Study(
         "quick": Tier(
             seeds=5,
             workers=2,
-            overrides={"budget.tokens": 800_000, "budget.readings": 4},
+            overrides={"budget.tokens": 600_000, "budget.readings": 3},
             note="one learning rate for all arms, 1e-3, that of the pilots of bert-masking",
         ),
         "standard": Tier(

@@ -111,7 +111,7 @@ STUDY = Study(
         "quick": Tier(
             seeds=5,
             workers=2,
-            overrides={"budget.tokens": 700_000, "budget.readings": 4},
+            overrides={"budget.tokens": 600_000, "budget.readings": 3},
             note="too short for a sentence task: 55 % right on what follows in a pilot of 1 M tokens",
         ),
         "standard": Tier(

@@ -51,6 +51,7 @@ CLAIMS = (
         statement="At equal quality, chosen by temperature, a model trained by likelihood is more varied than a text GAN.",
         factor="objective.pretrain_share",
         direction="reverse score where texts are as likely as real ones: likelihood < GAN",
+        headline="reverse LM score",
         figures=NEWS,
         contrast=(Comparison(metric=MATCHED, arm=share(LIKELIHOOD), against=share(GAME), expect="better", band=NO_EFFECT),),
     ),

@@ -27,6 +27,8 @@ class Claim:
     """Why no figure is registered: the claim is then one of direction alone."""
     waits_for: str = ""
     """The arms or yardsticks without which it cannot be tested; empty when there is a contrast."""
+    headline: str = ""
+    """Metric of the figures that stands for the claim in one line; empty: the first that has both of a comparison's arms."""
     contradicts: tuple[str, ...] = ()
     """Ids of claims that cannot hold where this one does; they name it in turn."""
 
@@ -34,5 +36,7 @@ class Claim:
         reference(self.citekey)
         both = bool(self.figures) and bool(self.without_figures)
         require(not both, f"claim {self.id}: without_figures", self.without_figures, "empty when there are figures")
+        known = {figure.metric for figure in self.figures}
+        require(not self.headline or self.headline in known, f"claim {self.id}: headline", self.headline, "a figure's metric")
         alone = bool(self.contrast) != bool(self.waits_for)
         require(alone, f"claim {self.id}: waits_for", self.waits_for, "given when there is no contrast, and only then")

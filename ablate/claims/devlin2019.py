@@ -71,6 +71,7 @@ CLAIMS = (
         statement="Masking with MASK alone hurts frozen features.",
         factor="objective.mask_share",
         direction="frozen probe(80-10-10) > frozen probe(MASK alone)",
+        headline="NER, frozen features",
         figures=MASKING,
         # The published probe reads single tokens (named entities); the one here reads the mean of a document's.
         contrast=(
@@ -90,6 +91,7 @@ CLAIMS = (
         factor="objective.next_sentence",
         direction="yardstick(off) < yardstick(nsp); the pairs are kept in the paper, here the arm without the task reads "
         "packed text",
+        headline="MNLI-m",
         figures=WITHOUT_TASK,
         contrast=(Comparison(metric=PROBE, arm=_task("off"), against=_task("nsp"), expect="worse", band=NO_EFFECT),),
         contradicts=("C11",),

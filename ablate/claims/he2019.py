@@ -108,6 +108,7 @@ CLAIMS = (
         statement="A text VAE with an LSTM decoder collapses at a KL weight of 0.6 or more, and not at 0.4 or less.",
         factor="objective.kl_weight",
         direction="KL(0.4) > KL(0.6), and KL(0.6) = KL(1.0)",
+        headline="KL",
         figures=FIGURES,
         contrast=(
             Comparison(metric=KL, arm=_weight(0.4), against=_weight(0.6), expect="higher", band=NO_KL),
@@ -120,6 +121,7 @@ CLAIMS = (
         statement="A KL weight of 0.2 buys mutual information between text and latent vector, and costs likelihood.",
         factor="objective.kl_weight",
         direction="mutual information(0.2) > (1.0), and bound on - log p(0.2) > (1.0)",
+        headline="mutual information",
         figures=FIGURES,
         contrast=(
             Comparison(metric=INFORMATION, arm=_weight(0.2), against=_weight(1.0), expect="higher", band=NO_INFORMATION),
@@ -132,6 +134,7 @@ CLAIMS = (
         statement="A KL weight that rises in a line to 1 does not keep a text VAE from collapse.",
         factor="objective.schedule",
         direction="KL(linear) = KL(constant), both near 0",
+        headline="KL",
         figures=REMEDIES,
         contrast=(
             Comparison(
@@ -145,6 +148,7 @@ CLAIMS = (
         statement="An encoder trained ahead of the decoder keeps a text VAE from collapse, at no cost of likelihood.",
         factor="objective.aggressive",
         direction="KL(aggressive) > KL(plain), at an equal or better bound; two to four times the time",
+        headline="KL",
         figures=(*REMEDIES, *TIMES),
         contrast=(
             Comparison(metric=KL, arm=_remedy(aggressive=True), against=_remedy(aggressive=False), expect="higher", band=NO_KL),

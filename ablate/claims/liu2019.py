@@ -52,6 +52,7 @@ CLAIMS = (
         statement="Without the next-sentence task, on packed text, BERT is as good or better.",
         factor="objective.next_sentence",
         direction="yardstick(off, packed) >= yardstick(nsp, segment pairs)",
+        headline="MNLI-m",
         figures=SEGMENTS_AGAINST_PACKED,
         contrast=(Comparison(metric=PROBE, arm=_task("off"), against=_task("nsp"), expect="not worse", band=NO_EFFECT),),
         contradicts=("C10",),

@@ -130,6 +130,7 @@ CLAIMS = (
         statement="Spans of three tokens on average are a little better than single tokens, spans of ten a little worse.",
         factor="objective.mean_span_length",
         direction="yardstick(3) > yardstick(1), yardstick(10) < yardstick(3)",
+        headline="SQuAD",
         figures=LENGTHS,
         contrast=(
             Comparison(metric=PROBE, arm=_length(3.0), against=_length(1.0), expect="better", band=SAME),

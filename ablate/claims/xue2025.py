@@ -82,6 +82,7 @@ CLAIMS = (
         "which is below that of a fixed random order, and it is below that of random orders.",
         factor="objective.factorization_order",
         direction="own-order loss: left-to-right < fixed-block < fixed, and left-to-right < random",
+        headline="WikiText103, perplexity",
         figures=READ_LEFT_TO_RIGHT,
         contrast=(_easier("left-to-right", "fixed-block"), _easier("fixed-block", "fixed"), _easier("left-to-right", "random")),
     ),
@@ -91,6 +92,7 @@ CLAIMS = (
         statement="A tenth of left-to-right examples improves a model of random orders, in random orders too.",
         factor="objective.left_to_right_share",
         direction="random-order loss: left_to_right_share 0.1 < 0",
+        headline="WikiText103, perplexity",
         figures=READ_IN_ANY_ORDER,
         contrast=(
             Comparison(

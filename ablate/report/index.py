@@ -9,18 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ablate.claims.references import reference
-from ablate.claims.registry import CLAIMS
 from ablate.records import write_atomically
-from ablate.report import html, markdown, rounding
+from ablate.report import html, markdown, scoreboard
 from ablate.report.answer import paragraph, tally
-from ablate.report.blocks import Cell, Column, Inline, Span, Table, one_line
-from ablate.report.claims_table import TONES
+from ablate.report.blocks import Inline, Table, one_line
 from ablate.report.evidence import Evidence, read
 from ablate.report.forest import panel
-from ablate.report.published import short_authors
+from ablate.report.published import SECONDARY
 
-TITLE = "Studies"
+TITLE = "Scoreboard and studies"
 LOCAL = "local"
 
 
@@ -40,13 +37,20 @@ class Entry(NamedTuple):
 
 def compile_index(reports: Path) -> Path:
     """Write README.md and index.html in `reports`; returns the path of the latter."""
-    folders = sorted(path.parent for path in reports.glob("*/study.json") if path.parent.name != LOCAL)
-    entries = [entry(folder) for folder in folders]
-    scores = scoreboard(entries)
-    write_atomically(reports / "README.md", _markdown(entries, scores))
-    page = html.render("index.html.j2", title=TITLE, entries=entries, scores=scores)
+    entries = listed(reports)
+    found = scoreboard.scores(entries)
+    write_atomically(reports / "README.md", _markdown(entries, scoreboard.table(found)))
+    page = html.render(
+        "index.html.j2", title=TITLE, entries=entries, scores=found, caption=scoreboard.caption(found), secondary=SECONDARY
+    )
     write_atomically(reports / "index.html", page)
     return reports / "index.html"
+
+
+def listed(reports: Path) -> list[Entry]:
+    """The studies of a folder of reports, by the names of their folders."""
+    folders = sorted(path.parent for path in reports.glob("*/study.json") if path.parent.name != LOCAL)
+    return [entry(folder) for folder in folders]
 
 
 def entry(folder: Path) -> Entry:
@@ -64,39 +68,10 @@ def entry(folder: Path) -> Entry:
     )
 
 
-def scoreboard(entries: list[Entry]) -> Table:
-    """Every registered claim with its verdict in each study that judged it."""
-    import pandas as pd
-
-    found = [(verdict.claim, item, verdict.status) for item in entries for verdict in item.evidence.verdicts]
-    rows, records = [], []
-    for name, claim in CLAIMS.items():
-        source = reference(claim.citekey)
-        head = (Cell(name), Cell(one_line(claim.statement)), Cell(f"{short_authors(source.authors)} {source.year}"))
-        judged = [(item, status) for other, item, status in found if other == name]
-        for item, status in judged:
-            study: Inline = (Span(item.title, href=f"{item.folder}/README.md"),)
-            rows.append((*head, Cell(status, bold=True, tone=TONES.get(status, "")), Cell(study)))  # type: ignore[arg-type]
-            records.append({"claim": name, "citekey": claim.citekey, "status": status, "study": item.folder})
-        if not judged:
-            rows.append((*head, Cell("not in a study yet", muted=True), Cell("")))
-            records.append({"claim": name, "citekey": claim.citekey, "status": "", "study": ""})
-    judged_claims = len({name for name, _, _ in found})
-    columns = (Column("", "left"), Column("claim", "left", wrap=True), Column("source", "left"), Column("verdict", "left"))
-    return Table(
-        name="claims",
-        caption=f"{judged_claims} of {rounding.counted(len(CLAIMS), 'registered claim')} judged in a study.",
-        columns=(*columns, Column("study", "left", wrap=True)),
-        rows=tuple(rows),
-        frame=pd.DataFrame(records, columns=["claim", "citekey", "status", "study"]),
-        latex=False,
-    )
-
-
 def _markdown(entries: list[Entry], scores: Table) -> str:
-    parts = [f"# {TITLE}"]
+    parts = [f"# {TITLE}", "## Published claims at this scale", markdown.table(scores), "## Studies"]
     for item in entries:
-        parts.append(f"## [{markdown.escape(item.title)}]({item.folder}/README.md)")
+        parts.append(f"### [{markdown.escape(item.title)}]({item.folder}/README.md)")
         parts.append(f"> {markdown.escape(item.question)}")
         parts.append(markdown.inline(item.answer))
         if item.verdicts:
@@ -105,5 +80,4 @@ def _markdown(entries: list[Entry], scores: Table) -> str:
             parts.append(f"[![{markdown.escape(item.alt)}]({item.picture})]({item.folder}/README.md)")
     if not entries:
         parts.append("No study has been published yet.")
-    parts += ["## Scoreboard of published claims", markdown.table(scores)]
     return "\n\n".join(parts) + "\n"

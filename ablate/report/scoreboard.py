@@ -1,0 +1,226 @@
+"""The scoreboard: every registered claim, what its paper reports, what was measured here, and the verdict.
+
+A claim of several comparisons shows the one that its verdict turns on: the first that opposes it, lies in its band or is
+undecided, as the verdict says; of a reproduced claim the first. Its small forest plot has a scale of its own: the interval of
+the difference, the band of no effect in grey, and zero as a line, turned so that right is as claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from ablate.claims.claim import Claim
+from ablate.claims.contrast import Comparison
+from ablate.claims.figures import Figure
+from ablate.claims.references import reference
+from ablate.claims.registry import CLAIMS
+from ablate.claims.verdicts import Finding, Verdict
+from ablate.report import rounding
+from ablate.report.blocks import Cell, Column, Inline, Span, Table, one_line
+from ablate.report.claims_table import TONES
+from ablate.report.evidence import Evidence
+from ablate.report.published import SECONDARY, short_authors
+from ablate.specification import Metric
+
+if TYPE_CHECKING:
+    from ablate.report.index import Entry
+
+OPEN = {"contradicted": "opposes", "no effect": "no effect", "undecided": "undecided"}
+WAITS = "not testable"
+
+
+class Plot(NamedTuple):
+    """A forest plot of one interval; places in per cent of its width, 50 is zero."""
+
+    low: float
+    mean: float
+    high: float
+    band_low: float
+    band_high: float
+
+
+class Score(NamedTuple):
+    """One claim in one study, or in none."""
+
+    id: str
+    statement: str
+    source: str
+    link: str
+    published: str
+    measured: str
+    plot: Plot | None
+    status: str
+    n: str
+    scale: str
+    study: str
+    """Title of the study; empty when none has judged the claim."""
+    folder: str
+    aside: str
+    """What the claim waits for, or which claim it contradicts."""
+
+    @property
+    def tone(self) -> str:
+        return TONES.get(self.status, "")
+
+
+def scores(entries: Iterable[Entry]) -> tuple[Score, ...]:
+    """Every registered claim in order, one line for each study that judged it."""
+    judged = [(verdict, item) for item in entries for verdict in item.evidence.verdicts]
+    found = []
+    for claim in CLAIMS.values():
+        lines = [_score(claim, verdict, item) for verdict, item in judged if verdict.claim == claim.id]
+        found += lines or [_score(claim, None, None)]
+    return tuple(found)
+
+
+def published_effect(claim: Claim) -> str:
+    """`perplexity: 69.4 against 17.7` of the first comparison whose two arms a published table has; else the direction."""
+    for comparison in claim.contrast:
+        if pair := _pair(claim, comparison):
+            here, there = pair
+            mark = SECONDARY if here.provenance == "secondary" else ""
+            return f"{here.metric}: {here.value:g} against {there.value:g}{mark}"
+    return one_line(claim.direction) if claim.figures else f"direction alone: {one_line(claim.direction)}"
+
+
+def telling(verdict: Verdict) -> Finding | None:
+    """The comparison that the verdict turns on."""
+    wanted = OPEN.get(verdict.status)
+    return next((f for f in verdict.findings if wanted in (None, f.outcome)), next(iter(verdict.findings), None))
+
+
+def _pair(claim: Claim, comparison: Comparison) -> tuple[Figure, Figure] | None:
+    figures = [figure for figure in claim.figures if claim.headline in ("", figure.metric)]
+    here = [figure for figure in figures if comparison.arm.items() <= figure.values.items()]
+    there = [figure for figure in figures if comparison.against.items() <= figure.values.items()]
+    return next(((one, other) for one in here for other in there if _column(one) == _column(other)), None)
+
+
+def _column(figure: Figure) -> tuple[str, ...]:
+    return (figure.citekey, figure.table, figure.setting, figure.metric)
+
+
+def _score(claim: Claim, verdict: Verdict | None, item: Entry | None) -> Score:
+    source = reference(claim.citekey)
+    finding = telling(verdict) if verdict else None
+    asides = [f"contradicts {other}" for other in claim.contradicts]
+    if not claim.contrast:
+        asides.append(f"waits for {claim.waits_for}")
+    return Score(
+        id=claim.id,
+        statement=one_line(claim.statement),
+        source=f"{short_authors(source.authors)} {source.year}",
+        link=source.link,
+        published=published_effect(claim),
+        measured=_measured(finding, item.evidence) if finding and item else "",
+        plot=plot(finding, item.evidence) if finding and item else None,
+        status=verdict.status if verdict else (WAITS if not claim.contrast else "not run yet"),
+        n=str(finding.n) if finding else "",
+        scale=scale(item.evidence) if item else "",
+        study=item.title if item else "",
+        folder=item.folder if item else "",
+        aside="; ".join(asides),
+    )
+
+
+def scale(evidence: Evidence) -> str:
+    """`quick: 600 k tokens, width 128`: how far from the paper's size."""
+    config = evidence.specification.config
+    parts = []
+    if evidence.trains and config.get("budget.tokens"):
+        parts.append(rounding.amount(float(config["budget.tokens"]), "tokens"))
+    if config.get("backbone.width"):
+        parts.append(f"width {config['backbone.width']}")
+    told = f": {', '.join(parts)}" if parts else ""
+    return f"{evidence.specification.tier}{told}"
+
+
+def plot(finding: Finding, evidence: Evidence) -> Plot | None:
+    """None without an interval."""
+    if not all(math.isfinite(value) for value in (finding.low, finding.estimate, finding.high)):
+        return None
+    turned = -1 if _claimed_below(finding, evidence) else 1
+    band = finding.band or 0.0
+    ends = sorted((turned * finding.low, turned * finding.high))
+    reach = max(abs(ends[0]), abs(ends[1]), band) * 1.08 or 1.0
+
+    def place(value: float) -> float:
+        return round(50 + 50 * value / reach, 1)
+
+    return Plot(place(ends[0]), place(turned * finding.estimate), place(ends[1]), place(-band), place(band))
+
+
+def _claimed_below(finding: Finding, evidence: Evidence) -> bool:
+    if finding.expect in ("higher", "lower", "same"):
+        return finding.expect == "lower"
+    lower_is_better = _metric(finding, evidence).better == "lower"
+    return lower_is_better == (finding.expect != "worse")
+
+
+def _metric(finding: Finding, evidence: Evidence) -> Metric:
+    for metric in evidence.specification.metrics:
+        if metric.key == finding.metric:
+            return metric
+    return Metric(evaluation=finding.metric, metric="", label=finding.label)
+
+
+def _measured(finding: Finding, evidence: Evidence) -> str:
+    metric = _metric(finding, evidence)
+    text = rounding.difference(metric, finding.estimate, finding.low, finding.high)
+    unit = "points" if metric.unit == "%" else metric.unit
+    arms = f"{evidence.labels.get(finding.arm, finding.arm)} \u2212 {evidence.labels.get(finding.against, finding.against)}"
+    return f"{rounding.held(one_line(finding.label))}, {arms}: {text}{f' {unit}' if unit else ''}"
+
+
+def table(found: tuple[Score, ...]) -> Table:
+    """The same for Markdown and for a CSV file."""
+    rows = []
+    for score in found:
+        aside = (f" ({score.aside})",) if score.aside else ()
+        claim: Inline = (score.statement, *(Span(text, muted=True) for text in aside))
+        study: Inline = (Span(score.study, href=f"{score.folder}/README.md"), f", {score.scale}") if score.study else ("",)
+        rows.append(
+            (
+                Cell(score.id),
+                Cell(claim),
+                Cell((Span(score.source, href=score.link), f". {score.published}")),
+                Cell(score.measured),
+                Cell(score.n),
+                Cell(score.status, bold=bool(score.study), tone=score.tone, muted=not score.study),  # type: ignore[arg-type]
+                Cell(study),
+            )
+        )
+    columns = (
+        Column("", "left"),
+        Column("claim", "left", wrap=True),
+        Column("published", "left", wrap=True),
+        Column("measured here", "left", wrap=True),
+        Column("n"),
+        Column("verdict", "left"),
+        Column("study", "left", wrap=True),
+    )
+    return Table(
+        name="claims",
+        caption=caption(found),
+        columns=columns,
+        rows=tuple(rows),
+        frame=pd.DataFrame([score._asdict() for score in found]).drop(columns="plot"),
+        latex=False,
+    )
+
+
+def caption(found: tuple[Score, ...]) -> str:
+    """How many claims there are, and what became of them."""
+    best: dict[str, str] = {}
+    for score in found:
+        decided = score.status in ("reproduced", "contradicted", "no effect")
+        if score.id not in best or decided:
+            best[score.id] = score.status
+    counts = pd.Series(list(best.values()), dtype=object).value_counts()
+    order = ("reproduced", "contradicted", "no effect", "undecided", "not run yet", WAITS)
+    told = ", ".join(f"{counts[status]} {status}" for status in order if status in counts)
+    return f"{rounding.counted(len(best), 'published claim')}: {told}."
