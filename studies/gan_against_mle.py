@@ -67,10 +67,10 @@ STUDY = Study(
                 "evaluations.generation.judged": 4_000,
             },
         ),
-        # Measured on two CPU cores, pydocs, on a seed the tier does not use (101), before the tier was fixed, after 0.8 M tokens, at
-        # temperature 1: forward, reverse score, self-BLEU-3 of likelihood 6.45, 5.81, 0.116, with the game 5.98, 6.00, 0.174. Real
-        # text has a forward score of 3.66, which likelihood did not reach at temperature 0.5: hence the colder ones. A run took
-        # 163 s, with the game 296 s, three side by side.
+        # Measured on two CPU cores, pydocs, on a seed the tier does not use (101), before the tier was fixed, after
+        # 0.8 M tokens, at temperature 1: forward, reverse score, self-BLEU-3 of likelihood 6.45, 5.81, 0.116, with
+        # the game 5.98, 6.00, 0.174. Real text has a forward score of 3.66, which likelihood did not reach at
+        # temperature 0.5: hence the colder ones. A run took 163 s, with the game 296 s, three side by side.
         "quick": Tier(
             seeds=5,
             workers=2,

@@ -86,7 +86,7 @@ STUDY = Study(
         "quick": Tier(
             seeds=5,
             workers=2,
-            overrides={"budget.tokens": 1_000_000, "budget.readings": 3},
+            overrides={"budget.tokens": 800_000, "budget.readings": 3},
             note="one learning rate for all arms, 1e-3",
         ),
         "standard": Tier(

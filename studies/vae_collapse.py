@@ -89,9 +89,10 @@ STUDY = Study(
                 "evaluations.bits-per-byte.passages": 4,
             },
         ),
-        # Measured on two CPU cores, pydocs, on a seed the tier does not use (101), before the tier was fixed, after 0.6 M tokens:
-        # KL and bound on 50 draws, nats: constant 0.02, 72.59; linear 0.03, 72.48; cyclical 0.07, 72.53; aggressive 0.03, 75.06.
-        # A run took 110-170 s, three side by side. Free bits are left to the standard tier, because no claim needs them alone.
+        # Measured on two CPU cores, pydocs, on a seed the tier does not use (101), before the tier was fixed, after
+        # 0.6 M tokens: KL and bound on 50 draws, nats: constant 0.02, 72.59; linear 0.03, 72.48; cyclical 0.07,
+        # 72.53; aggressive 0.03, 75.06. A run took 110-170 s, three side by side. Free bits are left to the standard
+        # tier, because no claim needs them alone.
         "quick": Tier(
             seeds=5,
             workers=2,

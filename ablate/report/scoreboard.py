@@ -68,13 +68,13 @@ class Score(NamedTuple):
 
 
 def scores(entries: Iterable[Entry]) -> tuple[Score, ...]:
-    """Every registered claim in order, one line for each study that judged it."""
+    """Every registered claim, one line for each study that judged it: those with a verdict first, each part in order."""
     judged = [(verdict, item) for item in entries for verdict in item.evidence.verdicts]
     found = []
     for claim in CLAIMS.values():
         lines = [_score(claim, verdict, item) for verdict, item in judged if verdict.claim == claim.id]
         found += lines or [_score(claim, None, None)]
-    return tuple(found)
+    return tuple(sorted(found, key=lambda score: (not score.study, score.study != "" and score.status == WAITS)))
 
 
 def published_effect(claim: Claim) -> str:

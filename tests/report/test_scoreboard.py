@@ -25,7 +25,8 @@ def reports(tmp_path: Path, study: Evidence) -> Path:
 
 def test_every_claim_has_a_line_and_a_judged_one_its_numbers(reports: Path, study: Evidence) -> None:
     found = scoreboard.scores(listed(reports))
-    assert [score.id for score in found] == list(CLAIMS)
+    assert sorted(score.id for score in found) == list(CLAIMS)
+    assert [score.id for score in found][: len(study.verdicts)] == [verdict.claim for verdict in study.verdicts]
     judged = {score.id: score for score in found if score.study}
     assert set(judged) == {verdict.claim for verdict in study.verdicts}
     for verdict in study.verdicts:
