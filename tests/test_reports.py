@@ -44,5 +44,5 @@ def test_the_index_is_a_function_of_the_reports(tmp_path: Path) -> None:
     for folder in FOLDERS:
         shutil.copytree(folder, tmp_path / folder.name)
     compile_index(tmp_path)
-    for file in ("README.md", "index.html"):
+    for file in ("README.md", "index.html", "factors.md", "factors.html"):
         assert (tmp_path / file).read_bytes() == (REPORTS / file).read_bytes()

@@ -14,10 +14,12 @@ from ablate.report import html, markdown, scoreboard
 from ablate.report.answer import paragraph, tally
 from ablate.report.blocks import Inline, Table, one_line
 from ablate.report.evidence import Evidence, read
+from ablate.report.factor_pages import factors
 from ablate.report.forest import panel
 from ablate.report.published import SECONDARY
 
 TITLE = "Scoreboard and studies"
+POINTER = "What they vary, factor by factor: [factors](factors.md)."
 LOCAL = "local"
 
 
@@ -36,7 +38,7 @@ class Entry(NamedTuple):
 
 
 def compile_index(reports: Path) -> Path:
-    """Write README.md and index.html in `reports`; returns the path of the latter."""
+    """Write README.md, index.html and the pages of factors in `reports`; returns the path of index.html."""
     entries = listed(reports)
     found = scoreboard.scores(entries)
     write_atomically(reports / "README.md", _markdown(entries, scoreboard.table(found)))
@@ -44,6 +46,8 @@ def compile_index(reports: Path) -> Path:
         "index.html.j2", title=TITLE, entries=entries, scores=found, caption=scoreboard.caption(found), secondary=SECONDARY
     )
     write_atomically(reports / "index.html", page)
+    write_atomically(reports / "factors.md", markdown.page(factors(entries, "README.md")))
+    write_atomically(reports / "factors.html", html.page(factors(entries, "index.html"), {}))
     return reports / "index.html"
 
 
@@ -69,7 +73,7 @@ def entry(folder: Path) -> Entry:
 
 
 def _markdown(entries: list[Entry], scores: Table) -> str:
-    parts = [f"# {TITLE}", "## Published claims at this scale", markdown.table(scores), "## Studies"]
+    parts = [f"# {TITLE}", "## Published claims at this scale", markdown.table(scores), "## Studies", POINTER]
     for item in entries:
         parts.append(f"### [{markdown.escape(item.title)}]({item.folder}/README.md)")
         parts.append(f"> {markdown.escape(item.question)}")

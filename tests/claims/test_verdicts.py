@@ -95,6 +95,27 @@ def test_same_is_reproduced_inside_its_band_and_contradicted_outside() -> None:
     assert verdict(claim("same", band=0.2), BITS_FALL, own=0.005).status == "reproduced"
 
 
+def test_not_worse_holds_down_to_the_band_and_no_further() -> None:
+    """Bits are 0.1 worse at 0.40; they may be as much worse as the band, and better by any amount."""
+    assert verdict(claim("not worse", band=0.2), BITS_RISE, own=0.005).status == "reproduced"
+    assert verdict(claim("not worse", band=0.05), BITS_RISE, own=0.005).status == "contradicted"
+    assert verdict(claim("not worse", band=0.1), BITS_RISE, own=0.05).status == "undecided"
+    assert verdict(claim("not worse", band=0.05), BITS_FALL, own=0.005).status == "reproduced"
+    assert verdict(claim("not worse", band=0.05), BITS_EQUAL, own=0.005).status == "reproduced"
+    undecided = verdict(claim("not worse", band=0.01), BITS_EQUAL, own=0.1)
+    assert undecided.why.startswith("Not settled that the first is worse by less than 0.010 bits: bits at 15 %")
+
+
+def test_not_worse_is_a_t_test_against_the_band() -> None:
+    plan = specification(seeds=6)
+    numbers, runs = frames(plan, BITS_EQUAL, own=0.08)
+    table = by_pair(numbers, PRIMARY)
+    worse_by = table["mask_rate=0.4"] - table["mask_rate=0.15"]
+    for band in (0.02, 0.2):
+        found = judge(claim("not worse", band=band), numbers, runs, plan)
+        assert found.p == pytest.approx(stats.ttest_1samp(worse_by, band).pvalue)
+
+
 def test_a_significant_difference_inside_the_band_is_no_effect() -> None:
     found = verdict(claim(band=0.5), BITS_FALL, own=0.01)
     assert found.status == "no effect"

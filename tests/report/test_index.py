@@ -7,6 +7,7 @@ from markdown_it import MarkdownIt
 
 from ablate.claims.registry import CLAIMS
 from ablate.report import evidence as evidence_files
+from ablate.report import rounding
 from ablate.report.compile import compile_report
 from ablate.report.evidence import Evidence
 from ablate.report.index import compile_index
@@ -40,6 +41,20 @@ def test_every_study_is_listed_with_its_answer_and_every_claim_with_its_verdict(
         (tmp_path / "index.html").read_text(encoding="utf-8"),
         (tmp_path / "README.md").read_text(encoding="utf-8"),
     )
+
+
+def test_a_factor_has_a_card_with_what_was_measured(tmp_path: Path, study: Evidence) -> None:
+    evidence_files.write(tmp_path / "bert-masking", study)
+    compile_index(tmp_path)
+    text = (tmp_path / "factors.md").read_text(encoding="utf-8")
+    card = study.specification.factors[0]
+    assert f"ablate run bert-masking --set {card.path}=" in text
+    assert "(bert-masking/README.md)" in text
+    assert "(bert-masking/index.html)" not in text
+    primary = study.specification.primary
+    row = study.differences(primary).set_index("arm").loc["mask_rate=0.4"]
+    assert f"0.4: {rounding.difference(primary, row['mean'], row['low'], row['high'])}" in text.replace("\\", "")
+    assert 'href="bert-masking/index.html"' in (tmp_path / "factors.html").read_text(encoding="utf-8")
 
 
 def test_no_study_yet(tmp_path: Path) -> None:
