@@ -14,7 +14,8 @@ end and worse than it (non-inferiority). A claim is then
 where a is what Holm's procedure across the study's claims leaves this claim of the α that the look may spend
 (`ablate.analysis.spending`). If seeds were added, the looks are gone through in order, each with the seeds it had, and the
 first that decides ends the test: that is the procedure whose error rate is at most α. The confidence of an interval is
-1 - a, so that it leaves out zero where the test rejects. A run that learned nothing never enters.
+1 - a, so that it leaves out zero where the test rejects. A run that learned nothing never enters. That two arms are alike
+counts only on a yardstick that tells one of them from random weights (`ablate.analysis.sensitivity`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ablate.analysis.intervals import mean_interval, one_sided
 from ablate.analysis.multiplicity import holm, holm_levels
 from ablate.analysis.paired import values
 from ablate.analysis.power import seeds_needed
+from ablate.analysis.sensitivity import sensitive
 from ablate.analysis.spending import schedule, spent
 from ablate.claims import registry, wording
 from ablate.claims.claim import Claim
@@ -72,6 +74,8 @@ class Finding:
     """If undecided: pairs with which an extension, at the α left to it, would find a difference like the estimate with
     power 0.8. None above 1,000 or unknown."""
     outcome: Outcome
+    blind: bool = False
+    """The yardstick does not tell either arm from random weights: that they are alike is then no outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,7 @@ class _Evidence(NamedTuple):
     band: float | None
     supports: float
     opposes: float
+    sensitive: bool
 
 
 def _judge(
@@ -132,7 +137,7 @@ def _judge(
     for number, (seeds, alpha) in enumerate(schedule(specification.looks or (planned,), specification.alpha)):
         later = spent(number + 1, specification.alpha) / alpha
         evidence = {
-            id: [_evidence(c, found, tables[found.metric.key], weak, seeds) for c, found in pairs]
+            id: [_evidence(c, found, tables[found.metric.key], weak, seeds, specification) for c, found in pairs]
             for id, pairs in testable.items()
         }
         waiting = {
@@ -168,7 +173,12 @@ def _arms(evidence: list[_Evidence]) -> list[Arm]:
 
 
 def _evidence(
-    comparison: Comparison, resolved: Resolved, table: pd.DataFrame, weak: set[tuple[str, int]], seeds: int
+    comparison: Comparison,
+    resolved: Resolved,
+    table: pd.DataFrame,
+    weak: set[tuple[str, int]],
+    seeds: int,
+    specification: Specification,
 ) -> _Evidence:
     seeds = min(seeds, len(resolved.arm.seeds), len(resolved.against.seeds))
     here, there = values(table, resolved.arm.name, seeds), values(table, resolved.against.name, seeds)
@@ -179,7 +189,10 @@ def _evidence(
     if comparison.relative_band is not None and complete.any():
         band = comparison.relative_band * abs(float(there[complete].mean()))
     supports, opposes = _p_values(differences, resolved.sign, band, resolved.tolerant)
-    return _Evidence(comparison, resolved, differences, lost, band, supports, opposes)
+    told = sensitive(table, (resolved.arm.name, resolved.against.name), specification, resolved.metric)
+    if not told and (resolved.sign == 0 or resolved.tolerant):
+        supports = 1.0
+    return _Evidence(comparison, resolved, differences, lost, band, supports, opposes, told)
 
 
 def _p_values(differences: np.ndarray, sign: int, band: float | None, tolerant: bool) -> tuple[float, float]:
@@ -219,7 +232,7 @@ def _finding(e: _Evidence, alpha: float, comparisons: int, seeds: int, later: fl
     decidable = interval.n >= LEAST_PAIRS and not wait
     inside = decidable and e.band is not None and -e.band < interval.low and interval.high < e.band
     outcome: Outcome = "undecided"
-    if inside:
+    if inside and e.sensitive:
         outcome = "no effect" if e.resolved.sign and not e.resolved.tolerant else "supports"
     elif decidable and comparisons * e.opposes <= alpha:
         outcome = "opposes"
@@ -244,4 +257,5 @@ def _finding(e: _Evidence, alpha: float, comparisons: int, seeds: int, later: fl
         band=e.band,
         seeds_needed=needed,
         outcome=outcome,
+        blind=not e.sensitive and inside,
     )

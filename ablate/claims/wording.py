@@ -53,6 +53,8 @@ def _undecided(finding: Finding, specification: Specification) -> str:
         where = f"{_label(finding.arm, specification)} and {_label(finding.against, specification)}"
         return f"{where} share {finding.n} complete {_pairs(finding.n)} of {finding.label}{because}; a verdict needs 3."
     seen = _seen(finding, specification)
+    if finding.blind:
+        return f"{finding.label} does not tell these arms from random weights, so that they are alike shows nothing: {seen}."
     if finding.expect == "same":
         return f"Neither inside nor outside the band of {_band(finding, specification)}: {seen}."
     if finding.expect == "not worse":

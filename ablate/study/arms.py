@@ -65,6 +65,10 @@ def _name(study: Study, values: dict[str, Scalar]) -> str:
 def _label(study: Study, values: dict[str, Scalar]) -> str:
     # A factor of which this size has one level tells no arm from another.
     told = [f for f in study.factors if len(study.levels(f)) > 1]
+    base = study.baseline_values()
+    if study.design == "one-at-a-time" and values != base:
+        # What departs from the baseline names the arm; all else is as there.
+        told = [f for f in told if values[f.path] != base[f.path]] or told
     return ", ".join(f"{words(f.path, f.label)} {_shown(values[f.path])}" for f in told) or "baseline"
 
 

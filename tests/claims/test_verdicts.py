@@ -116,6 +116,23 @@ def test_not_worse_is_a_t_test_against_the_band() -> None:
         assert found.p == pytest.approx(stats.ttest_1samp(worse_by, band).pvalue)
 
 
+@pytest.mark.parametrize("expect", ["same", "not worse", "better"])
+def test_that_arms_are_alike_counts_only_where_the_yardstick_tells_them_from_random_weights(expect: str) -> None:
+    """Untrained models read 8 bits; where trained ones read 8 as well, nothing follows from their being alike."""
+    blind: Truth = {PRIMARY.key: lambda levels: 8.0}
+    found = verdict(claim(expect, band=0.05), blind, own=0.005)
+    assert found.status == "undecided"
+    assert found.why.startswith("Bits at 15 % does not tell".replace("B", "b"))
+    told = verdict(claim(expect, band=0.05), BITS_EQUAL, own=0.005)
+    assert told.status == ("no effect" if expect == "better" else "reproduced")
+
+
+def test_a_difference_counts_on_any_yardstick() -> None:
+    worse_than_random: Truth = {PRIMARY.key: lambda levels: 9 + 0.4 * float(levels[RATE])}
+    assert verdict(claim("not worse", band=0.05), worse_than_random, own=0.005).status == "contradicted"
+    assert verdict(claim("worse"), worse_than_random, own=0.005).status == "reproduced"
+
+
 def test_a_significant_difference_inside_the_band_is_no_effect() -> None:
     found = verdict(claim(band=0.5), BITS_FALL, own=0.01)
     assert found.status == "no effect"

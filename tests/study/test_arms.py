@@ -34,6 +34,8 @@ def test_factorial_has_every_combination_and_one_at_a_time_one_change_each() -> 
     base = single[0].values
     assert len(single) == 1 + 2 + 2
     assert all(sum(arm.values[path] != base[path] for path in base) == 1 for arm in single[1:])
+    # An arm is called by what departs from the baseline, the baseline by all.
+    assert [arm.label for arm in single] == ["level 0.15, batch 16", "level 0.4", "level 0.8", "batch 8", "batch 32"]
 
 
 def test_an_arm_differs_from_the_baseline_by_its_factor_alone() -> None:
