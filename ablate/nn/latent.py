@@ -28,7 +28,7 @@ from ablate.nn import flops
 from ablate.nn.attention import Causal
 from ablate.nn.attention.masks import padding
 from ablate.nn.embedding import Embedding
-from ablate.nn.recurrent import Recurrent, State, matching_hidden, open_forget_gates
+from ablate.nn.recurrent import Lstm, Recurrent, State, matching_hidden, open_forget_gates
 from ablate.nn.transformer import NORM_EPSILON, Block, Cache, Encoder, initialize
 
 Kind = Literal["lstm", "transformer"]
@@ -105,7 +105,7 @@ class LstmWriter(nn.Module):
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         self.dropout = nn.Dropout(backbone.dropout)
         between = backbone.dropout if backbone.layers > 1 else 0.0
-        self.lstm = nn.LSTM(backbone.width + latent, self.hidden, backbone.layers, batch_first=True, dropout=between)
+        self.lstm = Lstm(backbone.width + latent, self.hidden, backbone.layers, batch_first=True, dropout=between)
         self.cell = nn.Linear(latent, backbone.layers * self.hidden, bias=False)
         self.out = nn.Linear(self.hidden, backbone.width)
         self.norm = nn.LayerNorm(backbone.width, eps=NORM_EPSILON)

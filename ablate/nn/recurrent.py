@@ -12,6 +12,9 @@ Shape letters: B batch, T position, D width, S stretch (what one row holds of on
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -20,12 +23,28 @@ State = tuple[Tensor, Tensor]
 """h and c after the last position, each [layers, B, H]."""
 
 
+@functools.cache
+def cpu_has_bf16() -> bool:
+    """Whether oneDNN has bf16 kernels for this processor: it wants AVX-512, and its LSTM raises where it has none."""
+    return not torch.backends.mkldnn.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+class Lstm(nn.LSTM):
+    """torch's LSTM; in half precision on a CPU without kernels for it, in float32."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        if input.data.device.type != "cpu" or not torch.is_autocast_enabled("cpu") or cpu_has_bf16():
+            return super().forward(input, hx)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(input.float(), None if hx is None else tuple(part.float() for part in hx))
+
+
 class Recurrent(nn.Module):
     """[B, T, D] -> [B, T, D]; position t depends on the positions up to t."""
 
     def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.lstm = Lstm(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.out = nn.Linear(hidden, width)
         self.dropout = nn.Dropout(dropout)
         open_forget_gates(self.lstm)
