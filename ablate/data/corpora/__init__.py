@@ -5,6 +5,7 @@
 | `pydocs` | English prose from the documentation already on this machine; the default, needs no network |
 | `grammar` | sentences of a probabilistic grammar whose entropy is known exactly |
 | `files:PATH` | the user's own .txt, .jsonl, .csv or .tsv (also .gz), or a folder of them |
+| `imdb:FOLDER` | the training reviews of IMDB |
 | `oracle:LENGTH` | sentences by a random LSTM that can score what a model writes: the protocol of text GANs |
 | `hub:NAME` | a Hugging Face data set (extra `hub`), or a local data set folder |
 """
@@ -71,6 +72,12 @@ def _files(argument: str, data: Data) -> Corpus:
     return Files(Path(argument).expanduser(), data.column, data.unit)
 
 
+def _imdb(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.imdb import Imdb
+
+    return Imdb(Path(argument).expanduser())
+
+
 def _hub(argument: str, data: Data) -> Corpus:
     from ablate.data.corpora.hub import Hub
 
@@ -91,12 +98,17 @@ CORPORA: dict[str, Callable[[str, Data], Corpus]] = {
     "grammar": _grammar,
     "oracle": _oracle,
     "files": _files,
+    "imdb": _imdb,
     "hub": _hub,
 }
 """Kind -> constructor from what follows the colon in `data.corpus`, and the data settings."""
 
 TAKES_ARGUMENT = {"oracle": "oracle:LENGTH or oracle:LENGTH:WORDS:NUMBER, whole numbers, e.g. oracle:20:5000:0"}
-WANTS_ARGUMENT = {"files": "files:PATH, e.g. files:texts/novels.txt", "hub": "hub:NAME, e.g. hub:wikitext:wikitext-2-raw-v1"}
+WANTS_ARGUMENT = {
+    "files": "files:PATH, e.g. files:texts/novels.txt",
+    "imdb": "imdb:FOLDER, e.g. imdb:data/aclImdb",
+    "hub": "hub:NAME, e.g. hub:wikitext:wikitext-2-raw-v1",
+}
 
 
 def open_corpus(data: Data) -> Corpus:

@@ -11,16 +11,17 @@ from ablate.data.corpora.pydocs import PyDocs
 def test_names_open_what_they_say() -> None:
     assert isinstance(open_corpus(Data()), PyDocs)
     assert isinstance(open_corpus(Data(corpus="grammar")), Grammar)
-    assert set(CORPORA) == {"pydocs", "grammar", "oracle", "files", "hub"}
+    assert set(CORPORA) == {"pydocs", "grammar", "oracle", "files", "imdb", "hub"}
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("pydoc", "unknown corpus 'pydoc'; did you mean pydocs"),
-        ("novels.txt", "unknown corpus 'novels.txt'; known: files, grammar, hub, oracle, pydocs"),
+        ("novels.txt", "unknown corpus 'novels.txt'; known: files, grammar, hub, imdb, oracle, pydocs"),
         ("files:", "must say which: files:PATH"),
         ("hub", "must say which: hub:NAME"),
+        ("imdb", "must say which: imdb:FOLDER"),
         ("pydocs:torch", "takes nothing after a colon"),
     ],
 )

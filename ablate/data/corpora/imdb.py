@@ -1,0 +1,73 @@
+"""Film reviews to pre-train on: the 25,000 training reviews of the Large Movie Review Dataset (Maas et al. 2011, section 4).
+
+    imdb:FOLDER     `train/pos/0_9.txt` and so on as distributed, or a table `train.tsv` (also .gz) without a header, each line
+                    a label (`neg` or `pos`), a number, a rating and the review, which may hold tabs
+
+A document is a review, its label whether it is positive. The 25,000 test reviews are never read here, so the task `imdb`
+(`ablate.evaluation.tasks.imdb`) can follow; validation and test are set apart from the training reviews by the hash of the text.
+Line breaks in HTML are white space, as in the released code of the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ablate.config import ConfigError
+from ablate.data.corpora import source_digest
+from ablate.data.corpora.contents import digest_of
+from ablate.data.corpora.lines import read_lines
+from ablate.data.corpora.prose import split_sentences
+from ablate.data.document import Document
+from ablate.measure import digest
+
+LABELS = {"neg": "negative", "pos": "positive"}
+FIELDS = ("label", "id", "rating", "text")
+TABLES = ("train.tsv", "train.tsv.gz")
+BREAK = "<br />"
+CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("imdb", "lines", "prose"))
+
+
+class Imdb:
+    """See the module's docstring. Raises `ConfigError` for a folder in neither layout."""
+
+    name = "imdb"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not folder.is_dir():
+            raise ConfigError(f"data.corpus = 'imdb:{folder}', but there is no folder {folder}")
+        self.paths = [path for label in LABELS for path in sorted((folder / "train" / label).glob("*.txt"))]
+        self.paths = self.paths or [path for path in (folder / name for name in TABLES) if path.is_file()][:1]
+        if not self.paths:
+            raise ConfigError(f"data.corpus = 'imdb:{folder}', but {folder} holds no train/pos/*.txt, train.tsv or train.tsv.gz")
+
+    def fingerprint(self) -> str:
+        """Digest of the reviews, their labels and the reading code; where the folder lies plays no part."""
+        contents = [(path.parent.name if path.suffix == ".txt" else "", digest_of(path)) for path in self.paths]
+        return digest(self.name, contents, source_digest(*CLEANING))
+
+    def describe(self) -> dict[str, str]:
+        """What was read."""
+        return {"text": "IMDB, the 25,000 training reviews (Maas et al. 2011)", "labels": "positive, negative"}
+
+    def documents(self) -> Iterator[Document]:
+        """Reviews in the order of the files. Raises `ConfigError` with file and line for what is no review."""
+        for path in self.paths:
+            for text, label in _read_review(path) if path.suffix == ".txt" else _read_table(path):
+                if sentences := tuple(split_sentences(text.replace(BREAK, " "))):
+                    yield Document(sentences, label)
+
+
+def _read_review(path: Path) -> Iterator[tuple[str, str]]:
+    yield "".join(read_lines(path, cut=True)), LABELS[path.parent.name]
+
+
+def _read_table(path: Path) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        fields = line.rstrip("\n").split("\t", len(FIELDS) - 1)
+        if len(fields) != len(FIELDS):
+            raise ConfigError(f"{path}, line {number}: {len(fields)} fields, must be {len(FIELDS)}: {', '.join(FIELDS)}")
+        if fields[0] not in LABELS:
+            raise ConfigError(f"{path}, line {number}: label {fields[0]!r} must be one of {', '.join(LABELS)}")
+        yield fields[3], LABELS[fields[0]]
