@@ -11,6 +11,7 @@ from ablate.evaluation.stable_rate import StableRate
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.specification import Metric
+from ablate.study.columns import MINIMAL_PAIRS, OWN_LOSS, below_unigram
 from ablate.study.factor import Factor
 from ablate.study.study import Study, Tier
 
@@ -67,16 +68,7 @@ STUDY = Study(
         Metric(
             evaluation="bits-per-byte", metric="bits_per_byte", condition="exact", label="bits per byte", unit="bits", digits=3
         ),
-        Metric(
-            evaluation="minimal-pairs",
-            metric="accuracy",
-            condition="overall",
-            label="minimal pairs",
-            unit="%",
-            better="higher",
-            scale=100,
-            digits=1,
-        ),
+        MINIMAL_PAIRS,
         Metric(
             evaluation="stable-rate",
             metric="log2_rate",
@@ -88,16 +80,9 @@ STUDY = Study(
         statistic("relative_entropy", "attention entropy", "share of ln n", 3),
         statistic("largest_logit", "largest logit", "nats", 1),
         statistic("softmax_gradient", "softmax gradient", "norm", 3),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        OWN_LOSS,
     ),
-    learned=Metric(
-        evaluation="bits-per-byte",
-        metric="nats_below_unigram",
-        condition="exact",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=below_unigram("bits-per-byte", "exact"),
     claims=("C27", "C28", "C29", "C30"),
     tiers={
         "smoke": Tier(

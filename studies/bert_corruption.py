@@ -9,22 +9,9 @@ from ablate.evaluation.masked_bits import MaskedBits
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
 from ablate.specification import Metric
+from ablate.study.columns import CLOZE, MASKED_LEARNED, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
-
-
-def accuracy(evaluation: str, condition: str, label: str) -> Metric:
-    return Metric(
-        evaluation=evaluation,
-        metric="accuracy",
-        condition=condition,
-        label=label,
-        unit="%",
-        better="higher",
-        scale=100,
-        digits=1,
-    )
-
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
 # At one rate for two epochs: with the default effort reading took 42 % of a run.
@@ -71,14 +58,8 @@ STUDY = Study(
         ),
     ),
     metrics=(
-        Metric(
-            evaluation="masked-bits",
-            metric="bits_per_token",
-            condition="mask_rate=0.15",
-            label="masked bits at 15 %",
-            unit="bits",
-        ),
-        accuracy("linear-probe", "topic", "topic probe"),
+        masked_bits(0.15),
+        TOPIC_PROBE,
         Metric(
             evaluation="fine-tuning",
             metric="score",
@@ -89,17 +70,10 @@ STUDY = Study(
             scale=100,
             digits=1,
         ),
-        accuracy("cloze", "word", "cloze"),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        CLOZE,
+        OWN_LOSS,
     ),
-    learned=Metric(
-        evaluation="masked-bits",
-        metric="nats_below_unigram",
-        condition="mask_rate=0.15",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=MASKED_LEARNED,
     claims=("C05", "C06", "C07", "C08"),
     tiers={
         "smoke": Tier(

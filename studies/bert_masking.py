@@ -8,20 +8,9 @@ from ablate.evaluation.masked_bits import MaskedBits
 from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
-from ablate.specification import Metric
+from ablate.study.columns import CLOZE, MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
-
-
-def masked_bits(rate: float) -> Metric:
-    return Metric(
-        evaluation="masked-bits",
-        metric="bits_per_token",
-        condition=f"mask_rate={rate:g}",
-        label=f"masked bits at {100 * rate:g} %",
-        unit="bits",
-    )
-
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
 
@@ -51,48 +40,14 @@ STUDY = Study(
     metrics=(
         # Primary is the baseline's own condition: an arm that hides more must win where the baseline trained.
         masked_bits(0.15),
-        masked_bits(0.40),
-        masked_bits(0.80),
-        Metric(
-            evaluation="cloze",
-            metric="accuracy",
-            condition="word",
-            label="cloze",
-            unit="%",
-            better="higher",
-            scale=100,
-            digits=1,
-        ),
-        Metric(
-            evaluation="minimal-pairs",
-            metric="accuracy",
-            condition="overall",
-            label="minimal pairs",
-            unit="%",
-            better="higher",
-            scale=100,
-            digits=1,
-        ),
-        Metric(
-            evaluation="linear-probe",
-            metric="accuracy",
-            condition="topic",
-            label="topic probe",
-            unit="%",
-            better="higher",
-            scale=100,
-            digits=1,
-        ),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        masked_bits(0.4),
+        masked_bits(0.8),
+        CLOZE,
+        MINIMAL_PAIRS,
+        TOPIC_PROBE,
+        OWN_LOSS,
     ),
-    learned=Metric(
-        evaluation="masked-bits",
-        metric="nats_below_unigram",
-        condition="mask_rate=0.15",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=MASKED_LEARNED,
     claims=("C04",),
     tiers={
         "smoke": Tier(seeds=3, workers=2, overrides={"budget.tokens": 6_000, "budget.readings": 3, "backbone.width": 32}),

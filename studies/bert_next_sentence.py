@@ -8,23 +8,10 @@ from ablate.evaluation.masked_bits import MaskedBits
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.evaluation.sentence_pairs import SentencePairs
 from ablate.objectives.bert import Bert
-from ablate.specification import Metric, Target
+from ablate.specification import Target
+from ablate.study.columns import CLOZE, MASKED_LEARNED, OWN_LOSS, TOPIC_PROBE, masked_bits, percentage
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
-
-
-def accuracy(evaluation: str, condition: str, label: str) -> Metric:
-    return Metric(
-        evaluation=evaluation,
-        metric="accuracy",
-        condition=condition,
-        label=label,
-        unit="%",
-        better="higher",
-        scale=100,
-        digits=1,
-    )
-
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
 
@@ -52,18 +39,12 @@ STUDY = Study(
     ),
     metrics=(
         # Primary is what all arms have; the arm without a sentence task has no head to ask.
-        Metric(
-            evaluation="masked-bits",
-            metric="bits_per_token",
-            condition="mask_rate=0.15",
-            label="masked bits at 15 %",
-            unit="bits",
-        ),
-        accuracy("sentence-pairs", "nsp", "what follows"),
-        accuracy("sentence-pairs", "sop", "in which order"),
-        accuracy("cloze", "word", "cloze"),
-        accuracy("linear-probe", "topic", "topic probe"),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        masked_bits(0.15),
+        percentage("sentence-pairs", "nsp", "what follows"),
+        percentage("sentence-pairs", "sop", "in which order"),
+        CLOZE,
+        TOPIC_PROBE,
+        OWN_LOSS,
     ),
     # A contrast compares arms; that an accuracy is high, or near chance, is said of one.
     targets=(
@@ -82,14 +63,7 @@ STUDY = Study(
             source="Lan et al. 2020, table 5: 52.0 %",
         ),
     ),
-    learned=Metric(
-        evaluation="masked-bits",
-        metric="nats_below_unigram",
-        condition="mask_rate=0.15",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=MASKED_LEARNED,
     claims=("C10", "C11", "C12"),
     tiers={
         "smoke": Tier(

@@ -9,25 +9,12 @@ from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.objectives.xlnet import Xlnet
-from ablate.specification import Metric
+from ablate.study.columns import MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
 
 # A sentence task is a study of its own, and neither of the others has one.
 OBJECTIVES = {"bert": Bert.Config(next_sentence="off"), "gpt": Gpt.Config(), "xlnet": Xlnet.Config()}
-
-
-def accuracy(evaluation: str, condition: str, label: str) -> Metric:
-    return Metric(
-        evaluation=evaluation,
-        metric="accuracy",
-        condition=condition,
-        label=label,
-        unit="%",
-        better="higher",
-        scale=100,
-        digits=1,
-    )
 
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -57,25 +44,12 @@ STUDY = Study(
         ),
     ),
     metrics=(
-        accuracy("minimal-pairs", "overall", "minimal pairs"),
-        accuracy("linear-probe", "topic", "topic probe"),
-        Metric(
-            evaluation="masked-bits",
-            metric="bits_per_token",
-            condition="mask_rate=0.15",
-            label="masked bits at 15 %",
-            unit="bits",
-        ),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        MINIMAL_PAIRS,
+        TOPIC_PROBE,
+        masked_bits(0.15),
+        OWN_LOSS,
     ),
-    learned=Metric(
-        evaluation="masked-bits",
-        metric="nats_below_unigram",
-        condition="mask_rate=0.15",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=MASKED_LEARNED,
     claims=("C16", "C17"),
     tiers={
         # Not the 4,000 tokens of objectives: runs alike but for their number of minimal pairs would be read in turn for each.

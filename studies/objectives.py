@@ -8,7 +8,7 @@ from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives import OBJECTIVES, objective
 from ablate.objectives.bert import Bert
-from ablate.specification import Metric
+from ablate.study.columns import MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor
 from ablate.study.study import Study, Tier
 
@@ -39,43 +39,12 @@ STUDY = Study(
         ),
     ),
     metrics=(
-        Metric(
-            evaluation="minimal-pairs",
-            metric="accuracy",
-            condition="overall",
-            label="minimal pairs",
-            unit="%",
-            better="higher",
-            scale=100,
-            digits=1,
-        ),
-        Metric(
-            evaluation="masked-bits",
-            metric="bits_per_token",
-            condition="mask_rate=0.15",
-            label="masked bits at 15 %",
-            unit="bits",
-        ),
-        Metric(
-            evaluation="linear-probe",
-            metric="accuracy",
-            condition="topic",
-            label="topic probe",
-            unit="%",
-            better="higher",
-            scale=100,
-            digits=1,
-        ),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        MINIMAL_PAIRS,
+        masked_bits(0.15),
+        TOPIC_PROBE,
+        OWN_LOSS,
     ),
-    learned=Metric(
-        evaluation="masked-bits",
-        metric="nats_below_unigram",
-        condition="mask_rate=0.15",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=MASKED_LEARNED,
     tiers={
         "smoke": Tier(seeds=1, workers=2, overrides={"budget.tokens": 4_000, "budget.readings": 2, "backbone.width": 32}),
         "quick": Tier(seeds=3, workers=2, overrides={"budget.tokens": 400_000}),

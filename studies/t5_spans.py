@@ -6,23 +6,9 @@ from ablate.evaluation.linear_probe import LinearProbe
 from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.t5 import T5
-from ablate.specification import Metric
+from ablate.study.columns import MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
-
-
-def accuracy(evaluation: str, condition: str, label: str) -> Metric:
-    return Metric(
-        evaluation=evaluation,
-        metric="accuracy",
-        condition=condition,
-        label=label,
-        unit="%",
-        better="higher",
-        scale=100,
-        digits=1,
-    )
-
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
 
@@ -67,9 +53,9 @@ STUDY = Study(
     ),
     metrics=(
         # Primary is what the encoder's frozen features know, which no task trains for: the published scores are of tasks.
-        accuracy("linear-probe", "topic", "topic probe"),
-        accuracy("minimal-pairs", "overall", "minimal pairs"),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        TOPIC_PROBE,
+        MINIMAL_PAIRS,
+        OWN_LOSS,
     ),
     claims=("C23", "C24", "C25"),
     tiers={

@@ -5,14 +5,9 @@ from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
 from ablate.evaluation.bits_per_byte import BitsPerByte
 from ablate.evaluation.latent import Latent
 from ablate.objectives.vae import Vae
-from ablate.specification import Metric
+from ablate.study.columns import ACTIVE_UNITS, BOUND, ELBO, KL, MUTUAL_INFORMATION, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
-
-
-def shown(metric: str, label: str, unit: str, digits: int = 2) -> Metric:
-    return Metric(evaluation="latent", metric=metric, label=label, unit=unit, better="none", digits=digits)
-
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
 
@@ -55,27 +50,13 @@ STUDY = Study(
         ),
     ),
     metrics=(
-        Metric(
-            evaluation="latent",
-            metric="importance_weighted",
-            condition="draws=50",
-            label="bound, 50 draws",
-            unit="nats",
-            digits=2,
-        ),
-        shown("kl", "KL", "nats"),
-        shown("mutual_information", "mutual information", "nats"),
-        shown("active_units", "active units", "dimensions", digits=1),
-        Metric(evaluation="latent", metric="elbo", label="ELBO", unit="nats", digits=2),
+        BOUND,
+        KL,
+        MUTUAL_INFORMATION,
+        ACTIVE_UNITS,
+        ELBO,
     ),
-    learned=Metric(
-        evaluation="bits-per-byte",
-        metric="nats_below_unigram",
-        condition="bound",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=below_unigram("bits-per-byte", "bound"),
     claims=("C33", "C34", "C36"),
     tiers={
         "smoke": Tier(

@@ -6,13 +6,9 @@ from ablate.evaluation.bits_per_byte import BitsPerByte
 from ablate.evaluation.latent import Latent
 from ablate.objectives.vae import Vae
 from ablate.specification import Metric
+from ablate.study.columns import ACTIVE_UNITS, BOUND, ELBO, KL, MUTUAL_INFORMATION, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
-
-
-def shown(metric: str, label: str, unit: str) -> Metric:
-    return Metric(evaluation="latent", metric=metric, label=label, unit=unit, better="none", digits=2)
-
 
 WEIGHTS = (1.0, 0.8, 0.6, 0.4, 0.2)
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -41,32 +37,16 @@ STUDY = Study(
     ),
     metrics=(
         # Primary is a bound on the likelihood at weight 1, the same quantity for every arm; what z says stands beside it.
-        Metric(
-            evaluation="latent",
-            metric="importance_weighted",
-            condition="draws=50",
-            label="bound, 50 draws",
-            unit="nats",
-            digits=2,
-        ),
-        Metric(evaluation="latent", metric="kl", label="KL", unit="nats", better="none", digits=2),
-        Metric(
-            evaluation="latent", metric="mutual_information", label="mutual information", unit="nats", better="none", digits=2
-        ),
-        Metric(evaluation="latent", metric="active_units", label="active units", unit="dimensions", better="none", digits=1),
-        Metric(evaluation="latent", metric="elbo", label="ELBO", unit="nats", digits=2),
+        BOUND,
+        KL,
+        MUTUAL_INFORMATION,
+        ACTIVE_UNITS,
+        ELBO,
         Metric(
             evaluation="bits-per-byte", metric="bits_per_byte", condition="bound, 32 draws", label="bits per byte", unit="bits"
         ),
     ),
-    learned=Metric(
-        evaluation="bits-per-byte",
-        metric="nats_below_unigram",
-        condition="bound",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=below_unigram("bits-per-byte", "bound"),
     claims=("C31", "C32"),
     tiers={
         "smoke": Tier(

@@ -7,23 +7,9 @@ from ablate.evaluation.linear_probe import LinearProbe
 from ablate.evaluation.masked_bits import MaskedBits
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.xlnet import Xlnet
-from ablate.specification import Metric
+from ablate.study.columns import CLOZE, MASKED_LEARNED, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
-
-
-def accuracy(evaluation: str, condition: str, label: str) -> Metric:
-    return Metric(
-        evaluation=evaluation,
-        metric="accuracy",
-        condition=condition,
-        label=label,
-        unit="%",
-        better="higher",
-        scale=100,
-        digits=1,
-    )
-
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
 
@@ -64,25 +50,12 @@ STUDY = Study(
         ),
     ),
     metrics=(
-        Metric(
-            evaluation="masked-bits",
-            metric="bits_per_token",
-            condition="mask_rate=0.15",
-            label="masked bits at 15 %",
-            unit="bits",
-        ),
-        accuracy("cloze", "word", "cloze"),
-        accuracy("linear-probe", "topic", "topic probe"),
-        Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none"),
+        masked_bits(0.15),
+        CLOZE,
+        TOPIC_PROBE,
+        OWN_LOSS,
     ),
-    learned=Metric(
-        evaluation="masked-bits",
-        metric="nats_below_unigram",
-        condition="mask_rate=0.15",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=MASKED_LEARNED,
     claims=("C19",),
     tiers={
         "smoke": Tier(seeds=3, workers=2, overrides={"budget.tokens": 4_000, "budget.readings": 2, "backbone.width": 32}),

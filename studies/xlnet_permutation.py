@@ -6,6 +6,7 @@ from ablate.evaluation.cloze import Cloze
 from ablate.evaluation.order_loss import OrderLoss
 from ablate.objectives.xlnet import Xlnet
 from ablate.specification import Metric
+from ablate.study.columns import CLOZE, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
 from ablate.study.study import Study, Tier
 
@@ -58,25 +59,9 @@ STUDY = Study(
         order_loss("left to right", "left to right"),
         order_loss("one context", "random, one context"),
         order_loss("mean of 8 contexts", "random, mean of 8 contexts"),
-        Metric(
-            evaluation="cloze",
-            metric="accuracy",
-            condition="word",
-            label="cloze",
-            unit="%",
-            better="higher",
-            scale=100,
-            digits=1,
-        ),
+        CLOZE,
     ),
-    learned=Metric(
-        evaluation="order-loss",
-        metric="nats_below_unigram",
-        condition="own order",
-        label="below the unigram",
-        unit="nats",
-        better="higher",
-    ),
+    learned=below_unigram("order-loss", "own order"),
     claims=("C20", "C21", "C22"),
     tiers={
         "smoke": Tier(

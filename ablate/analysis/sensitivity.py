@@ -20,13 +20,15 @@ from ablate.specification import Metric, Specification
 LEAST_PAIRS = 3
 
 
-def sensitive(table: pd.DataFrame, arms: Iterable[str], specification: Specification, metric: Metric) -> bool:
-    """True as well where nothing can be said: no untrained arm, too few pairs, or a metric without a better side."""
+def sensitive(
+    table: pd.DataFrame, arms: Iterable[str], specification: Specification, metric: Metric, pairs: int | None = None
+) -> bool:
+    """By the first `pairs` pairs. True as well where nothing can be said: no untrained arm, too few pairs, no better side."""
     untrained = next((arm for arm in specification.arms if arm.role == "untrained"), None)
     if untrained is None or metric.better == "none":
         return True
     sign = 1 if metric.better == "higher" else -1
-    random = values(table, untrained.name)
-    intervals = [paired_interval(sign * values(table, arm), sign * random, 1 - specification.alpha) for arm in arms]
+    random = values(table, untrained.name, pairs)
+    intervals = [paired_interval(sign * values(table, arm, pairs), sign * random, 1 - specification.alpha) for arm in arms]
     known = [interval for interval in intervals if interval.n >= LEAST_PAIRS]
     return not known or any(bool(np.isfinite(interval.low) and interval.low > 0) for interval in known)

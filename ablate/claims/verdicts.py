@@ -189,7 +189,7 @@ def _evidence(
     if comparison.relative_band is not None and complete.any():
         band = comparison.relative_band * abs(float(there[complete].mean()))
     supports, opposes = _p_values(differences, resolved.sign, band, resolved.tolerant)
-    told = sensitive(table, (resolved.arm.name, resolved.against.name), specification, resolved.metric)
+    told = sensitive(table, (resolved.arm.name, resolved.against.name), specification, resolved.metric, seeds)
     if not told and (resolved.sign == 0 or resolved.tolerant):
         supports = 1.0
     return _Evidence(comparison, resolved, differences, lost, band, supports, opposes, told)
