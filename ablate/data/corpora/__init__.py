@@ -5,7 +5,7 @@
 | `pydocs` | English prose from the documentation already on this machine; the default, needs no network |
 | `grammar` | sentences of a probabilistic grammar whose entropy is known exactly |
 | `files:PATH` | the user's own .txt, .jsonl, .csv or .tsv (also .gz), or a folder of them |
-| `imdb:FOLDER` | the training reviews of IMDB |
+| `imdb:FOLDER` | film reviews, the training part of IMDB; without a folder `$ABLATE_DATA/imdb` |
 | `oracle:LENGTH` | sentences by a random LSTM that can score what a model writes: the protocol of text GANs |
 | `hub:NAME` | a Hugging Face data set (extra `hub`), or a local data set folder |
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -75,7 +76,7 @@ def _files(argument: str, data: Data) -> Corpus:
 def _imdb(argument: str, data: Data) -> Corpus:
     from ablate.data.corpora.imdb import Imdb
 
-    return Imdb(Path(argument).expanduser())
+    return Imdb(Path(argument).expanduser() if argument else held("imdb", data.corpus))
 
 
 def _hub(argument: str, data: Data) -> Corpus:
@@ -103,12 +104,11 @@ CORPORA: dict[str, Callable[[str, Data], Corpus]] = {
 }
 """Kind -> constructor from what follows the colon in `data.corpus`, and the data settings."""
 
-TAKES_ARGUMENT = {"oracle": "oracle:LENGTH or oracle:LENGTH:WORDS:NUMBER, whole numbers, e.g. oracle:20:5000:0"}
-WANTS_ARGUMENT = {
-    "files": "files:PATH, e.g. files:texts/novels.txt",
-    "imdb": "imdb:FOLDER, e.g. imdb:data/aclImdb",
-    "hub": "hub:NAME, e.g. hub:wikitext:wikitext-2-raw-v1",
+TAKES_ARGUMENT = {
+    "imdb": "imdb or imdb:FOLDER, e.g. imdb:data/aclImdb",
+    "oracle": "oracle:LENGTH or oracle:LENGTH:WORDS:NUMBER, whole numbers, e.g. oracle:20:5000:0",
 }
+WANTS_ARGUMENT = {"files": "files:PATH, e.g. files:texts/novels.txt", "hub": "hub:NAME, e.g. hub:wikitext:wikitext-2-raw-v1"}
 
 
 def open_corpus(data: Data) -> Corpus:
@@ -120,6 +120,14 @@ def open_corpus(data: Data) -> Corpus:
     if kind not in {*WANTS_ARGUMENT, *TAKES_ARGUMENT} and colon:
         raise ConfigError(f"data.corpus = {data.corpus!r}, but {kind} takes nothing after a colon: write {kind!r}")
     return CORPORA[kind](argument, data)
+
+
+def held(below: str, corpus: str) -> Path:
+    """Where the user keeps data sets: the folder `below` of `$ABLATE_DATA`, so that no record names a path of this machine."""
+    root = os.environ.get("ABLATE_DATA")
+    if not root:
+        raise ConfigError(f"data.corpus = {corpus!r} needs its files: write {corpus}:FOLDER, or set ABLATE_DATA for {below}")
+    return Path(root).expanduser() / below
 
 
 def source_digest(*modules: str) -> str:

@@ -5,7 +5,7 @@
 
 A document is a review, its label whether it is positive. The 25,000 test reviews are never read here, so the task `imdb`
 (`ablate.evaluation.tasks.imdb`) can follow; validation and test are set apart from the training reviews by the hash of the text.
-Line breaks in HTML are white space, as in the released code of the paper.
+Without a folder it is `$ABLATE_DATA/imdb`. Line breaks in HTML are white space.
 """
 
 from __future__ import annotations

@@ -82,3 +82,13 @@ def test_a_folder_without_reviews_is_refused(tmp_path: Path) -> None:
         Imdb(tmp_path)
     with pytest.raises(ConfigError, match="there is no folder"):
         Imdb(tmp_path / "nowhere")
+
+
+def test_without_a_folder_it_is_where_data_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imdb").mkdir()
+    tables(tmp_path / "imdb")
+    monkeypatch.setenv("ABLATE_DATA", str(tmp_path))
+    assert len(list(open_corpus(Data(corpus="imdb")).documents())) == len(REVIEWS)
+    monkeypatch.delenv("ABLATE_DATA")
+    with pytest.raises(ConfigError, match=r"'imdb' needs its files: write imdb:FOLDER, or set ABLATE_DATA for imdb"):
+        open_corpus(Data(corpus="imdb"))

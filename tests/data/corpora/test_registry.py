@@ -21,7 +21,6 @@ def test_names_open_what_they_say() -> None:
         ("novels.txt", "unknown corpus 'novels.txt'; known: files, grammar, hub, imdb, oracle, pydocs"),
         ("files:", "must say which: files:PATH"),
         ("hub", "must say which: hub:NAME"),
-        ("imdb", "must say which: imdb:FOLDER"),
         ("pydocs:torch", "takes nothing after a colon"),
     ],
 )
