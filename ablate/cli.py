@@ -288,7 +288,9 @@ def _overrides(given: argparse.Namespace) -> dict[str, Scalar]:
 
 
 def _corpus(text: str) -> str:
-    known = text in ("pydocs", "grammar", "imdb") or text.startswith(("hub:", "files:", "imdb:"))
+    from ablate.data.corpora import CORPORA
+
+    known = text.partition(":")[0] in CORPORA
     # Whatever looks like a path is one; a plain unknown word is left for the corpora to answer with a suggestion.
     return f"files:{text}" if not known and (Path(text).exists() or "/" in text or "." in text) else text
 

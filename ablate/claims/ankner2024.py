@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from ablate.claims import raffel2020
 from ablate.claims.claim import Claim
-from ablate.claims.contrast import Comparison
+from ablate.claims.contrast import BITS, PROBE, Comparison
 from ablate.claims.figures import Figure, rows
 from ablate.config import Scalar
 
 _FALLING: dict[str, Scalar] = {"objective.mask_rate": 0.30, "objective.final_mask_rate": 0.15}
 _FIXED: dict[str, Scalar] = {"objective.mask_rate": 0.15, "objective.final_mask_rate": 0.15}
-BITS = "masked-bits/bits_per_token@mask_rate=0.15"
-PROBE = "linear-probe/accuracy@topic"
 NOT_WORSE = 0.01
 """A point of accuracy; the published gains are 0.25 and 0.46 points of GLUE."""
 

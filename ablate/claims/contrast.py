@@ -16,6 +16,10 @@ from ablate.specification import Arm, Metric, Specification
 
 PRIMARY = "primary"
 OWN_LOSS = "own loss"
+BITS = "masked-bits/bits_per_token@mask_rate=0.15"
+"""`Metric.key` of what a claim about pre-training is usually held against here: fixed corruptions of held-out text."""
+PROBE = "linear-probe/accuracy@topic"
+"""And of what stands for a downstream task: topics from frozen vectors."""
 Expect = Literal["better", "worse", "higher", "lower", "same", "not worse"]
 EXPECTATIONS: tuple[Expect, ...] = ("better", "worse", "higher", "lower", "same", "not worse")
 

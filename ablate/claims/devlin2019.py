@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ablate.claims.claim import Claim
-from ablate.claims.contrast import Comparison
+from ablate.claims.contrast import PROBE, Comparison
 from ablate.claims.figures import rows
 from ablate.config import Scalar
 
-PROBE = "linear-probe/accuracy@topic"
 NO_EFFECT = 0.005
 """Half a point of accuracy. Published: 0.9 points of F1 on frozen features (table 8), 0.5 points of MNLI without the
 next-sentence task (table 5)."""

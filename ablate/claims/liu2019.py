@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ablate.claims.claim import Claim
-from ablate.claims.contrast import Comparison
+from ablate.claims.contrast import PROBE, Comparison
 from ablate.claims.figures import rows
 from ablate.config import Scalar
 
-PROBE = "linear-probe/accuracy@topic"
 NO_EFFECT = 0.01
 """A point of accuracy. The published differences are 0.7 points (MNLI, packed text without the task over segment pairs with
 it) and 1.1 (sentence pairs under segment pairs); eight fine-tunings of one model spread by 0.6 points of MNLI."""

@@ -8,7 +8,7 @@ not worth a claim.
 from __future__ import annotations
 
 from ablate.claims.claim import Claim
-from ablate.claims.contrast import Comparison
+from ablate.claims.contrast import PROBE, Comparison
 from ablate.claims.figures import Figure, rows
 from ablate.config import Scalar
 
@@ -29,7 +29,6 @@ SPREAD = rows(
     provenance="read",
 )
 
-PROBE = "linear-probe/accuracy@topic"
 SAME = 0.01
 """A point of accuracy, twice the half point of GLUE within which 10 to 25 % lie: one reading of the probe here has a standard
 error of 1.3 points, most of it shared by the arms."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ablate.claims import raffel2020
 from ablate.claims.claim import Claim
-from ablate.claims.contrast import OWN_LOSS, PRIMARY, Comparison, Contrast
+from ablate.claims.contrast import BITS, OWN_LOSS, PRIMARY, PROBE, Comparison, Contrast
 from ablate.claims.figures import rows
 from ablate.config import Scalar
 
@@ -187,8 +187,6 @@ def perplexity_misleads(yardstick: str = PRIMARY) -> Contrast:
     )
 
 
-BITS = "masked-bits/bits_per_token@mask_rate=0.15"
-PROBE = "linear-probe/accuracy@topic"
 FINE_TUNED = "fine-tuning/score"
 NOT_BETTER = 0.005
 """Half a point of accuracy, as the claim has it: published are -0.2 and -0.5 points of MNLI."""

@@ -6,12 +6,10 @@ Their setting: 12 layers, Wikipedia and books, medians of five runs; rows 4 and 
 from __future__ import annotations
 
 from ablate.claims.claim import Claim
-from ablate.claims.contrast import Comparison
+from ablate.claims.contrast import BITS, PROBE, Comparison
 from ablate.claims.figures import Figure, rows
 from ablate.config import Scalar
 
-PROBE = "linear-probe/accuracy@topic"
-BITS = "masked-bits/bits_per_token@mask_rate=0.15"
 NO_EFFECT = 0.01
 """A point of accuracy: the published gains of the objective are 0.75 (MNLI) to 1.63 (RACE)."""
 AWASH = 0.01

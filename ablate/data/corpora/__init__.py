@@ -6,6 +6,7 @@
 | `grammar` | sentences of a probabilistic grammar whose entropy is known exactly |
 | `files:PATH` | the user's own .txt, .jsonl, .csv or .tsv (also .gz), or a folder of them |
 | `imdb:FOLDER` | film reviews, the training part of IMDB; without a folder `$ABLATE_DATA/imdb` |
+| `ptb`, `coco` | sentences of the Penn Treebank, captions of COCO as text GANs use them: `$ABLATE_DATA/ptb`, `.../texygen` |
 | `oracle:LENGTH` | sentences by a random LSTM that can score what a model writes: the protocol of text GANs |
 | `hub:NAME` | a Hugging Face data set (extra `hub`), or a local data set folder |
 """
@@ -73,6 +74,18 @@ def _files(argument: str, data: Data) -> Corpus:
     return Files(Path(argument).expanduser(), data.column, data.unit)
 
 
+def _ptb(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.files import Files
+
+    return Files(held("ptb", data.corpus), data.column, unit="line")
+
+
+def _coco(argument: str, data: Data) -> Corpus:
+    from ablate.data.corpora.files import Files
+
+    return Files(held("texygen/image_coco.txt.gz", data.corpus), data.column, unit="line")
+
+
 def _imdb(argument: str, data: Data) -> Corpus:
     from ablate.data.corpora.imdb import Imdb
 
@@ -100,6 +113,8 @@ CORPORA: dict[str, Callable[[str, Data], Corpus]] = {
     "oracle": _oracle,
     "files": _files,
     "imdb": _imdb,
+    "ptb": _ptb,
+    "coco": _coco,
     "hub": _hub,
 }
 """Kind -> constructor from what follows the colon in `data.corpus`, and the data settings."""
@@ -126,7 +141,8 @@ def held(below: str, corpus: str) -> Path:
     """Where the user keeps data sets: the folder `below` of `$ABLATE_DATA`, so that no record names a path of this machine."""
     root = os.environ.get("ABLATE_DATA")
     if not root:
-        raise ConfigError(f"data.corpus = {corpus!r} needs its files: write {corpus}:FOLDER, or set ABLATE_DATA for {below}")
+        instead = f"write {corpus}:FOLDER" if corpus in TAKES_ARGUMENT else "write files:PATH"
+        raise ConfigError(f"data.corpus = {corpus!r} needs its files: {instead}, or set ABLATE_DATA to what holds {below}")
     return Path(root).expanduser() / below
 
 

@@ -3,9 +3,9 @@
     imdb:FOLDER     `train/pos/0_9.txt` and so on as distributed, or a table `train.tsv` (also .gz) without a header, each line
                     a label (`neg` or `pos`), a number, a rating and the review, which may hold tabs
 
-A document is a review, its label whether it is positive. The 25,000 test reviews are never read here, so the task `imdb`
-(`ablate.evaluation.tasks.imdb`) can follow; validation and test are set apart from the training reviews by the hash of the text.
-Without a folder it is `$ABLATE_DATA/imdb`. Line breaks in HTML are white space.
+A document is a review, its label whether it is positive. The 25,000 test reviews are never read here, so that the task `imdb`
+(`ablate.evaluation.tasks.imdb`) can follow; validation and test are set apart from the training reviews by their hash. Line
+breaks in HTML are white space. Without a folder it is `$ABLATE_DATA/imdb`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Imdb:
         self.paths = [path for label in LABELS for path in sorted((folder / "train" / label).glob("*.txt"))]
         self.paths = self.paths or [path for path in (folder / name for name in TABLES) if path.is_file()][:1]
         if not self.paths:
-            raise ConfigError(f"data.corpus = 'imdb:{folder}', but {folder} holds no train/pos/*.txt, train.tsv or train.tsv.gz")
+            raise ConfigError(
+                f"data.corpus = 'imdb:{folder}', but {folder} holds no train/pos/*.txt, train.tsv or train.tsv.gz"
+            )
 
     def fingerprint(self) -> str:
         """Digest of the reviews, their labels and the reading code; where the folder lies plays no part."""

@@ -90,5 +90,5 @@ def test_without_a_folder_it_is_where_data_is_held(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("ABLATE_DATA", str(tmp_path))
     assert len(list(open_corpus(Data(corpus="imdb")).documents())) == len(REVIEWS)
     monkeypatch.delenv("ABLATE_DATA")
-    with pytest.raises(ConfigError, match=r"'imdb' needs its files: write imdb:FOLDER, or set ABLATE_DATA for imdb"):
+    with pytest.raises(ConfigError, match=r"'imdb' needs its files: write imdb:FOLDER, or set ABLATE_DATA to what holds imdb"):
         open_corpus(Data(corpus="imdb"))
