@@ -10,9 +10,9 @@
 | XLNet | mean of the content stream (Yang et al. 2019, released code: `summary_type`; its extra tanh layer is left out) |
 | T5 | mean of the encoder (Ni et al. 2022, section 3.1); its own way is `text_to_text` |
 
-With `summary="mean"` v is the mean of `encode` for all of them (Reimers and Gurevych 2019, section 3): a vector that needs no
-special token to have been pre-trained. It matters when little was read: after two million tokens of film reviews (width 128,
-2,000 examples of SST-2, one seed) GPT's extract token gives 0.60 to 0.64, and the mean 0.69.
+With `summary="mean"` v is the mean of `encode` over the tokens of the text (Reimers and Gurevych 2019, section 3), for all of
+them: a vector that needs no special token to have been pre-trained. It matters when little was read: after two million tokens
+of film reviews (width 128, 2,000 examples of SST-2, one seed) GPT's extract token gives 0.60 to 0.64, and the mean 0.69.
 
 All weights are trained, for the same epochs, at each rate of the same grid (`tuning`); the best epoch on the validation part
 is read on the reported examples. Tasks, their splits and their metrics: `ablate.evaluation.tasks`.
@@ -67,7 +67,7 @@ NEW_LAYER_SD = 0.02
 @dataclass(frozen=True, kw_only=True)
 class FineTuning(Effort):
     name: ClassVar[str] = "fine-tuning"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     needs: ClassVar[type] = Summarizes
 
     summary: Literal["standard", "mean"] = "standard"
@@ -159,8 +159,9 @@ class Classifier(nn.Module):
         if self.summary == "standard":
             summary_BD = self.model.summarize(tokens_BT, visible_BT)
         else:
-            hidden_BTD = self.model.encode(tokens_BT, visible_BT) * visible_BT[..., None]
-            summary_BD = hidden_BTD.sum(dim=1) / visible_BT.sum(dim=1, keepdim=True)
+            text_BT = (tokens_BT >= ORDINARY) & visible_BT
+            hidden_BTD = self.model.encode(tokens_BT, visible_BT) * text_BT[..., None]
+            summary_BD = hidden_BTD.sum(dim=1) / text_BT.sum(dim=1, keepdim=True).clamp(min=1)
         outputs_BC: Tensor = self.out(self.dropout(summary_BD))
         return outputs_BC
 

@@ -13,7 +13,6 @@ Batches are made of neighbours in length, taken from sixteen batches at a time, 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 from ablate.evaluation.reading import device_of, noise
 from ablate.measure import Report
 from ablate.objectives.base import Objective
+from ablate.seeds import torch_seed
 
 WARMUP = 0.1
 WEIGHT_DECAY = 0.01
@@ -86,14 +86,12 @@ def twin(model: Objective) -> Objective:
 
 
 def afresh(model: Objective) -> Objective:
-    """The model as it might have been initialised: the same architecture, weights that a digest of the model's own draws.
+    """The model as it might have been initialised: the same architecture, other weights, drawn by the run's seed.
 
-    So each replicate has a random start of its own, and the same one whenever it is read.
+    So each replicate has a random start of its own, and arms of one architecture have the same: what they gain over it differs
+    by what they were trained on alone.
     """
-    hashed = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        hashed.update(name.encode() + b"\0" + tensor.detach().cpu().contiguous().numpy().tobytes())
-    torch.manual_seed(int.from_bytes(hashed.digest()[:7], "little"))
+    torch.manual_seed(torch_seed(model.seed, "evaluation/afresh"))
     return _built(model)
 
 

@@ -108,10 +108,22 @@ def test_padding_ends_a_row(rows: list[list[int]]) -> None:
 
 def gpt(seed: int) -> Gpt:
     torch.manual_seed(seed)
-    return Gpt(Gpt.Config(), Backbone(width=16, layers=1, heads=2), Vocabulary(30, np.zeros(30, bool)), 16)
+    model = Gpt(Gpt.Config(), Backbone(width=16, layers=1, heads=2), Vocabulary(30, np.zeros(30, bool)), 16)
+    model.seed = seed
+    return model
 
 
-def test_a_twin_shares_nothing_and_a_fresh_start_is_another_for_each_model() -> None:
+def test_a_fresh_start_does_not_hang_on_what_a_model_was_trained_to() -> None:
+    model = gpt(3)
+    with tuning.apart(model):
+        before = tuning.afresh(model).state_dict()
+        for parameter in model.parameters():
+            parameter.data.mul_(1.5)
+        after = tuning.afresh(model).state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_twin_shares_nothing_and_a_fresh_start_is_another_for_each_seed() -> None:
     model = gpt(0)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with tuning.apart(model):
