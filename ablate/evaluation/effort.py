@@ -53,7 +53,7 @@ class Effort:
 
     def fingerprints(self) -> Mapping[str, str]:
         """Of the files that the tasks are read from."""
-        return {"files": tasks.fingerprint(self.tasks)}
+        return {"tasks": tasks.fingerprint(self.tasks)}
 
     def posed(self, text: Text) -> list[Posed]:
         """The tasks in the sizes asked for."""

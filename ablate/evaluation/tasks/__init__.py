@@ -60,7 +60,9 @@ def fingerprint(tasks: str) -> str:
     contents = []
     for name in split(tasks):
         kind, _, argument = name.partition(":")
-        settings = argument.partition("?")[2] if kind == "files" else argument == "hub"
+        # A user's own task is called what its folder is, and the question that is asked in words begins with that name.
+        folder, _, given = argument.partition("?")
+        settings = (Path(folder).name, given) if kind == "files" else argument == "hub"
         contents.append((kind, settings, _contents(_paths(name))))
     return digest(contents)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ablate.config import ConfigError
+from ablate.data.corpora.imdb import BREAK
 from ablate.data.corpora.lines import read_lines
 from ablate.evaluation.tasks import tables
 from ablate.evaluation.tasks.tables import Columns
@@ -34,6 +35,10 @@ def load(folder: Path) -> Task:
 
 def assemble(train: list[Example], test: list[Example], places: tuple[str, str]) -> Task:
     """The task from its examples, wherever they were read."""
+    # As `ablate.data.corpora.imdb` reads them, so that a model is not asked about a mark-up it was never shown.
+    train, test = (
+        [one._replace(first=" ".join(one.first.replace(BREAK, " ").split())) for one in part] for part in (train, test)
+    )
     task = Task(
         name="imdb",
         kind="classification",

@@ -82,14 +82,14 @@ def test_imdb_in_both_layouts(tmp_path: Path) -> None:
     packed, loose = tmp_path / "packed", tmp_path / "loose"
     packed.mkdir()
     for part in ("train", "test"):
-        (packed / f"{part}.tsv").write_text("neg\t0\t3\tbad\tvery\npos\t0\t9\tgood\n")
-        for label, text in (("neg", "bad\tvery"), ("pos", "good")):
+        (packed / f"{part}.tsv").write_text("neg\t0\t3\tbad\tvery\npos\t0\t9\tgood<br /><br />film\n")
+        for label, text in (("neg", "bad\tvery"), ("pos", "good<br /><br />film")):
             (loose / part / label).mkdir(parents=True)
             (loose / part / label / "0_3.txt").write_text(text)
     assert (
         imdb.load(packed).train
         == imdb.load(loose).train
-        == [Example("bad\tvery", "", "negative"), Example("good", "", "positive")]
+        == [Example("bad very", "", "negative"), Example("good film", "", "positive")]
     )
     assert len(imdb.paths(loose)) == 4
     (packed / "test.tsv").write_text("neg\t0\t3\n")
