@@ -121,5 +121,11 @@ def test_bands_are_the_mean_curve() -> None:
     assert np.ptp(here["high"] - here["low"]) == pytest.approx(0, abs=1e-9)
     assert here["stage"].tolist() == ["stable"] * 6 + ["decay", "final"]
     assert set(frame.loc[frame["arm"] == "mask_rate=0.4", "n"]) == {4}
+    later = (numbers["arm"] == "mask_rate=0.8") & (numbers["pair"] == 0)
+    last = numbers["tokens"] == BUDGET
+    mended = bands(numbers[~later | last], plan, PRIMARY)
+    again = mended[mended["arm"] == "mask_rate=0.8"]
+    assert set(again["n"]) == {4}  # the run that was read at its end alone is no part of the curve
+    assert again["x"].tolist() == here["x"].tolist()
     targets = bands(numbers, plan, PRIMARY, "targets")
     assert targets.loc[targets["arm"] == "mask_rate=0.8", "x"].tolist() == pytest.approx([0.8 * x for x in here["x"]])
