@@ -115,7 +115,8 @@ def _tune(study: Study, nuisance: Nuisance, arm: Arm, lookup: Lookup) -> tuple[l
     cells: list[Cell] = []
     finished: list[search.Trial] = []
     for trial in range(nuisance.trials):
-        settings = search.propose(f"{study.name}/{arm.name}", nuisance.ranges, finished, minimize)
+        # Every arm starts with the same draws: with few trials, luck in them would be an arm's own at all of its seeds.
+        settings = search.propose(study.name, nuisance.ranges, finished, minimize)
         config = configure(study, arm, TUNING, settings)
         cells.append(Cell(kind="tuning", arm=arm, pair=trial, seed=TUNING, config=config))
         record = lookup(config)

@@ -20,7 +20,7 @@ Trial = tuple[dict[str, Scalar], float | None]
 
 
 def propose(search: str, ranges: Sequence[Range], finished: Sequence[Trial], minimize: bool) -> dict[str, Scalar]:
-    """The next settings to try in `search`; the first is the middle of every range, so each arm starts alike."""
+    """The next settings to try in `search`; the first is the middle of every range, the next two hang on `search` alone."""
     if not finished:
         return {r.path: _middle(r) for r in ranges}
     import optuna

@@ -78,6 +78,14 @@ def test_proposals_are_a_function_of_the_records_and_not_of_the_process() -> Non
     assert order == again and first.tuned == second.tuned
 
 
+def test_arms_try_the_same_rates_until_what_they_measured_tells_them_apart() -> None:
+    final, _ = settled(TUNED)
+    tried = {name: [c.config.optimization.learning_rate for c in final.cells if c.arm.name == name] for name in final.tuned}
+    first = {tuple(rates[:3]) for rates in tried.values()}
+    assert len(first) == 1 and len(set(first.pop())) == 3
+    assert len({tuple(rates[3:5]) for rates in tried.values()}) > 1
+
+
 def test_failed_trials_count_as_effort_and_never_as_best() -> None:
     final, _ = settled(TUNED, broken=(0, 2))
     values = [c.config.optimization.learning_rate for c in final.cells if c.arm.name == "level=0.4" and c.kind == "tuning"]
