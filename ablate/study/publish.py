@@ -42,6 +42,8 @@ def publish(name: str, reports: Path = REPORTS) -> Path:
 def _refuse_holes(folder: Path) -> None:
     specification = from_json((folder / "study.json").read_text(encoding="utf-8"))
     commit = " ".join(value for key, value in specification.provenance.items() if key.endswith("commit"))
+    if "unknown" in commit:
+        raise ConfigError(f"{folder} does not say from which commit it was made; run the study again inside a git checkout")
     if "with local changes" in commit:
         raise ConfigError(
             f"{folder} was made from sources with local changes; commit them, delete .runs and run the study again"
