@@ -64,7 +64,7 @@ STUDY = Study(
         ),
     ),
     learned=MASKED_LEARNED,
-    claims=("C10", "C11", "C12"),
+    claims=("C11", "C12"),
     tiers={
         "smoke": Tier(
             seeds=3,

@@ -47,6 +47,8 @@ CLAIMS = (
         statement="A mask rate that falls from 30 to 15 % over training is better than a fixed rate of 15 %.",
         factor="objective.final_mask_rate",
         direction="fine-tuned(0.30 falling to 0.15) > fine-tuned(0.15)",
+        headline="largest gain over a fixed rate, mean GLUE",
+        here="masked bits must fall, and frozen features may not be worse; nothing is fine-tuned",
         figures=FIGURES,
         contrast=(
             Comparison(metric=BITS, arm=_FALLING, against=_FIXED, expect="better", relative_band=raffel2020.NO_EFFECT),

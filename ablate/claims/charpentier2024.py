@@ -57,6 +57,7 @@ CLAIMS = (
         "its likelihood.",
         factor="objective.name",
         direction="minimal pairs(bert, pseudo-likelihood) > minimal pairs(gpt, likelihood); of hybrids nothing is tested",
+        here="at the size told, the paper at 119M parameters and 100M words; at 10M words its table 1 says the opposite",
         figures=FIGURES,
         contrast=(
             Comparison(metric=PAIRS, arm=_objective("bert"), against=_objective("gpt"), expect="better", band=NO_EFFECT),

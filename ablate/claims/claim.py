@@ -28,7 +28,9 @@ class Claim:
     waits_for: str = ""
     """The arms or yardsticks without which it cannot be tested; empty when there is a contrast."""
     headline: str = ""
-    """Metric of the figures that stands for the claim in one line; empty: the first that has both of a comparison's arms."""
+    """Metric of the one figure that stands for the claim where papers give the effect itself and not its two sides."""
+    here: str = ""
+    """What the test here does otherwise than the paper's, so that a verdict is not read as one on the paper's own setting."""
     contradicts: tuple[str, ...] = ()
     """Ids of claims that cannot hold where this one does; they name it in turn."""
 
@@ -38,5 +40,7 @@ class Claim:
         require(not both, f"claim {self.id}: without_figures", self.without_figures, "empty when there are figures")
         known = {figure.metric for figure in self.figures}
         require(not self.headline or self.headline in known, f"claim {self.id}: headline", self.headline, "a figure's metric")
+        for metric in (comparison.published for comparison in self.contrast if comparison.published):
+            require(metric in known, f"claim {self.id}: published", metric, "a figure's metric")
         alone = bool(self.contrast) != bool(self.waits_for)
         require(alone, f"claim {self.id}: waits_for", self.waits_for, "given when there is no contrast, and only then")

@@ -38,6 +38,8 @@ class Comparison:
     """Differences smaller than this are no effect, in the metric's unit. None: no band. `not worse`: by how much at most."""
     relative_band: float | None = None
     """The same as a share of the absolute mean of `against`, for metrics whose unit the claim does not know."""
+    published: str = ""
+    """Metric of the claim's figures that belongs beside this comparison; empty: the first that has both of its arms."""
 
     def __post_init__(self) -> None:
         choose(self.expect, EXPECTATIONS, "expectation")

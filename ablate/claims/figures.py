@@ -64,6 +64,14 @@ def rows(
     return tuple(found)
 
 
-def beside(arm: Arm, figures: Iterable[Figure]) -> tuple[Figure, ...]:
-    """The figures that belong beside an arm: everything the figure's table varied is a factor here, at the same level."""
-    return tuple(figure for figure in figures if figure.values and figure.values.items() <= arm.values.items())
+def beside(arm: Arm, figures: Iterable[Figure], baseline: Arm) -> tuple[Figure, ...]:
+    """The figures that belong beside an arm: what the figure's table varied is a factor here, at the same level, and what it
+    did not vary is as in the baseline."""
+    fixed = baseline.values.items()
+    return tuple(
+        figure
+        for figure in figures
+        if figure.values
+        and figure.values.items() <= arm.values.items()
+        and all(item in fixed for item in arm.values.items() if item[0] not in figure.values)
+    )

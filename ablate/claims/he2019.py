@@ -108,11 +108,10 @@ CLAIMS = (
         statement="A text VAE with an LSTM decoder collapses at a KL weight of 0.6 or more, and not at 0.4 or less.",
         factor="objective.kl_weight",
         direction="KL(0.4) > KL(0.6), and KL(0.6) = KL(1.0)",
-        headline="KL",
-        figures=FIGURES,
+        figures=(*YAHOO, *YELP),
         contrast=(
-            Comparison(metric=KL, arm=_weight(0.4), against=_weight(0.6), expect="higher", band=NO_KL),
-            Comparison(metric=KL, arm=_weight(0.6), against=_weight(1.0), expect="same", band=NO_KL),
+            Comparison(metric=KL, arm=_weight(0.4), against=_weight(0.6), expect="higher", band=NO_KL, published="KL"),
+            Comparison(metric=KL, arm=_weight(0.6), against=_weight(1.0), expect="same", band=NO_KL, published="KL"),
         ),
     ),
     Claim(
@@ -121,11 +120,19 @@ CLAIMS = (
         statement="A KL weight of 0.2 buys mutual information between text and latent vector, and costs likelihood.",
         factor="objective.kl_weight",
         direction="mutual information(0.2) > (1.0), and bound on - log p(0.2) > (1.0)",
-        headline="mutual information",
-        figures=FIGURES,
+        figures=(*YAHOO, *YELP),
         contrast=(
-            Comparison(metric=INFORMATION, arm=_weight(0.2), against=_weight(1.0), expect="higher", band=NO_INFORMATION),
-            Comparison(metric=BOUND, arm=_weight(0.2), against=_weight(1.0), expect="higher", relative_band=NO_COST),
+            Comparison(
+                metric=INFORMATION,
+                arm=_weight(0.2),
+                against=_weight(1.0),
+                expect="higher",
+                band=NO_INFORMATION,
+                published="mutual information",
+            ),
+            Comparison(
+                metric=BOUND, arm=_weight(0.2), against=_weight(1.0), expect="higher", relative_band=NO_COST, published="NLL"
+            ),
         ),
     ),
     Claim(
@@ -134,11 +141,15 @@ CLAIMS = (
         statement="A KL weight that rises in a line to 1 does not keep a text VAE from collapse.",
         factor="objective.schedule",
         direction="KL(linear) = KL(constant), both near 0",
-        headline="KL",
         figures=REMEDIES,
         contrast=(
             Comparison(
-                metric=KL, arm=_remedy(schedule="linear"), against=_remedy(schedule="constant"), expect="same", band=NO_KL
+                metric=KL,
+                arm=_remedy(schedule="linear"),
+                against=_remedy(schedule="constant"),
+                expect="same",
+                band=NO_KL,
+                published="KL",
             ),
         ),
     ),
@@ -148,16 +159,24 @@ CLAIMS = (
         statement="An encoder trained ahead of the decoder keeps a text VAE from collapse, at no cost of likelihood.",
         factor="objective.aggressive",
         direction="KL(aggressive) > KL(plain), at an equal or better bound; two to four times the time",
-        headline="KL",
+        here="at equal tokens, which the encoder's further batches are paid from; the paper gives 2.2 to 3.7 times the time",
         figures=(*REMEDIES, *TIMES),
         contrast=(
-            Comparison(metric=KL, arm=_remedy(aggressive=True), against=_remedy(aggressive=False), expect="higher", band=NO_KL),
+            Comparison(
+                metric=KL,
+                arm=_remedy(aggressive=True),
+                against=_remedy(aggressive=False),
+                expect="higher",
+                band=NO_KL,
+                published="KL",
+            ),
             Comparison(
                 metric=BOUND,
                 arm=_remedy(aggressive=True),
                 against=_remedy(aggressive=False),
                 expect="not worse",
                 relative_band=NO_COST,
+                published="NLL",
             ),
         ),
     ),

@@ -20,6 +20,10 @@ SHARPER = (
 
 FIGURES = SHARPER
 
+NO_EFFECT = 0.0005
+"""As a share of the yardstick. A loss that falls by 5 to 10 % as the steps double falls by 0.1 to 0.2 % over 1.4 % of them, so
+that a wider band would hold the claim itself."""
+
 CLAIMS = (
     Claim(
         id="C28",
@@ -27,6 +31,8 @@ CLAIMS = (
         statement="With normalised queries and keys, sharper scores than 1/sqrt(head width) save 1 to 2 % of the steps.",
         factor="backbone.attention_scale",
         direction="yardstick(qk-norm-sharp) better than yardstick(qk-norm-fixed)",
+        headline="steps to a validation loss of 3.28",
+        here="at equal tokens by the yardstick, not by the steps to a loss",
         figures=SHARPER,
         contrast=(
             Comparison(
@@ -34,7 +40,7 @@ CLAIMS = (
                 arm={"backbone.attention_scale": "qk-norm-sharp"},
                 against={"backbone.attention_scale": "qk-norm-fixed"},
                 expect="better",
-                relative_band=0.005,
+                relative_band=NO_EFFECT,
             ),
         ),
     ),

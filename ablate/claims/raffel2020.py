@@ -96,6 +96,8 @@ LENGTHS = _table(
     ],
 )
 
+FROZEN = "topics from frozen vectors of the encoder; the paper fine-tunes"
+
 FIGURES = (*SPREAD, *FAMILIES, *RATES, *LENGTHS)
 
 CLAIMS = (
@@ -105,9 +107,12 @@ CLAIMS = (
         statement="Denoising is a better objective than prefix language modelling, and both are much better than deshuffling.",
         factor="objective.corruption",
         direction="yardstick(spans) > yardstick(prefix) > yardstick(deshuffling)",
+        here=FROZEN,
         figures=FAMILIES,
         contrast=tuple(
-            Comparison(metric=PROBE, arm=_corruption(better), against=_corruption(worse), expect="better", band=SAME)
+            Comparison(
+                metric=PROBE, arm=_corruption(better), against=_corruption(worse), expect="better", band=SAME, published="GLUE"
+            )
             for better, worse in (("spans", "prefix"), ("prefix", "deshuffling"))
         ),
     ),
@@ -117,6 +122,7 @@ CLAIMS = (
         statement="A quarter of the tokens corrupted is as good as 15 %, a half is worse.",
         factor="objective.corruption_rate",
         direction="yardstick(0.25) = yardstick(0.15) > yardstick(0.50)",
+        here=FROZEN,
         figures=RATES,
         contrast=(
             Comparison(metric=PROBE, arm=_rate(0.25), against=_rate(0.15), expect="same", band=SAME),
@@ -126,14 +132,14 @@ CLAIMS = (
     Claim(
         id="C25",
         citekey="raffel2020",
-        statement="Spans of three tokens on average are a little better than single tokens, spans of ten a little worse.",
+        statement="Spans of three tokens on average are a little better than single tokens, and than spans of ten.",
         factor="objective.mean_span_length",
         direction="yardstick(3) > yardstick(1), yardstick(10) < yardstick(3)",
-        headline="SQuAD",
+        here=FROZEN,
         figures=LENGTHS,
         contrast=(
-            Comparison(metric=PROBE, arm=_length(3.0), against=_length(1.0), expect="better", band=SAME),
-            Comparison(metric=PROBE, arm=_length(10.0), against=_length(3.0), expect="worse", band=SAME),
+            Comparison(metric=PROBE, arm=_length(3.0), against=_length(1.0), expect="better", band=SAME, published="SuperGLUE"),
+            Comparison(metric=PROBE, arm=_length(10.0), against=_length(3.0), expect="worse", band=SAME, published="SuperGLUE"),
         ),
     ),
 )

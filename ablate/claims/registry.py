@@ -78,8 +78,8 @@ def figures_for(path: str) -> tuple[Figure, ...]:
 def digest(ids: Iterable[str] | None = None) -> str:
     """Digest of what the verdicts on these claims (all, if none are named) depend on.
 
-    A study stores that of its own claims, so that registering a further claim leaves earlier studies as they are. Figures
-    are left out: correcting one changes what is shown beside a verdict, not the verdict.
+    A study stores that of its own claims, so that registering a further claim leaves earlier studies as they are. Figures,
+    and which of them stands where, are left out: correcting one changes what is shown beside a verdict, not the verdict.
     """
     chosen = CLAIMS if ids is None else [claim(id).id for id in ids]
     return _digest(*(_judged(CLAIMS[id]) for id in chosen))
@@ -87,4 +87,6 @@ def digest(ids: Iterable[str] | None = None) -> str:
 
 def _judged(found: Claim) -> dict[str, object]:
     contrast = [dataclasses.asdict(comparison) for comparison in found.contrast]
+    for comparison in contrast:
+        del comparison["published"]
     return {"id": found.id, "statement": found.statement, "direction": found.direction, "contrast": contrast}

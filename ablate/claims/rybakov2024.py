@@ -25,10 +25,12 @@ CLAIMS = (
     Claim(
         id="C27",
         citekey="rybakov2024",
-        statement="Normalised queries and keys raise the highest stable learning rate, here from 8 to 60 thousandths.",
+        statement="Normalised queries and keys raise the lowest learning rate that diverges, from 8 to 60 thousandths at 830M "
+        "parameters.",
         factor="backbone.attention_scale",
-        direction="highest stable rate(qk-norm) at least 2 x highest stable rate(inverse-sqrt)",
+        direction="highest stable rate(qk-norm) > highest stable rate(inverse-sqrt)",
         figures=DIVERGES,
+        here="the highest of a ladder of rates that does not diverge, whose rungs double",
         contrast=(
             # Half a rung of a ladder that doubles: less is no difference that the ladder can show.
             Comparison(

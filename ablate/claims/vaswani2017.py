@@ -13,7 +13,7 @@ def _keys(width: int) -> dict[str, Scalar]:
 
 
 KEY_WIDTHS = rows(
-    [("newstest2013", "perplexity"), ("newstest2013", "BLEU")],
+    [("newstest2013, perplexity", "perplexity"), ("newstest2013, BLEU", "BLEU")],
     [
         (_keys(64), (4.92, 25.8)),
         (_keys(32), (5.01, 25.4)),
@@ -34,6 +34,7 @@ CLAIMS = (
         statement="Narrower keys alone hurt: perplexity rises from 4.92 to 5.16 as the keys of a head shrink from 64 to 16.",
         factor="backbone.key_width",
         direction="yardstick(key width 16) worse than yardstick(key width 64)",
+        here="a language model's bits per byte, the paper a translator's perplexity",
         figures=KEY_WIDTHS,
         contrast=(
             Comparison(

@@ -48,6 +48,8 @@ def _lines(found: Claim, reports: Path) -> Iterator[str]:
     yield f"            {reference(found.citekey).link}"
     yield f"factor      {found.factor}"
     yield f"direction   {found.direction}"
+    if found.here:
+        yield f"here        {found.here}"
     for other in found.contradicts:
         yield f"against     {other}. {claim(other).statement}"
     yield ""

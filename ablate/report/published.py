@@ -57,7 +57,7 @@ def published(evidence: Evidence) -> tuple[Published, ...]:
     for arm in evidence.arms:
         if arm.role in ("a/a", "untrained"):
             continue
-        for figure in beside(arm, tuple(figures)):
+        for figure in beside(arm, tuple(figures), evidence.specification.baseline):
             key = (figure.citekey, figure.table, figure.setting, figure.metric)
             column = columns.setdefault(key, Published(*key, figure.unit, figure.provenance == "secondary", {}))
             column.values.setdefault(arm.name, figure.value)

@@ -60,7 +60,7 @@ class Score(NamedTuple):
     """Title of the study; empty when none has judged the claim."""
     folder: str
     aside: str
-    """What the claim waits for, or which claim it contradicts."""
+    """What the test here does otherwise, which claim it contradicts, or what it waits for."""
 
     @property
     def tone(self) -> str:
@@ -77,24 +77,33 @@ def scores(entries: Iterable[Entry]) -> tuple[Score, ...]:
     return tuple(sorted(found, key=lambda score: (not score.study, score.study != "" and score.status == WAITS)))
 
 
-def published_effect(claim: Claim) -> str:
-    """`perplexity: 69.4 against 17.7` of the first comparison whose two arms a published table has; else the direction."""
-    for comparison in claim.contrast:
-        if pair := _pair(claim, comparison):
-            here, there = pair
-            mark = SECONDARY if here.provenance == "secondary" else ""
-            return f"{here.metric}: {here.value:g} against {there.value:g}{mark}"
+def published_effect(claim: Claim, comparison: Comparison | None = None) -> str:
+    """`perplexity: 69.4 against 17.7` where a published table has both arms of the comparison; else the effect alone, if a
+    paper gives it so; else the direction. Without a comparison it is the first that a table has."""
+    pairs = [_pair(claim, one) for one in ((comparison,) if comparison else claim.contrast)]
+    if found := next((pair for pair in pairs if pair), None):
+        here, there = found
+        return f"{here.metric}: {here.value:g} against {there.value:g}{_mark(here)}"
+    if single := next((figure for figure in claim.figures if figure.metric == claim.headline), None):
+        return f"{single.metric}: {single.value:+g} {single.unit}{_mark(single)}"
     return one_line(claim.direction) if claim.figures else f"direction alone: {one_line(claim.direction)}"
 
 
-def telling(verdict: Verdict) -> Finding | None:
-    """The comparison that the verdict turns on."""
+def telling(claim: Claim, verdict: Verdict) -> tuple[Comparison, Finding] | None:
+    """The comparison that the verdict turns on; of several one that a published table has."""
     wanted = OPEN.get(verdict.status)
-    return next((f for f in verdict.findings if wanted in (None, f.outcome)), next(iter(verdict.findings), None))
+    all_of_them = list(zip(claim.contrast, verdict.findings, strict=False))
+    turned = [(comparison, finding) for comparison, finding in all_of_them if wanted in (None, finding.outcome)]
+    printed = [(comparison, finding) for comparison, finding in turned if _pair(claim, comparison)]
+    return next(iter(printed or turned or all_of_them), None)
+
+
+def _mark(figure: Figure) -> str:
+    return SECONDARY if figure.provenance == "secondary" else ""
 
 
 def _pair(claim: Claim, comparison: Comparison) -> tuple[Figure, Figure] | None:
-    figures = [figure for figure in claim.figures if claim.headline in ("", figure.metric)]
+    figures = [figure for figure in claim.figures if comparison.published in ("", figure.metric)]
     here = [figure for figure in figures if comparison.arm.items() <= figure.values.items()]
     there = [figure for figure in figures if comparison.against.items() <= figure.values.items()]
     return next(((one, other) for one in here for other in there if _column(one) == _column(other)), None)
@@ -106,8 +115,10 @@ def _column(figure: Figure) -> tuple[str, ...]:
 
 def _score(claim: Claim, verdict: Verdict | None, item: Entry | None) -> Score:
     source = reference(claim.citekey)
-    finding = telling(verdict) if verdict else None
-    asides = [f"contradicts {other}" for other in claim.contradicts]
+    turn = telling(claim, verdict) if verdict else None
+    comparison, finding = turn or (None, None)
+    asides = [f"here {claim.here}"] if claim.here else []
+    asides += [f"contradicts {other}" for other in claim.contradicts]
     if not claim.contrast:
         asides.append(f"waits for {claim.waits_for}")
     return Score(
@@ -115,7 +126,7 @@ def _score(claim: Claim, verdict: Verdict | None, item: Entry | None) -> Score:
         statement=one_line(claim.statement),
         source=f"{short_authors(source.authors)} {source.year}",
         link=source.link,
-        published=published_effect(claim),
+        published=published_effect(claim, comparison),
         measured=_measured(finding, item.evidence) if finding and item else "",
         plot=plot(finding, item.evidence) if finding and item else None,
         status=verdict.status if verdict else (WAITS if not claim.contrast else "not run yet"),
