@@ -31,10 +31,11 @@ STUDY = Study(
         Factor(
             path="objective.next_sentence",
             label="sentence task",
-            levels=("nsp", "sop", "off"),
-            equation="loss = masked language model + cross-entropy of the answer to a pair; off: packed text and no pairs",
+            levels=("nsp", "sop", "pairs", "off"),
+            equation="loss = masked language model + cross-entropy of the answer to a pair; pairs: no question; off: no pairs",
             source="Devlin et al. 2019, section 3.1; Lan et al. 2020, section 3.1; Liu et al. 2019, section 4.2",
-            note="nsp: does the second text follow, or is it from another document? sop: are the two in order, or swapped?",
+            note="nsp: does the second text follow, or is it from another document? sop: are the two in order, or swapped? "
+            "pairs: the pairs of nsp, of which nothing is asked. off: windows full of running text.",
         ),
     ),
     metrics=(
@@ -64,7 +65,7 @@ STUDY = Study(
         ),
     ),
     learned=MASKED_LEARNED,
-    claims=("C11", "C12"),
+    claims=("C10", "C11", "C12"),
     tiers={
         "smoke": Tier(
             seeds=3,
