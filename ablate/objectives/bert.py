@@ -77,6 +77,8 @@ class BertConfig:
     next_sentence: Literal["off", "pairs", "nsp", "sop"] = "nsp"
     """Task on pairs of texts: `ablate.collators.next_sentence`. `pairs`: those of nsp, of which nothing is asked (Devlin et al.
     2019, table 5, "No NSP"); `off`: no pairs, windows are full of running text (Liu et al. 2019, section 4.2)."""
+    pair_of: Literal["segments", "sentences"] = "segments"
+    """What the texts of a pair are: together as many whole sentences as fit, or one each. Liu et al. 2019, section 4.2."""
 
     def __post_init__(self) -> None:
         require(0 < self.mask_rate < 1, "objective.mask_rate", self.mask_rate, "in (0, 1)")
@@ -144,7 +146,9 @@ class Bert(Objective):
 
     @classmethod
     def windows(cls, store: TokenStore, config: BertConfig, context: int) -> PackedWindows | SegmentPairs:
-        return PackedWindows(store, context - 2) if config.next_sentence == "off" else SegmentPairs(store, context - 3)
+        if config.next_sentence == "off":
+            return PackedWindows(store, context - 2)
+        return SegmentPairs(store, context - 3, most=2 if config.pair_of == "sentences" else None)
 
     @staticmethod
     def collate(
