@@ -53,7 +53,7 @@ class Data:
     """The text a run reads and the tokens it becomes."""
 
     corpus: str = "pydocs"
-    """`pydocs`, `grammar`, `oracle:LENGTH`, `files:PATH` or `hub:NAME`."""
+    """`pydocs`, `grammar`, `oracle:LENGTH`, `files:PATH`, `imdb`, `ptb`, `coco` or `hub:NAME`: `ablate.data.corpora`."""
     column: str = "text"
     """Field that holds the text in .tsv, .csv, .jsonl and hub data sets."""
     unit: Literal["paragraph", "line", "file"] = "paragraph"
@@ -202,6 +202,10 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed", self.seed, "at least 0")
+        names = [yardstick.name for yardstick in self.evaluations]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        # Rows, settings and digests are found by a yardstick's name, so a second one would be taken for the first.
+        require(not twice, "evaluations", ", ".join(twice), "each yardstick once")
 
 
 def override(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:

@@ -27,14 +27,23 @@ STUDY = Study(
         budget=Budget(tokens=800_000),
         evaluations=(MaskedBits(), SentencePairs(), Cloze(), LinearProbe(), OwnLoss()),
     ),
+    design="one-at-a-time",
     factors=(
         Factor(
             path="objective.next_sentence",
             label="sentence task",
-            levels=("nsp", "sop", "off"),
-            equation="loss = masked language model + cross-entropy of the answer to a pair; off: packed text and no pairs",
+            levels=("nsp", "sop", "pairs", "off"),
+            equation="loss = masked language model + cross-entropy of the answer to a pair; pairs: no question; off: no pairs",
             source="Devlin et al. 2019, section 3.1; Lan et al. 2020, section 3.1; Liu et al. 2019, section 4.2",
-            note="nsp: does the second text follow, or is it from another document? sop: are the two in order, or swapped?",
+            note="nsp: does the second text follow, or is it from another document? sop: are the two in order, or swapped? "
+            "pairs: the pairs of nsp, of which nothing is asked. off: windows full of running text.",
+        ),
+        Factor(
+            path="objective.pair_of",
+            label="pairs of",
+            levels=("segments", "sentences"),
+            equation="segments: as many whole sentences as fill the window; sentences: two",
+            source="Liu et al. 2019, section 4.2 and table 2",
         ),
     ),
     metrics=(
@@ -64,7 +73,7 @@ STUDY = Study(
         ),
     ),
     learned=MASKED_LEARNED,
-    claims=("C11", "C12"),
+    claims=("C10", "C11", "C12", "C13"),
     tiers={
         "smoke": Tier(
             seeds=3,

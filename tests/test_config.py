@@ -95,6 +95,11 @@ class Scale:
 MEASURED = RunConfig(objective=Toy(), evaluations=(Ruler(), Scale()))
 
 
+def test_a_yardstick_stands_once() -> None:
+    with pytest.raises(ConfigError, match="evaluations = 'long-ruler', but must be each yardstick once"):
+        RunConfig(objective=Toy(), evaluations=(Ruler(), Scale(), Ruler()))
+
+
 def test_a_field_of_a_yardstick_is_found_by_its_name() -> None:
     changed = override(MEASURED, {"evaluations.long-ruler.items": 5, "seed": 3})
     assert changed == dataclasses.replace(MEASURED, evaluations=(Ruler(items=5), Scale()), seed=3)

@@ -32,7 +32,7 @@ class Claim:
     here: str = ""
     """What the test here does otherwise than the paper's, so that a verdict is not read as one on the paper's own setting."""
     contradicts: tuple[str, ...] = ()
-    """Ids of claims that cannot hold where this one does; they name it in turn."""
+    """Ids of claims whose authors conclude the opposite; they name it in turn."""
 
     def __post_init__(self) -> None:
         reference(self.citekey)

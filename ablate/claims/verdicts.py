@@ -37,6 +37,7 @@ from ablate.analysis.spending import schedule, spent
 from ablate.claims import registry, wording
 from ablate.claims.claim import Claim
 from ablate.claims.contrast import Comparison, Resolved, resolve
+from ablate.config import ConfigError
 from ablate.specification import Arm, Specification
 
 Status = Literal["reproduced", "contradicted", "no effect", "undecided", "not testable"]
@@ -125,15 +126,16 @@ class _Evidence(NamedTuple):
 def _judge(
     family: dict[str, Claim], numbers: pd.DataFrame, runs: pd.DataFrame, specification: Specification
 ) -> dict[str, Verdict]:
-    testable = {id: [(c, resolve(c, specification)) for c in claim.contrast] for id, claim in family.items() if claim.contrast}
+    registered = registry.digest(specification.claims)
+    testable, lacking = _resolved(family, specification, registered)
     usable = trained(numbers, specification)
     tables = {found.metric.key: by_pair(usable, found.metric) for found in (r for pairs in testable.values() for _, r in pairs)}
     unlearned = untrained(numbers, specification)
     weak = set(zip(unlearned["arm"], unlearned["pair"], strict=True))
     ended = set(zip(runs["arm"], runs["pair"], strict=True))
-    registered = registry.digest(specification.claims)
     planned = max(len(arm.seeds) for arm in specification.arms)
-    verdicts = {id: Verdict(claim=id, status="not testable", why=wording.waits(claim)) for id, claim in family.items()}
+    why = {id: lacking.get(id) or wording.waits(claim) for id, claim in family.items()}
+    verdicts = {id: Verdict(claim=id, status="not testable", why=reason) for id, reason in why.items()}
     for number, (seeds, alpha) in enumerate(schedule(specification.looks or (planned,), specification.alpha)):
         later = spent(number + 1, specification.alpha) / alpha
         evidence = {
@@ -165,6 +167,22 @@ def _judge(
         if seeds >= planned:
             break
     return verdicts
+
+
+def _resolved(
+    family: dict[str, Claim], specification: Specification, registered: str
+) -> tuple[dict[str, list[tuple[Comparison, Resolved]]], dict[str, str]]:
+    """The comparisons of each claim that has some; and why, where the study was planned before the claim became what it is."""
+    testable, lacking = {}, {}
+    for id, claim in family.items():
+        try:
+            if claim.contrast:
+                testable[id] = [(comparison, resolve(comparison, specification)) for comparison in claim.contrast]
+        except ConfigError as error:
+            if specification.claims_digest in ("", registered):
+                raise
+            lacking[id] = f"The claim was changed after this study was planned: {error}."
+    return testable, lacking
 
 
 def _arms(evidence: list[_Evidence]) -> list[Arm]:

@@ -156,16 +156,18 @@ class SegmentPairs:
 
     After Devlin et al. 2019, sec. 3.1 and app. A.2. Every document of two sentences or more is tiled by chunks of at least two
     sentences; a last sentence left alone is joined by the one before it, which is then read twice an epoch. A chunk that is
-    too long loses the beginning of `first`, down to half the length, then the end of the other: the seam stays.
+    too long loses the beginning of `first`, down to half the length, then the end of the other: the seam stays. With `most`
+    a chunk has no more sentences than that: 2 makes pairs of single sentences (Liu et al. 2019, section 4.2).
     Raises `ConfigError` when fewer than two documents have two sentences.
     """
 
     CORPUS_ORDER_SEED = 0
     """Cuts and other segments of `[j]`, which belongs to no replicate."""
 
-    def __init__(self, store: TokenStore, length: int) -> None:
+    def __init__(self, store: TokenStore, length: int, most: int | None = None) -> None:
         self.store, self.length = store, length
-        self._firsts, self._ends = _chunks(np.asarray(store.sentence_starts), np.asarray(store.document_starts), length)
+        starts = np.asarray(store.sentence_starts), np.asarray(store.document_starts)
+        self._firsts, self._ends = _chunks(*starts, length, most or len(starts[0]))
         documents = np.searchsorted(store.document_starts, self._firsts, side="right") - 1
         if not len(documents) or documents[0] == documents[-1]:
             raise ConfigError(
@@ -211,7 +213,7 @@ class SegmentPairs:
         return self.store.tokens[at[0] : at[1]].astype(np.int64), self.store.tokens[at[1] : at[2]].astype(np.int64)
 
 
-def _chunks(sentence_starts: np.ndarray, document_starts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+def _chunks(sentence_starts: np.ndarray, document_starts: np.ndarray, length: int, most: int) -> tuple[np.ndarray, np.ndarray]:
     """First and one-past-last sentence of every chunk, in corpus order; all documents are tiled side by side."""
     begins, limits = document_starts[:-1], document_starts[1:]
     many = limits - begins >= 2
@@ -220,7 +222,7 @@ def _chunks(sentence_starts: np.ndarray, document_starts: np.ndarray, length: in
     while len(begins):
         first = np.minimum(begins, limits - 2)
         end = np.searchsorted(sentence_starts, sentence_starts[first] + length, side="right") - 1
-        end = np.clip(end, first + 2, limits)
+        end = np.clip(end, first + 2, np.minimum(limits, first + most))
         firsts.append(first)
         ends.append(end)
         begins, limits = end[end < limits], limits[end < limits]

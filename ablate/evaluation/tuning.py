@@ -46,7 +46,7 @@ class Kept:
     state: Mapping[str, Tensor]
     rate: float
     epoch: int
-    """From 1."""
+    """From 1; 0 where every rate diverged and the start was kept."""
     score: tuple[float, ...]
     """Compared from the left."""
 
@@ -111,7 +111,8 @@ def tune(
     """The best weights for each thing that `judge` gives a score to.
 
     `begin` makes the learner, `batches(epoch)` what it learns from, `loss` takes both. A rate at which the loss is no longer a
-    number is given up; raises `FloatingPointError` when all are.
+    number is given up. Where all are, the start itself is kept, as epoch 0 at rate 0: that a model cannot be tuned is a reading
+    of it, and no reason to lose what else was read.
     """
     best: dict[str, Kept] = {}
     for rate in rates:
@@ -142,11 +143,18 @@ def tune(
                 scores = judge(learner)
             for name, score in scores.items():
                 if name not in best or score > best[name].score:
-                    state = {key: tensor.detach().clone() for key, tensor in learner.state_dict().items()}
-                    best[name] = Kept(state, rate, epoch, score)
+                    best[name] = Kept(_weights(learner), rate, epoch, score)
     if not best:
-        raise FloatingPointError(f"tuning diverges at every learning rate of {', '.join(f'{rate:g}' for rate in rates)}")
+        torch.manual_seed(SEED)
+        learner = begin().eval()
+        with torch.no_grad():
+            scores = judge(learner)
+        best = {name: Kept(_weights(learner), 0.0, 0, score) for name, score in scores.items()}
     return best
+
+
+def _weights(learner: nn.Module) -> dict[str, Tensor]:
+    return {key: tensor.detach().clone() for key, tensor in learner.state_dict().items()}
 
 
 def multiplier(step: int, steps: int) -> float:

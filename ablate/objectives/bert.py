@@ -74,8 +74,11 @@ class BertConfig:
     """Tokens in a span, for `selection="span"`. Joshi et al. 2020, section 3.1: 3.8."""
     static_masks: int = 0
     """Masks a text is ever seen with; 0: a new one each time (dynamic). Liu et al. 2019, section 4.1: 10."""
-    next_sentence: Literal["off", "nsp", "sop"] = "nsp"
-    """Task on pairs of texts: `ablate.collators.next_sentence`."""
+    next_sentence: Literal["off", "pairs", "nsp", "sop"] = "nsp"
+    """Task on pairs of texts: `ablate.collators.next_sentence`. `pairs`: those of nsp, of which nothing is asked (Devlin et al.
+    2019, table 5, "No NSP"); `off`: no pairs, windows are full of running text (Liu et al. 2019, section 4.2)."""
+    pair_of: Literal["segments", "sentences"] = "segments"
+    """What the texts of a pair are: together as many whole sentences as fit, or one each. Liu et al. 2019, section 4.2."""
 
     def __post_init__(self) -> None:
         require(0 < self.mask_rate < 1, "objective.mask_rate", self.mask_rate, "in (0, 1)")
@@ -111,7 +114,7 @@ class BertBatch(NamedTuple):
     truths_M: Tensor
     """int64: the tokens that stood there."""
     labels_B: Tensor | None
-    """int64: 0 where the second text follows the first; None without pairs."""
+    """int64: 0 where the second text follows the first; None where that is not asked."""
     tokens: int
     targets: int
 
@@ -128,12 +131,13 @@ class Bert(Objective):
     def __init__(self, config: BertConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
         pairs, width, published = config.next_sentence != "off", backbone.width, backbone.kind == "published"
+        asked = config.next_sentence in ("nsp", "sop")
         blocks = replace(backbone, positions="learned", norm="post", bias=True) if published else backbone
         self.embedding = Embedding(vocabulary.size, blocks, context, segments=2 if pairs or published else 0)
         self.encoder = Encoder(blocks, context)
         self.head = Head(vocabulary.size, blocks)
-        self.pooler = nn.Linear(width, width) if pairs else None
-        self.follows = nn.Linear(width, 2) if pairs else None
+        self.pooler = nn.Linear(width, width) if asked else None
+        self.follows = nn.Linear(width, 2) if asked else None
         initialize(self, blocks)
         if published:
             for module in self.modules():
@@ -142,7 +146,9 @@ class Bert(Objective):
 
     @classmethod
     def windows(cls, store: TokenStore, config: BertConfig, context: int) -> PackedWindows | SegmentPairs:
-        return PackedWindows(store, context - 2) if config.next_sentence == "off" else SegmentPairs(store, context - 3)
+        if config.next_sentence == "off":
+            return PackedWindows(store, context - 2)
+        return SegmentPairs(store, context - 3, most=2 if config.pair_of == "sentences" else None)
 
     @staticmethod
     def collate(
@@ -154,14 +160,14 @@ class Bert(Objective):
             # CLS belongs to the first document and the last SEP to the last.
             documents = framing.documents([np.pad(window.documents_T, 1, mode="edge") for window in windows])
         else:
+            task: next_sentence.PairTask = "sop" if config.next_sentence == "sop" else "nsp"
             pairs = [
-                next_sentence.arrange(config.next_sentence, noise("pair", w.index).random(), w.first, w.following, w.elsewhere)
-                for w in windows
+                next_sentence.arrange(task, noise("pair", w.index).random(), w.first, w.following, w.elsewhere) for w in windows
             ]
             tokens, segments = framing.frame_pairs(
                 [(p.first, p.second) for p in pairs], context, first=CLS, last=SEP, padding=PAD
             )
-            labels = np.array([p.label for p in pairs])
+            labels = None if config.next_sentence == "pairs" else np.array([p.label for p in pairs])
 
         source = (tokens > MASK) | (tokens == UNK)
         generators = [_mask_generator(config, noise, window) for window in windows]

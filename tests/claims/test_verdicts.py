@@ -180,7 +180,7 @@ def test_claims_of_a_study_share_its_alpha() -> None:
     assert judge(registry.claim("C04"), numbers, runs, plan) == c04
     assert {c04.findings[0].level, c39.findings[0].level} == {0.96, 0.98}
     assert (c01.status, c01.findings) == ("not testable", ())
-    assert c01.why.startswith("It waits for a fine-tuning yardstick")
+    assert c01.why.startswith("It waits for a backbone large enough")
 
 
 def test_an_extension_decides_at_what_alpha_is_left() -> None:
@@ -220,6 +220,14 @@ def test_what_the_study_lacks_is_named() -> None:
     plan = specification(levels=(0.15, 0.8), claims=("C04",))
     with pytest.raises(ConfigError, match=r"no arm with objective\.mask_rate = 0\.4"):
         judge_all(*frames(plan), plan)
+    # A claim that came to need another arm after the study was planned spoils no report of it.
+    earlier = dataclasses.replace(plan, claims_digest="0123456789abcdef")
+    (found,) = judge_all(*frames(plan), earlier)
+    assert found.status == "not testable"
+    assert found.why.startswith("The claim was changed after this study was planned: study planted has no arm")
+    same = dataclasses.replace(plan, claims_digest=registry.digest(plan.claims))
+    with pytest.raises(ConfigError, match=r"no arm with objective\.mask_rate = 0\.4"):
+        judge_all(*frames(plan), same)
     plan = specification(claims=("C4",))
     with pytest.raises(ConfigError, match="unknown claim 'C4'"):
         judge_all(*frames(plan), plan)

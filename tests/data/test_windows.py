@@ -118,6 +118,17 @@ def test_short_pairs_read_every_sentence_of_documents_with_two_or_more(make_stor
     assert read == {token for document in documents if len(document) > 1 for (token,) in document}
 
 
+@pytest.mark.parametrize("most", [2, 3])
+def test_pairs_of_few_sentences_tile_the_same_documents(make_store: Make, most: int) -> None:
+    documents = [[[10 * d + s + 5] * 2 for s in range(2 + d % 5)] for d in range(6)]
+    pairs = SegmentPairs(make_store(documents), 40, most=most)
+    halves = [(set(pairs[j].first.tolist()), set(pairs[j].following.tolist())) for j in range(len(pairs))]
+    assert max(len(first) + len(second) for first, second in halves) == most
+    read = set.union(*(first | second for first, second in halves))
+    assert read == {sentence[0] for document in documents for sentence in document}
+    assert len(pairs) > len(SegmentPairs(make_store(documents), 40))
+
+
 def test_the_length_of_the_second_segment_tells_nothing(make_store: Make) -> None:
     rng = np.random.default_rng(0)
     documents = [[[d % 90 + 5] * int(rng.integers(2, 12)) for _ in range(int(rng.integers(2, 9)))] for d in range(400)]

@@ -106,6 +106,19 @@ def test_pairs_are_framed_labelled_and_padded() -> None:
     assert batch.tokens == len(expected) - 3
 
 
+def test_pairs_of_which_nothing_is_asked_are_those_of_next_sentence_prediction() -> None:
+    pairs = [Pair(i, np.arange(10, 16), np.arange(20, 25), np.arange(30, 34)) for i in range(6)]
+    asked, shown = (collate(pairs, next_sentence=task) for task in ("nsp", "pairs"))
+    assert shown.labels_B is None
+    assert asked.labels_B is not None and 0 < asked.labels_B.sum() < 6
+    for field in ("inputs_BT", "segments_BT", "visible_BT", "predicted_M", "truths_M"):
+        assert torch.equal(getattr(asked, field), getattr(shown, field))
+    model = build(next_sentence="pairs")
+    assert not model.judges_pairs
+    assert set(model.losses(shown).parts) == {"mlm"}
+    assert model.flops(shown) < build(next_sentence="nsp").flops(asked)
+
+
 def test_a_pair_is_summarized_as_pretraining_has_framed_it() -> None:
     """The same tokens and segments as in next-sentence prediction, whose pooler reads CLS."""
     model, first, second = build(next_sentence="nsp"), np.array([7, 8, 9]), np.array([30, 31])

@@ -38,6 +38,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "bert": (
         {},
         {"next_sentence": "sop", "selection": "span"},
+        {"next_sentence": "pairs", "mask_rate": 0.3},
+        {"next_sentence": "nsp", "pair_of": "sentences"},
         {"next_sentence": "off", "selection": "whole_word", "static_masks": 2},
         {"next_sentence": "off", "mask_rate": 0.1, "prediction_rate": 0.4, "final_mask_rate": 0.2},
     ),

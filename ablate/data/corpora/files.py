@@ -67,10 +67,11 @@ class Files:
         return digest(self.name, self.column, self.unit, self._given, contents, source_digest(*CLEANING))
 
     def describe(self) -> dict[str, str]:
-        """File names and sizes."""
+        """File names, sizes, and where the splits come from: a further file beside `train.txt` and `test.txt` undoes theirs."""
         size = sum(file.stat().st_size for file in self.paths)
         count = f"{len(self.paths)} file{'s' * (len(self.paths) > 1)}"
-        return {"text": f"{self.path.name}: {count}, {size:,} bytes", "labels": "field `label`, if any"}
+        splits = "as the files are named" if "train" in self._given else "by the hash of a document"
+        return {"text": f"{self.path.name}: {count}, {size:,} bytes; divided {splits}", "labels": "field `label`, if any"}
 
     def documents(self) -> Iterator[Document]:
         """Documents in the order of the files. Raises `ConfigError` with file and place for what is not readable text."""

@@ -3,9 +3,10 @@
     imdb:FOLDER     `train/pos/0_9.txt` and so on as distributed, or a table `train.tsv` (also .gz) without a header, each line
                     a label (`neg` or `pos`), a number, a rating and the review, which may hold tabs
 
-A document is a review, its label whether it is positive. The 25,000 test reviews are never read here, so that the task `imdb`
-(`ablate.evaluation.tasks.imdb`) can follow; validation and test are set apart from the training reviews by their hash. Line
-breaks in HTML are white space. Without a folder it is `$ABLATE_DATA/imdb`.
+A document is a review, its label whether it is positive. The test reviews are not read, so that the task `imdb`
+(`ablate.evaluation.tasks.imdb`) can follow, but for 123 whose text stands among the training reviews as well; validation and
+test are set apart from the training reviews by their hash. Line breaks in HTML are white space. Without a folder it is
+`$ABLATE_DATA/imdb`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Imdb:
         self.folder = folder
         if not folder.is_dir():
             raise ConfigError(f"data.corpus = 'imdb:{folder}', but there is no folder {folder}")
-        self.paths = [path for label in LABELS for path in sorted((folder / "train" / label).glob("*.txt"))]
+        found = [sorted((folder / "train" / label).glob("*.txt")) for label in LABELS]
+        self.paths = [path for part in found for path in part] if all(found) else []
         self.paths = self.paths or [path for path in (folder / name for name in TABLES) if path.is_file()][:1]
         if not self.paths:
             raise ConfigError(

@@ -167,7 +167,9 @@ def test_a_line_or_a_whole_file_can_be_the_unit(tmp_path: Path) -> None:
 def test_a_folder_named_after_splits_keeps_them(tmp_path: Path) -> None:
     for name in ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"):
         write(tmp_path / name, f"A sentence of {name}.\n")
-    found = {document.sentences[0]: document.split for document in Files(tmp_path, "text").documents()}
+    corpus = Files(tmp_path, "text")
+    assert corpus.describe()["text"].endswith("divided as the files are named")
+    found = {document.sentences[0]: document.split for document in corpus.documents()}
     assert found == {f"A sentence of ptb.{name}.txt.": NAMED[name] for name in ("train", "valid", "test")}
 
 
@@ -212,4 +214,6 @@ def test_the_name_of_a_file_that_stands_alone_says_nothing(tmp_path: Path, name:
 def test_other_names_leave_the_division_to_the_hash(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
         write(tmp_path / name, f"A sentence of {name}.\n")
-    assert {document.split for document in Files(tmp_path, "text").documents()} == {""}
+    corpus = Files(tmp_path, "text")
+    assert {document.split for document in corpus.documents()} == {""}
+    assert corpus.describe()["text"].endswith("divided by the hash of a document")
