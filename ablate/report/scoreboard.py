@@ -85,7 +85,8 @@ def published_effect(claim: Claim, comparison: Comparison | None = None) -> str:
         here, there = found
         return f"{here.metric}: {here.value:g} against {there.value:g}{_mark(here)}"
     if single := next((figure for figure in claim.figures if figure.metric == claim.headline), None):
-        return f"{single.metric}: {single.value:+g} {single.unit}{_mark(single)}"
+        amount = f"{single.value:+g}".replace("-", rounding.MINUS)
+        return f"{single.metric}: {amount} {single.unit}{_mark(single)}"
     return one_line(claim.direction) if claim.figures else f"direction alone: {one_line(claim.direction)}"
 
 

@@ -53,7 +53,8 @@ def test_a_published_effect_is_two_cells_of_one_column() -> None:
             values = {f"{figure.value:g}" for figure in claim.figures if text.startswith(figure.metric)}
             assert set(numbers.groups()) <= values
         elif claim.headline:
-            assert any(text == f"{one.metric}: {one.value:+g} {one.unit}" for one in claim.figures)
+            shown = text.replace("\u2212", "-")
+            assert any(shown == f"{one.metric}: {one.value:+g} {one.unit}" for one in claim.figures)
         else:
             assert text.removeprefix("direction alone: ") == claim.direction
 
