@@ -121,7 +121,7 @@ def _study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tier", default="quick", help="smoke, quick, standard or full (default: quick)")
     parser.add_argument("--seeds", type=int, help="replicates of every arm (default: the tier's)")
     parser.add_argument("--workers", type=int, help="runs side by side (default: the tier's)")
-    parser.add_argument("--corpus", help="pydocs, grammar, hub:NAME, or the path of a text file or folder")
+    parser.add_argument("--corpus", help="pydocs, grammar, imdb, ptb, coco, hub:NAME, or the path of a text file or folder")
     parser.add_argument("--device", help="cpu, cuda or mps")
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="a field of the base run; may be repeated"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -127,6 +128,22 @@ def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path
     assert main(["diff", str(folder), str(folder)]) == 0
     assert main(["publish", "planted"]) == 0
     assert (elsewhere / "reports" / "planted" / "index.html").is_file() and (elsewhere / "reports" / "README.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("commit", "message"),
+    [("unknown", "does not say from which commit it was made"), ("abc, with local changes", "sources with local changes")],
+)
+def test_evidence_of_unknown_sources_is_not_published(
+    commit: str, message: str, capsys: pytest.CaptureFixture[str], elsewhere: Path
+) -> None:
+    assert main(["run", PLANTED, "--tier", "smoke"]) == 0
+    file = elsewhere / "reports" / "local" / "planted" / "study.json"
+    study = json.loads(file.read_text())
+    file.write_text(json.dumps({**study, "provenance": {**study["provenance"], "commit": commit}}))
+    assert main(["publish", "planted"]) == 2
+    assert message in capsys.readouterr().err
+    assert not (elsewhere / "reports" / "planted").exists()
 
 
 def test_list_names_every_study(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

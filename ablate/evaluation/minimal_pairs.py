@@ -67,8 +67,6 @@ class MinimalPairs:
         log_p_V = log_unigram(text.unigram_counts())
         nats = score(model, [ids for pair in pairs for ids in (pair.good, pair.bad)], self.name)
         margin = nats[0::2] - nats[1::2]
-        if not np.isfinite(margin).all():
-            raise FloatingPointError(f"{self.name}: a sentence has no finite log-probability")
         tied = np.abs(margin) < TIE
         correct = np.where(tied, 0.5, margin > 0)
         counted = 0.5 + 0.5 * np.array([favours(log_p_V, pair.good, pair.bad) for pair in pairs])

@@ -52,6 +52,10 @@ def test_the_mean_of_all_tokens_may_stand_for_the_text(kind: Any, english: Any) 
     alone = [learner.model.encode(torch.tensor([row]), torch.ones(1, len(row)) > 0) for row in rows]
     wanted = [learner.out(hidden.mean(dim=1)[0]) for hidden in alone]
     assert torch.allclose(learner(rows), torch.stack(wanted), atol=1e-5)
+    framed = torch.tensor([learner.model.join(rows[0], [])])
+    hidden = learner.model.encode(framed, framed >= 0)[0, torch.isin(framed[0], torch.tensor(rows[0]))]
+    assert len(hidden) == 4 < framed.shape[1]  # what is put around a text is not its text
+    assert torch.allclose(learner(framed.tolist())[0], learner.out(hidden.mean(dim=0)), atol=1e-5)
     learner.summary = "standard"
     assert not torch.allclose(learner(rows), torch.stack(wanted), atol=1e-3)
     t5 = model(T5, english)

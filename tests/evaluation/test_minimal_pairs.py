@@ -40,6 +40,11 @@ def test_who_knows_the_sentences_wins_and_who_cannot_tell_ties(
     assert {sample["estimator"] for sample in reading.samples} == {"exact"}
 
 
+def test_a_score_that_is_no_number_is_no_wrong_answer(english: Any, fakes: Any) -> None:
+    with pytest.raises(FloatingPointError, match="minimal-pairs score is nan"):
+        YARDSTICK.measure(fakes.Judge(heard(english), float("nan"), -1.0), english)
+
+
 def test_counting_words_is_worth_one_half(english: Any, fakes: Any) -> None:
     log_p = torch.tensor(log_unigram(english.unigram_counts()))
 

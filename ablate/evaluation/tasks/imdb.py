@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ablate.config import ConfigError
-from ablate.data.corpora.imdb import BREAK
+from ablate.data.corpora.imdb import BREAK, FIELDS, LABELS
 from ablate.data.corpora.lines import read_lines
 from ablate.evaluation.tasks import tables
 from ablate.evaluation.tasks.tables import Columns
 from ablate.evaluation.tasks.task import Example, Task, check
 
-LABELS = {"neg": "negative", "pos": "positive"}
-COLUMNS = Columns(first="text", label="label", header=("label", "id", "rating", "text"), last_takes_rest=True)
+COLUMNS = Columns(first="text", label="label", header=FIELDS, last_takes_rest=True)
 SPLITS = ("train", "test")
 
 
