@@ -26,6 +26,8 @@ from ablate.analysis.frames import by_pair
 from ablate.config import Scalar
 from ablate.specification import Arm, Metric, Specification
 
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
+"""Of a number that is a mean of others, relative to the largest of them."""
 COLUMNS = ["term", "kind", "sum_squares", "degrees", "F", "p", "eta_squared"]
 
 
@@ -54,16 +56,19 @@ def analyse(values: NDArray[np.float64], factors: Sequence[str]) -> list[tuple[s
     """Rows of the table for `values` with one axis per factor and the seeds last."""
     levels, seeds = values.shape[:-1], values.shape[-1]
     axes = range(len(levels))
-    total = float(((values - values.mean()) ** 2).sum())
+    # Equal values have means that differ from them in the last bits, and shares of such a spread say nothing.
+    rounding = values.size * (ROUNDING * float(np.abs(values).max())) ** 2
+    total = _beyond(rounding, float(((values - values.mean()) ** 2).sum()))
     terms: list[tuple[str, str, float, int]] = []
     for size in range(1, len(levels) + 1):
         for chosen in itertools.combinations(axes, size):
             name = " x ".join(factors[axis] for axis in chosen)
             degrees = math.prod(levels[axis] - 1 for axis in chosen)
-            terms.append((name, "factor" if size == 1 else "interaction", _sum_of_squares(values, chosen), degrees))
+            squares = _beyond(rounding, _sum_of_squares(values, chosen))
+            terms.append((name, "factor" if size == 1 else "interaction", squares, degrees))
     by_seed = values.mean(axis=tuple(axes)) - values.mean()
-    block = float(math.prod(levels) * (by_seed**2).sum())
-    residual = max(0.0, total - block - sum(term[2] for term in terms))
+    block = _beyond(rounding, float(math.prod(levels) * (by_seed**2).sum()))
+    residual = _beyond(rounding + ROUNDING * total, total - block - sum(term[2] for term in terms))
     free = (math.prod(levels) - 1) * (seeds - 1)
     rows = [(*term, *_test(term[2], term[3], residual, free), _share(term[2], total)) for term in terms]
     rows.append(("seed", "block", block, seeds - 1, *_test(block, seeds - 1, residual, free), _share(block, total)))
@@ -78,6 +83,10 @@ def _sum_of_squares(values: NDArray[np.float64], chosen: tuple[int, ...]) -> flo
             others = tuple(axis for axis in range(values.ndim) if axis not in kept)
             effect = effect + (-1) ** (len(chosen) - size) * values.mean(axis=others, keepdims=True)
     return float(values.size / effect.size * (effect**2).sum())
+
+
+def _beyond(rounding: float, squares: float) -> float:
+    return squares if squares > rounding else 0.0
 
 
 def _test(squares: float, degrees: int, residual: float, free: int) -> tuple[float, float]:

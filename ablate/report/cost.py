@@ -45,12 +45,21 @@ def what_it_cost(evidence: Evidence) -> Table | None:
         rows=rows,
         notes=(
             f"Means over n = {rounding.span(frame['n'])} finished runs, measured on the machine under Provenance. Training "
-            "leaves out evaluation, whose share is of all seconds of a run, checkpoints and start-up; FLOP/s are the counted "
-            "operations by those seconds; memory is the peak, and on the CPU that of the process, libraries and data "
-            f"included.{lacks}",
+            f"leaves out evaluation, whose share is of all seconds of a run{_in_all(evidence)}, checkpoints and start-up; "
+            "FLOP/s are the counted operations by those seconds; memory is the peak, and on the CPU that of the process, "
+            f"libraries and data included.{lacks}",
         ),
         frame=frame[["arm", "n", *known]],
     )
+
+
+def _in_all(evidence: Evidence) -> str:
+    """Evaluation's share of the seconds of all finished runs together, which is not the mean of the shares."""
+    done = evidence.runs[evidence.runs["status"] == DONE]
+    if not {"clock.evaluation", "clock.total"} <= set(done):
+        return ""
+    total = float(done["clock.total"].sum())
+    return f" ({float(done['clock.evaluation'].sum()) / total:.0%} of those of all runs together)" if total > 0 else ""
 
 
 def cost_frame(evidence: Evidence) -> pd.DataFrame:

@@ -13,6 +13,9 @@ from ablate.report import rounding
 from ablate.report.blocks import Block, Card, Cell, Column, Inline, Paragraph, Section, Span, Table, one_line
 from ablate.report.evidence import Evidence
 
+MOMENTS = ("started", "finished")
+"""Of a run's clock: seconds since 1970, of which a mean is no account."""
+
 
 def provenance(evidence: Evidence) -> Section:
     specification = evidence.specification
@@ -133,7 +136,8 @@ def written(value: Any) -> str:
 
 def accounts_frame(evidence: Evidence) -> pd.DataFrame | None:
     """Mean seconds a run by account and arm; None when no clock was kept."""
-    columns = [c for c in evidence.runs.columns if str(c).startswith("clock.")]
+    moments = [f"clock.{name}" for name in MOMENTS]
+    columns = [c for c in evidence.runs.columns if str(c).startswith("clock.") and c not in moments]
     if not columns or evidence.runs.empty:
         return None
     found = evidence.runs.groupby("arm", sort=False)[columns].mean().reindex([arm.name for arm in evidence.arms])

@@ -91,3 +91,18 @@ def test_no_noise_at_all() -> None:
     frame = effects(frames(plan, own=0.0, shared=0.0)[0], plan, PRIMARY)
     assert frame["sum_squares"].tolist() == pytest.approx([0, 0, 0])
     assert frame["eta_squared"].isna().all()
+
+
+def test_rounding_is_no_spread() -> None:
+    """0.7190366972477065 three times has a mean that differs in the last bit, which is no effect and no noise."""
+    equal = np.full((4, 3), 0.7190366972477065)
+    assert equal.mean() != equal[0, 0]
+    for _, _, squares, _, ratio, p, share in analyse(equal, ["objective"]):
+        assert squares == 0
+        assert np.isnan([ratio, p, share]).all()
+    shared = equal + np.array([0.0, 0.1, 0.3])
+    found = {term: (ratio, share) for term, _, _, _, ratio, _, share in analyse(shared, ["objective"])}
+    assert np.isnan(found["objective"][0])
+    assert found["objective"][1] == 0
+    assert found["seed"][1] == pytest.approx(1)
+    assert found["residual"][1] == 0

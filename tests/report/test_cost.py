@@ -6,6 +6,7 @@ import pytest
 
 from ablate.report.cost import cost_frame, what_it_cost
 from ablate.report.evidence import Evidence
+from ablate.report.provenance import accounts_frame
 
 
 def with_clock(study: Evidence, **columns: float) -> Evidence:
@@ -42,3 +43,23 @@ def test_energy_is_shown_where_it_was_counted(study: Evidence) -> None:
 def test_without_a_clock_there_is_no_table(study: Evidence) -> None:
     kept = [column for column in study.runs if not str(column).startswith("clock.")]
     assert what_it_cost(dataclasses.replace(study, runs=study.runs[kept])) is None
+
+
+def test_the_share_of_evaluation_is_also_said_of_all_runs_together(study: Evidence) -> None:
+    """An arm of short runs weighs little, however large its own share is."""
+    first = study.runs["arm"] == study.specification.baseline.name
+    study = with_clock(study, evaluation=9.0, total=90.0)
+    runs = study.runs.assign(
+        **{"clock.evaluation": first.map({True: 5.0, False: 1.0}), "clock.total": first.map({True: 10.0, False: 90.0})}
+    )
+    table = what_it_cost(dataclasses.replace(study, runs=runs))
+    assert table is not None
+    done = runs[runs["status"] == "done"]
+    few, many = int(first[done.index].sum()), int((~first[done.index]).sum())
+    assert f"({(5 * few + many) / (10 * few + 90 * many):.0%} of those of all runs together)" in table.notes[0]
+
+
+def test_moments_are_no_account(study: Evidence) -> None:
+    frame = accounts_frame(with_clock(study, compute=30.0, started=1.8e9, finished=1.8e9))
+    assert frame is not None
+    assert "compute" in frame and not {"started", "finished"} & set(frame)
