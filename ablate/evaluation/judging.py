@@ -8,11 +8,14 @@
 | any of these | `random initialisation`, `TF-IDF`, `majority class`, behind the task | the same of a reference |
 | `truncated`, `unseen_labels`, `no_answer` | a task | share of the reported examples |
 | `learning_rate`, `epoch` | a task | what the validation part chose |
+
+Where examples are drawn several times each is the mean over the draws (`averaged`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +105,11 @@ def rows(evaluation: str, judged: Sequence[Judged]) -> tuple[Row, ...]:
     above = [_row(evaluation, "score", name, value, "score", items, ranked=name == OWN) for name, value in whole.items()]
     above.append(_row(evaluation, "gain", "", whole[OWN] - whole[RANDOM], "score", items, ranked=True))
     return (*above, *made)
+
+
+def averaged(draws: Sequence[Sequence[Row]]) -> tuple[Row, ...]:
+    """Row by row the mean over draws of the examples; what is asked of a task is the same in each."""
+    return tuple(replace(same[0], value=float(np.mean([row.value for row in same]))) for same in zip(*draws, strict=True))
 
 
 def _beside(task: str, reference: str) -> str:

@@ -33,7 +33,7 @@ from ablate.data.text import Text
 from ablate.data.tokenizer import SEP, Tokenizer
 from ablate.evaluation import framing, mixing, tasks, tuning
 from ablate.evaluation.effort import Effort, samples
-from ablate.evaluation.judging import OWN, RANDOM, Judged, references, rows, score
+from ablate.evaluation.judging import OWN, RANDOM, Judged, averaged, references, rows, score
 from ablate.evaluation.reading import Reading, check_capability, device_of, say
 from ablate.evaluation.tasks.posed import Part, Posed, Shown
 from ablate.evaluation.tasks.task import Task
@@ -93,11 +93,15 @@ class TextToText(Effort):
     def measure(self, model: Any, text: Text, report: Report = say) -> Reading:
         """As of `FineTuning`."""
         self.check(model, text)
-        posed = self.posed(text)
+        readings = [self._draw(model, text, report, number) for number in range(self.draws)]
+        return Reading(rows=averaged([reading.rows for reading in readings]), samples=readings[0].samples)
+
+    def _draw(self, model: Any, text: Text, report: Report, number: int) -> Reading:
+        posed = self.posed(text, number)
         judged: list[Judged] = []
         shown: list[dict[str, Any]] = []
         for together in [posed] if self.mixture and posed else [[one] for one in posed]:
-            progress = self.progress(report, together)
+            progress = self.progress(report, together, number)
             with tuning.apart(model):
                 own = self._tuned(functools.partial(tuning.twin, model), together, text.tokenizer, progress)
                 random = self._tuned(functools.partial(tuning.afresh, model), together, text.tokenizer, progress)

@@ -177,3 +177,19 @@ def test_it_says_how_far_it_is(english: Any) -> None:
     # Two starts, two rates, two epochs of eight batches.
     assert {(phase, total) for phase, _, total in said} == {("fine-tuning topic", 64)}
     assert [done for _, done, _ in said] == [10, 20, 30, 40, 50, 60, 64]
+
+
+def test_draws_are_examples_drawn_anew_and_what_is_read_is_their_mean(english: Any) -> None:
+    """Each draw alone, by tuning for it and no other, and then all three at once."""
+    effort = {**SMALL, "train": 24, "epochs": 1, "rates": (3e-3,)}
+    t5 = model(T5, english)
+    one_by_one = [values(FineTuning(**effort)._draw(t5, english, lambda *said, **more: None, number)) for number in range(3)]
+    together = values(FineTuning(**effort, draws=3).measure(t5, english))
+    assert values(FineTuning(**effort).measure(t5, english)) == one_by_one[0]
+    assert together.keys() == one_by_one[0].keys()
+    for key, value in together.items():
+        assert value == pytest.approx(sum(found[key] for found in one_by_one) / 3)
+    assert len({found["score", ""] for found in one_by_one}) > 1
+    drawn = [FineTuning(**effort).posed(english, number)[0] for number in range(3)]
+    assert len({tuple(example.first for example in posed.train.examples) for posed in drawn}) == 3
+    assert drawn[0].test.examples == drawn[1].test.examples == drawn[2].test.examples

@@ -135,3 +135,12 @@ def test_what_cannot_be_asked_is_refused_before_training(english: Any, tmp_path:
     for wrong in ({"limit": 0}, {"temperature": 0.0}, {"batch": 0}):
         with pytest.raises(ConfigError, match="must be"):
             TextToText(**wrong)
+
+
+def test_what_is_read_is_the_mean_over_draws_of_the_examples(english: Any) -> None:
+    effort = {**SMALL, "train": 24, "epochs": 1}
+    t5 = model(T5, english)
+    one_by_one = [values(TextToText(**effort)._draw(t5, english, lambda *said, **more: None, number)) for number in range(2)]
+    for key, value in values(TextToText(**effort, draws=2).measure(t5, english)).items():
+        assert value == pytest.approx((one_by_one[0][key] + one_by_one[1][key]) / 2)
+    assert one_by_one[0] != one_by_one[1]

@@ -68,9 +68,9 @@ class Posed:
         return self.classes.index(self.task.positive) if self.task.positive else -1
 
 
-def pose(task: Task, tokenizer: Tokenizer, *, train: int, validation: int, test: int, length: int) -> Posed:
-    """At most so many examples of each kind, `length` tokens of text of each."""
-    drawn = draw(task, train, validation, test, noise)
+def pose(task: Task, tokenizer: Tokenizer, *, train: int, validation: int, test: int, length: int, number: int = 0) -> Posed:
+    """At most so many examples of each kind, `length` tokens of text of each; `number` says which draw of them."""
+    drawn = draw(task, train, validation, test, noise, number)
     classes = task.classes
 
     def part(examples: list[Example]) -> Part:

@@ -84,19 +84,21 @@ def check(task: Task, train: str, test: str, column: str) -> Task:
     return task
 
 
-def draw(task: Task, train: int, validation: int, test: int, noise: Callable[[str, int], np.random.Generator]) -> Parts:
-    """At most so many examples of each kind, drawn without replacement.
+def draw(
+    task: Task, train: int, validation: int, test: int, noise: Callable[[str, int], np.random.Generator], number: int = 0
+) -> Parts:
+    """At most so many examples of each kind, drawn without replacement; the reported ones are the same in every draw.
 
     A validation part that must come from the training examples takes at most a fifth of them.
     """
 
-    def shuffled(what: str, examples: Sequence[Example]) -> list[Example]:
-        return [examples[i] for i in noise(f"task/{what}", 0).permutation(len(examples)).tolist()]
+    def shuffled(what: str, examples: Sequence[Example], number: int) -> list[Example]:
+        return [examples[i] for i in noise(f"task/{what}", number).permutation(len(examples)).tolist()]
 
-    learnt = shuffled("train", task.train)
+    learnt = shuffled("train", task.train, number)
     if task.validation:
-        held = shuffled("validation", task.validation)
+        held = shuffled("validation", task.validation, number)
     else:
         share = max(1, min(validation, len(learnt) // 5))
         held, learnt = learnt[:share], learnt[share:]
-    return Parts(learnt[:train], held[:validation], shuffled("test", task.test)[:test])
+    return Parts(learnt[:train], held[:validation], shuffled("test", task.test, 0)[:test])

@@ -56,6 +56,15 @@ def test_a_part_is_a_sample_and_not_the_head() -> None:
     assert len(drawn.validation) == 100
 
 
+def test_another_draw_has_other_examples_to_learn_from_and_the_same_to_report() -> None:
+    whole = task(train=1000, validation=50)
+    first, second = draw(whole, 200, 20, 10, noise), draw(whole, 200, 20, 10, noise, 1)
+    assert first == draw(whole, 200, 20, 10, noise, 0)
+    assert second.test == first.test
+    assert len({e.first for e in first.train} & {e.first for e in second.train}) == pytest.approx(40, abs=20)
+    assert {e.first for e in first.validation} != {e.first for e in second.validation}
+
+
 def test_an_unseen_label_is_no_class() -> None:
     odd = Example("x", "", "class 7")
     changed = dataclasses.replace(task(), test=[*examples("test", 20), odd, odd])
