@@ -59,7 +59,8 @@ def _in_all(evidence: Evidence) -> str:
     if not {"clock.evaluation", "clock.total"} <= set(done):
         return ""
     total = float(done["clock.total"].sum())
-    return f" ({float(done['clock.evaluation'].sum()) / total:.0%} of those of all runs together)" if total > 0 else ""
+    share = 100 * float(done["clock.evaluation"].sum()) / total if total > 0 else math.nan
+    return "" if math.isnan(share) else f" ({share:.0f}\u00a0% of those of all runs together)"
 
 
 def cost_frame(evidence: Evidence) -> pd.DataFrame:
