@@ -54,10 +54,9 @@ STUDY = Study(
     tiers={
         # Not the 4,000 tokens of objectives: runs alike but for their number of minimal pairs would be read in turn for each.
         "smoke": Tier(seeds=3, workers=2, overrides={"budget.tokens": 5_000, "budget.readings": 2, "backbone.width": 32}),
-        # In the report on objectives, with 0.4 M tokens, BERT with its sentence task had hardly begun to learn;
-        # without it 1.0 M tokens brought it 1.2 nats below the unigram in the pilots of bert-masking. A run of 0.4 M
-        # tokens took 22-26 s to train, two side by side, and 7-18 s to read: 20 trained runs of 1.2 M tokens take
-        # 12-14 minutes.
+        # In the report on objectives, with 0.4 M tokens, BERT with its sentence task had hardly begun to learn; without it 1.0
+        # M tokens brought it 1.2 nats below the unigram in the pilots of bert-masking (width 128). A run of 0.4 M tokens took
+        # 22-26 s to train, two side by side, and 7-18 s to read: 20 trained runs of 1.2 M tokens take 12-14 minutes.
         "quick": Tier(
             seeds=5,
             workers=2,

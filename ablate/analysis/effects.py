@@ -68,7 +68,9 @@ def analyse(values: NDArray[np.float64], factors: Sequence[str]) -> list[tuple[s
             terms.append((name, "factor" if size == 1 else "interaction", squares, degrees))
     by_seed = values.mean(axis=tuple(axes)) - values.mean()
     block = _beyond(rounding, float(math.prod(levels) * (by_seed**2).sum()))
-    residual = _beyond(rounding + ROUNDING * total, total - block - sum(term[2] for term in terms))
+    # What the means are off by enters the sums of squares times twice the spread.
+    left = rounding + 2 * math.sqrt(rounding * total) + ROUNDING * total
+    residual = _beyond(left, total - block - sum(term[2] for term in terms))
     free = (math.prod(levels) - 1) * (seeds - 1)
     rows = [(*term, *_test(term[2], term[3], residual, free), _share(term[2], total)) for term in terms]
     rows.append(("seed", "block", block, seeds - 1, *_test(block, seeds - 1, residual, free), _share(block, total)))

@@ -37,9 +37,9 @@ class Effort:
     test: int = 500
     """Examples that are reported."""
     draws: int = 1
-    """How often both are drawn anew; each draw is tuned for by itself, and what is read is the mean over them. Which thousand
-    sentences of SST-2 are learnt from moves the gain of one BERT, T5 or XLNet by 2 to 3 points (standard deviation over eight
-    draws), which is more than its pre-training seed does."""
+    """How often the examples that are learnt from and those that choose are drawn anew. Each draw is tuned for by itself, and
+    what is read is the mean over them. Which thousand sentences of SST-2 were learnt from moved the gain of single T5 and
+    XLNet models by 2 to 3 points (standard deviation over eight draws)."""
     length: int = 40
     """Tokens of text shown of an example, of both texts of a pair together, special ones excluded."""
     rates: tuple[float, ...] = (3e-4, 1e-3)
@@ -72,7 +72,7 @@ class Effort:
         sizes = {size: getattr(self, size) for size in ("train", "validation", "test", "length")}
         return [pose(task, text.tokenizer, **sizes, number=number) for task in tasks.load(self.tasks, text)]
 
-    def progress(self, report: Report, together: Sequence[Posed], number: int) -> Progress:
+    def progress(self, report: Report, together: Sequence[Posed], number: int = 0) -> Progress:
         """Of all steps that learning these tasks at once takes, from both starts and at every rate, in one of the draws."""
         batches = -(-sum(len(one.train.examples) for one in together) // self.batch)
         names = ", ".join(one.task.name for one in together)

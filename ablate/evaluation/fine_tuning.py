@@ -30,7 +30,8 @@ length is the yardstick's and not the model's, so all arms see the same tokens; 
 Reading error: with 500 reported examples the binomial standard error at accuracy 0.8 is 0.018, and less for a difference
 between models that judge the same examples. n is the number of pre-training seeds. Which examples were learnt from is the
 larger error of one reading (Dodge et al. 2020 find as much for their order and for the new layer). `draws` averages over it;
-the draws are the same for all arms and seeds, so they are a fixed part of the question and add nothing to n.
+the draws are the same for all arms and seeds, so they are a fixed part of the question and add nothing to n. The
+examples to look at are those of the first.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@
 | `truncated`, `unseen_labels`, `no_answer` | a task | share of the reported examples |
 | `learning_rate`, `epoch` | a task | what the validation part chose |
 
-Where examples are drawn several times each is the mean over the draws (`averaged`).
+Where examples are drawn several times each is the mean over the draws (`averaged`), `learning_rate` and `epoch` too: a rate off
+the grid says that the draws chose different ones, or that in one of them every rate diverged, which counts as 0.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def rows(evaluation: str, judged: Sequence[Judged]) -> tuple[Row, ...]:
 
 def averaged(draws: Sequence[Sequence[Row]]) -> tuple[Row, ...]:
     """Row by row the mean over draws of the examples; what is asked of a task is the same in each."""
+    assert len({tuple((row.metric, row.condition) for row in rows) for rows in draws}) == 1
     return tuple(replace(same[0], value=float(np.mean([row.value for row in same]))) for same in zip(*draws, strict=True))
 
 

@@ -54,13 +54,12 @@ def what_it_cost(evidence: Evidence) -> Table | None:
 
 
 def _in_all(evidence: Evidence) -> str:
-    """Evaluation's share of the seconds of all finished runs together, which is not the mean of the shares."""
-    done = evidence.runs[evidence.runs["status"] == DONE]
-    if not {"clock.evaluation", "clock.total"} <= set(done):
+    """Evaluation's share of the seconds of all finished runs together, baselines included: not the mean of the arms' shares."""
+    columns = ["clock.evaluation", "clock.total"]
+    if not set(columns) <= set(evidence.runs):
         return ""
-    total = float(done["clock.total"].sum())
-    share = 100 * float(done["clock.evaluation"].sum()) / total if total > 0 else math.nan
-    return "" if math.isnan(share) else f" ({share:.0f}\u00a0% of those of all runs together)"
+    evaluation, total = evidence.runs.loc[evidence.runs["status"] == DONE, columns].dropna().sum()
+    return f" ({100 * evaluation / total:.0f}\u00a0% of those of all runs together)" if total > 0 else ""
 
 
 def cost_frame(evidence: Evidence) -> pd.DataFrame:

@@ -100,7 +100,17 @@ def test_rounding_is_no_spread() -> None:
     for _, _, squares, _, ratio, p, share in analyse(equal, ["objective"]):
         assert squares == 0
         assert np.isnan([ratio, p, share]).all()
-    shared = equal + np.array([0.0, 0.1, 0.3])
+    for shared in (equal + np.array([0.0, 0.1, 0.3]), 7 + np.zeros((4, 1)) + np.array([0.0, 0.01, 0.03])):
+        seeds_alone(shared)
+    rng = np.random.default_rng(0)
+    small = 7 + 1e-6 * rng.normal(size=(4, 3))
+    assert sum(share for *_, share in analyse(small, ["objective"])) == pytest.approx(1), (
+        "a spread a millionth of the mean is one"
+    )
+    assert analyse(small, ["objective"])[-1][-1] > 0.05
+
+
+def seeds_alone(shared: np.ndarray) -> None:
     found = {term: (ratio, share) for term, _, _, _, ratio, _, share in analyse(shared, ["objective"])}
     assert np.isnan(found["objective"][0])
     assert found["objective"][1] == 0

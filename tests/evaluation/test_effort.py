@@ -16,10 +16,19 @@ from ablate.evaluation.text_to_text import TextToText
 
 @pytest.mark.parametrize("kind", [FineTuning, TextToText])
 def test_sizes_are_checked_and_digested(kind: Any) -> None:
-    for wrong in ({"train": 7}, {"validation": 0}, {"test": 0}, {"length": 1}, {"epochs": 0}, {"batch": 0}, {"rates": (-1.0,)}):
+    for wrong in (
+        {"train": 7},
+        {"validation": 0},
+        {"test": 0},
+        {"length": 1},
+        {"draws": 0},
+        {"epochs": 0},
+        {"batch": 0},
+        {"rates": (-1.0,)},
+    ):
         with pytest.raises(ConfigError, match=rf"{kind.name} {next(iter(wrong))} = .*, but must be"):
             kind(**wrong)
-    changed = [kind(), kind(epochs=9), kind(rates=(1e-4,)), kind(length=30), kind(tasks="bigram-shift")]
+    changed = [kind(), kind(epochs=9), kind(draws=2), kind(rates=(1e-4,)), kind(length=30), kind(tasks="bigram-shift")]
     assert len({measurement_identity("run", ruler) for ruler in changed}) == len(changed)
 
 

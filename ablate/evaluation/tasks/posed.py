@@ -1,8 +1,8 @@
 """A task as it is put to a model: the examples drawn, the tokens shown of each, and the truths as numbers.
 
-Everything here follows from the task, the tokenizer and the sizes asked for, and nothing from the model: each arm of a study
-is shown the same tokens. A text longer than the tokens it may have loses its end; of a pair the longer text loses tokens
-until both fit (`_truncate_seq_pair` of the released code of Devlin et al. 2019).
+Everything here follows from the task, the tokenizer, the sizes asked for and the number of the draw, and nothing from the
+model: each arm of a study is shown the same tokens. A text longer than the tokens it may have loses its end; of a pair the
+longer text loses tokens until both fit (`_truncate_seq_pair` of the released code of Devlin et al. 2019).
 """
 
 from __future__ import annotations

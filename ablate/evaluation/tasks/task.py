@@ -4,8 +4,9 @@
     validation   what chooses the learning rate and the epoch; a part of the training examples where a task brings none
     test         what is reported; of GLUE, whose test labels are secret, the development set
 
-All three are drawn at random, once and for all: a function of the task and of the sizes asked for, the same for every arm and
-every seed. The validation part never holds a reported example, and a reported example is never looked at before the end.
+All three are drawn at random: a function of the task, of the sizes asked for and of the number of the draw, the same for every
+arm and every seed; what is reported is the same in every draw. The validation part never holds a reported example, and a
+reported example is never looked at before the end.
 """
 
 from __future__ import annotations

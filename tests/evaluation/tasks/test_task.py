@@ -63,6 +63,9 @@ def test_another_draw_has_other_examples_to_learn_from_and_the_same_to_report() 
     assert second.test == first.test
     assert len({e.first for e in first.train} & {e.first for e in second.train}) == pytest.approx(40, abs=20)
     assert {e.first for e in first.validation} != {e.first for e in second.validation}
+    from_train = draw(task(train=1000), 200, 20, 10, noise, 1)
+    assert not {e.first for e in from_train.train} & {e.first for e in from_train.validation}
+    assert from_train.validation != draw(task(train=1000), 200, 20, 10, noise).validation
 
 
 def test_an_unseen_label_is_no_class() -> None:
