@@ -54,7 +54,7 @@ STUDY = Study(
         # Pilots on a seed that the tier does not use (101), width 64, batch 16, rate 4e-3, pydocs. Own loss in nats, at mask
         # rates 15 and 40 %: 5.64 and 5.51 after 0.4 M tokens, 4.57 and 4.61 after 1.5 M, 3.86 and 4.14 after 3.0 M, so the two
         # cross and then part; masked bits at 15 % after 3.0 M: 5.41 and 5.00. At 80 %, after 2.5 M: 5.44 nats, and 1.75 below
-        # the unigram where 15 % are hidden. Two runs side by side read 50 thousand tokens a second each: 13 minutes in all.
+        # the unigram where 15 % are hidden. Two runs side by side read 50 thousand tokens a second each: 14 minutes in all.
         # Two former sizes of the tier ended too near that crossing for its five seeds to tell the own losses at 15 and 40 %
         # apart: width 128, 0.8 M tokens, rate 1e-3, -0.03 nats [-0.15, 0.09], where one seed of 80 % had not learnt; and this
         # one at 2.5 M tokens, +0.10 nats [-0.14, 0.34]. The budget was then raised, on the same seeds. Width 128, rate 1e-3,

@@ -58,7 +58,7 @@ STUDY = Study(
         optimization=Optimization(learning_rate=1e-3, batch=16),
         budget=Budget(tokens=1_200_000),
         # One vector for all, so that only the objectives differ; summary="standard" takes those of their papers.
-        # Weights trained at 1e-3 to 5e-3 are large, and at the rates of the big models (3e-4 and less) hardly move.
+        # Weights trained at 5e-3 hardly move at lower rates: T5 tuned on 500 sentences had 53 % at 3e-4 and 60 % at 1e-3.
         evaluations=(FineTuning(summary="mean", rates=RATES), TextToText(rates=RATES)),
     ),
     factors=(
