@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     publish = commands.add_parser("publish", help="make a local report part of the committed evidence in reports/")
     publish.add_argument("study", help="name of a study that has a report in reports/local/")
+    publish.add_argument("--as", dest="folder", default="", metavar="NAME", help="its folder in reports/, e.g. STUDY-standard")
     publish.set_defaults(command=_publish)
 
     diff = commands.add_parser("diff", help="compare two report folders; status 1 if they differ beyond measured times")
@@ -187,7 +188,7 @@ def _report(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     from ablate.study.publish import publish
 
-    print(f"published: {publish(options.study)}")
+    print(f"published: {publish(options.study, folder=options.folder)}")
     return 0
 
 

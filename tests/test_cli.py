@@ -130,6 +130,18 @@ def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path
     assert (elsewhere / "reports" / "planted" / "index.html").is_file() and (elsewhere / "reports" / "README.md").is_file()
 
 
+def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert main(["run", PLANTED, "--tier", "smoke"]) == 0
+    assert main(["publish", "planted"]) == main(["publish", "planted", "--as", "planted-smoke"]) == 0
+    folders = sorted(path.parent.name for path in (elsewhere / "reports").glob("*/index.html"))
+    assert folders == ["planted", "planted-smoke"]
+    assert "(planted-smoke/README.md)" in (elsewhere / "reports" / "README.md").read_text()
+    capsys.readouterr()
+    for name in ("bert-masking", "planted/../other", "plantedsmoke"):
+        assert main(["publish", "planted", "--as", name]) == 2
+        assert f"--as {name!r} must be planted and one or more words after it" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("commit", "message"),
     [("unknown", "does not say from which commit it was made"), ("abc, with local changes", "sources with local changes")],

@@ -68,7 +68,7 @@ def _lines(found: Claim, reports: Path) -> Iterator[str]:
         if verdict.note:
             yield INDENT + verdict.note
         yield f"{INDENT}report: {reports / item.folder / 'README.md'}"
-        yield f"{INDENT}again:  ablate run {item.folder} --tier {item.evidence.specification.tier}"
+        yield f"{INDENT}again:  ablate run {item.evidence.specification.name} --tier {item.evidence.specification.tier}"
     if found.contrast and not judged:
         yield ""
         yield "no published report has judged it yet"

@@ -29,6 +29,7 @@ class Entry(NamedTuple):
     folder: str
     title: str
     question: str
+    scale: str
     answer: Inline
     verdicts: str
     picture: str
@@ -64,6 +65,7 @@ def entry(folder: Path) -> Entry:
         folder=folder.name,
         title=one_line(evidence.specification.title),
         question=one_line(evidence.specification.question),
+        scale=scoreboard.scale(evidence),
         answer=paragraph(evidence),
         verdicts=tally(evidence),
         picture=f"{folder.name}/figures/{drawn.name}.svg" if drawn and evidence.specification.primary.better != "none" else "",
@@ -77,6 +79,7 @@ def _markdown(entries: list[Entry], scores: Table) -> str:
     for item in entries:
         parts.append(f"### [{markdown.escape(item.title)}]({item.folder}/README.md)")
         parts.append(f"> {markdown.escape(item.question)}")
+        parts.append(f"_{markdown.escape(item.scale)}_")
         parts.append(markdown.inline(item.answer))
         if item.verdicts:
             parts.append(f"{markdown.escape(item.verdicts)}.")

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 OPEN = {"contradicted": "opposes", "no effect": "no effect", "undecided": "undecided"}
 WAITS = "not testable"
+DECIDED = ("reproduced", "contradicted", "no effect")
+DIFFERENTLY = "decided differently by two reports"
+"""One study on other texts or at another tier."""
 
 
 class Plot(NamedTuple):
@@ -140,11 +143,12 @@ def _score(claim: Claim, verdict: Verdict | None, item: Entry | None) -> Score:
 
 
 def scale(evidence: Evidence) -> str:
-    """`quick: 600 k tokens, width 128`: how far from the paper's size."""
+    """`quick: 600 k tokens of pydocs, width 128`: how far from the paper's size."""
     config = evidence.specification.config
     parts = []
     if evidence.trains and config.get("budget.tokens"):
-        parts.append(rounding.amount(float(config["budget.tokens"]), "tokens"))
+        text = f" of {one_line(str(config['data.corpus']))}" if config.get("data.corpus") else ""
+        parts.append(rounding.amount(float(config["budget.tokens"]), "tokens") + text)
     if config.get("backbone.width"):
         parts.append(f"width {config['backbone.width']}")
     told = f": {', '.join(parts)}" if parts else ""
@@ -226,13 +230,15 @@ def table(found: tuple[Score, ...]) -> Table:
 
 
 def caption(found: tuple[Score, ...]) -> str:
-    """How many claims there are, and what became of them."""
-    best: dict[str, str] = {}
+    """How many claims there are, and what became of them; a claim that reports decide differently is counted apart."""
+    said: dict[str, list[str]] = {}
     for score in found:
-        decided = score.status in ("reproduced", "contradicted", "no effect")
-        if score.id not in best or decided:
-            best[score.id] = score.status
+        said.setdefault(score.id, []).append(score.status)
+    best = {}
+    for id, statuses in said.items():
+        decided = {status for status in statuses if status in DECIDED}
+        best[id] = statuses[0] if not decided else decided.pop() if len(decided) == 1 else DIFFERENTLY
     counts = pd.Series(list(best.values()), dtype=object).value_counts()
-    order = ("reproduced", "contradicted", "no effect", "undecided", "not run yet", WAITS)
+    order = (*DECIDED, DIFFERENTLY, "undecided", "not run yet", WAITS)
     told = ", ".join(f"{counts[status]} {status}" for status in order if status in counts)
     return f"{rounding.counted(len(best), 'published claim')}: {told}."

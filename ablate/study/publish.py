@@ -1,7 +1,12 @@
-"""From a local report to committed evidence: the only writer of `reports/<study>/`."""
+"""From a local report to committed evidence: the only writer of `reports/<study>/`.
+
+A study has one report by its own name. One at another tier or on other texts stands beside it under a name that begins with
+the study's (`reports/vae-collapse-ptb`), and the scoreboard shows a line for each.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,18 +21,19 @@ from ablate.specification import from_json
 REPORTS = Path("reports")
 
 
-def publish(name: str, reports: Path = REPORTS) -> Path:
+def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
     """Copy the four source files of a local report, compile them in place and renew the index.
 
-    Refuses a report with missing runs, since evidence with holes would be quoted without them.
+    `folder` is the report's name where that is not the study's. Refuses a report with missing runs, since evidence with holes
+    would be quoted without them.
     """
     local = reports / "local"
     found = sorted(path.parent.name for path in local.glob("*/study.json"))
     if not found:
         raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {name}")
-    source, target = local / choose(name, found, "local report"), reports / name
+    source, target = local / choose(name, found, "local report"), reports / _beside(name, folder)
     _refuse_holes(source)
-    beside = reports / f".{name}"
+    beside = reports / f".{target.name}"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     for file in (*FILES, SAMPLES):
@@ -37,6 +43,15 @@ def publish(name: str, reports: Path = REPORTS) -> Path:
     beside.rename(target)
     compile_index(reports)
     return target
+
+
+def _beside(name: str, folder: str) -> str:
+    """The study's own name, or one that tells which of its reports it is."""
+    if folder in ("", name):
+        return name
+    if not re.fullmatch(rf"{re.escape(name)}(-[a-z0-9]+)+", folder):
+        raise ConfigError(f"--as {folder!r} must be {name} and one or more words after it, e.g. {name}-standard")
+    return folder
 
 
 def _refuse_holes(folder: Path) -> None:

@@ -100,3 +100,14 @@ def test_claims_are_told_in_a_terminal(reports: Path, capsys: pytest.CaptureFixt
     assert "unknown claim 'C99'; did you mean" in capsys.readouterr().err
     assert main(["claims", "C10", "--reports", str(reports)]) == 0
     assert "C11. Without the next-sentence task" in capsys.readouterr().out
+
+
+def test_reports_of_one_study_that_disagree_are_counted_apart() -> None:
+    def judged(id: str, status: str) -> scoreboard.Score:
+        return scoreboard.scores([])[0]._replace(id=id, status=status, study="s")
+
+    one = [judged("C01", "reproduced"), judged("C02", "undecided"), judged("C03", "reproduced"), judged("C04", "reproduced")]
+    other = [judged("C01", "contradicted"), judged("C02", "no effect"), judged("C03", "undecided"), judged("C04", "reproduced")]
+    assert scoreboard.caption((*one, *other)) == (
+        "4 published claims: 2 reproduced, 1 no effect, 1 decided differently by two reports."
+    )
