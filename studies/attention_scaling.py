@@ -13,6 +13,7 @@ from ablate.objectives.gpt import Gpt
 from ablate.specification import Metric
 from ablate.study.columns import MINIMAL_PAIRS, OWN_LOSS, below_unigram
 from ablate.study.factor import Factor
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 SCALE = "backbone.attention_scale"
@@ -127,17 +128,7 @@ STUDY = Study(
             seeds=5,
             design="factorial",
             levels={SCALE: EVERY, "backbone.key_width": (16, 32, 64, 128, 256), "objective.name": ("gpt", "bert")},
-            overrides={
-                "backbone.width": 512,
-                "backbone.layers": 8,
-                "backbone.heads": 8,
-                "data.vocabulary": 8192,
-                "data.context": 512,
-                "optimization.batch": 32,
-                "budget.tokens": 100_000_000,
-                "runtime.device": "cuda",
-                "runtime.precision": "bf16",
-            },
+            overrides={**GPU, "data.context": 512, "optimization.batch": 32},
             note="for a GPU; not run yet",
         ),
     },

@@ -11,6 +11,7 @@ from ablate.objectives.bert import Bert
 from ablate.specification import Metric
 from ablate.study.columns import CLOZE, MASKED_LEARNED, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -115,17 +116,7 @@ STUDY = Study(
         ),
         "full": Tier(
             seeds=5,
-            overrides={
-                "backbone.width": 512,
-                "backbone.layers": 8,
-                "backbone.heads": 8,
-                "data.vocabulary": 8192,
-                "data.context": 128,
-                "optimization.batch": 64,
-                "budget.tokens": 100_000_000,
-                "runtime.device": "cuda",
-                "runtime.precision": "bf16",
-            },
+            overrides=GPU,
             nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
             note="for a GPU; not run yet",
         ),

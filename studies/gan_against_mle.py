@@ -6,6 +6,7 @@ from ablate.evaluation.generation import Generation
 from ablate.objectives.gan import Gan
 from ablate.specification import Metric
 from ablate.study.factor import Factor
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 
@@ -79,6 +80,11 @@ STUDY = Study(
             note="one learning rate for both arms, 1e-3; the game at its defaults, nothing is tuned for it",
         ),
         "standard": Tier(seeds=5, workers=2, overrides={"budget.tokens": 8_000_000}),
+        "full": Tier(
+            seeds=5,
+            overrides={**GPU, "data.corpus": "coco", "data.context": 32},
+            note="for a GPU; not run yet",
+        ),
     },
     measure=training.PRETRAINING,
 )

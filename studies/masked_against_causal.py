@@ -11,6 +11,7 @@ from ablate.objectives.gpt import Gpt
 from ablate.objectives.xlnet import Xlnet
 from ablate.study.columns import MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 # A sentence task is a study of its own, and neither of the others has one.
@@ -77,17 +78,7 @@ STUDY = Study(
         ),
         "full": Tier(
             seeds=5,
-            overrides={
-                "backbone.width": 512,
-                "backbone.layers": 8,
-                "backbone.heads": 8,
-                "data.vocabulary": 8192,
-                "data.context": 128,
-                "optimization.batch": 64,
-                "budget.tokens": 100_000_000,
-                "runtime.device": "cuda",
-                "runtime.precision": "bf16",
-            },
+            overrides=GPU,
             nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
             note="for a GPU; not run yet",
         ),

@@ -10,6 +10,7 @@ from ablate.objectives import OBJECTIVES, objective
 from ablate.objectives.bert import Bert
 from ablate.study.columns import MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 STUDY = Study(
@@ -49,6 +50,11 @@ STUDY = Study(
         "smoke": Tier(seeds=1, workers=2, overrides={"budget.tokens": 4_000, "budget.readings": 2, "backbone.width": 32}),
         "quick": Tier(seeds=3, workers=2, overrides={"budget.tokens": 400_000}),
         "standard": Tier(seeds=5, workers=2, overrides={"budget.tokens": 4_000_000}),
+        "full": Tier(
+            seeds=5,
+            overrides=GPU,
+            note="for a GPU; not run yet",
+        ),
     },
     measure=training.PRETRAINING,
 )

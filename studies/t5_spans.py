@@ -8,6 +8,7 @@ from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.t5 import T5
 from ablate.study.columns import MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE
 from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -80,6 +81,12 @@ STUDY = Study(
             workers=2,
             overrides={"budget.tokens": 4_000_000},
             nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=3),
+        ),
+        "full": Tier(
+            seeds=5,
+            overrides=GPU,
+            nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
+            note="for a GPU; not run yet",
         ),
     },
     measure=training.PRETRAINING,

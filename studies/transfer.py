@@ -10,7 +10,7 @@ Another corpus and task are a few fields away:
 """
 
 from ablate import training
-from ablate.config import Backbone, Budget, Data, Optimization, RunConfig
+from ablate.config import Backbone, Budget, Data, Optimization, RunConfig, Scalar
 from ablate.evaluation.fine_tuning import FineTuning
 from ablate.evaluation.text_to_text import TextToText
 from ablate.objectives.bert import Bert
@@ -19,6 +19,7 @@ from ablate.objectives.t5 import T5
 from ablate.objectives.xlnet import Xlnet
 from ablate.specification import Metric
 from ablate.study.factor import Factor
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 # Without next-sentence prediction, which needs documents of several sentences; Liu et al. 2019 find BERT no worse for it.
@@ -44,6 +45,14 @@ def points(evaluation: str, metric: str, label: str, condition: str = "") -> Met
         scale=100,
         digits=1,
     )
+
+
+YARDSTICKS = ("fine-tuning", "text-to-text")
+
+
+def sizes(*yardsticks: str, **fields: Scalar) -> dict[str, Scalar]:
+    """Overrides of the yardsticks named, or of both."""
+    return {f"evaluations.{name}.{field}": value for name in yardsticks or YARDSTICKS for field, value in fields.items()}
 
 
 STUDY = Study(
@@ -88,11 +97,7 @@ STUDY = Study(
                 "budget.tokens": 4_000,
                 "budget.readings": 2,
                 "backbone.width": 32,
-                **{
-                    f"evaluations.{yardstick}.{size}": count
-                    for yardstick in ("fine-tuning", "text-to-text")
-                    for size, count in {"train": 32, "validation": 16, "test": 32, "epochs": 1}.items()
-                },
+                **sizes(train=32, validation=16, test=32, epochs=1),
             },
         ),
         # Pilots on a seed that the tier does not use (101), width 64, 2 M tokens of pydocs, one draw of 400 documents, 6
@@ -106,10 +111,8 @@ STUDY = Study(
                 "optimization.learning_rate": 4e-3,
                 "budget.tokens": 2_750_000,
                 "budget.readings": 3,
-                "evaluations.fine-tuning.draws": 2,
-                "evaluations.fine-tuning.epochs": 6,
-                "evaluations.fine-tuning.test": 1_000,
-                "evaluations.text-to-text.epochs": 6,
+                **sizes(epochs=6),
+                **sizes("fine-tuning", draws=2, test=1_000),
             },
             note="one learning rate for all, 4e-3; the topics of documents, from 400 of them; fine-tuning is the mean over two "
             "draws of them, the same for all arms and seeds",
@@ -130,22 +133,22 @@ STUDY = Study(
                 "optimization.learning_rate": 5e-3,
                 "budget.tokens": 6_000_000,
                 "budget.readings": 4,
-                **{
-                    f"evaluations.{yardstick}.{field}": value
-                    for yardstick, draws, epochs in (("fine-tuning", 5, 10), ("text-to-text", 1, 6))
-                    for field, value in {
-                        "tasks": "sst-2",
-                        "train": 1_000,
-                        "validation": 300,
-                        "test": 872,
-                        "draws": draws,
-                        "epochs": epochs,
-                    }.items()
-                },
+                **sizes(tasks="sst-2", train=1_000, validation=300, test=872),
+                **sizes("fine-tuning", draws=5, epochs=10),
+                **sizes("text-to-text", draws=1, epochs=6),
             },
             note="IMDB, then the development set of SST-2; fine-tuning is the mean over five draws of 1,000 sentences, the "
             "same for all arms and seeds, text to text one draw; one learning rate for all, at which pilots of each trained, "
             "and shares of predicted tokens that pilots of T5 and XLNet chose",
+        ),
+        "full": Tier(
+            seeds=5,
+            overrides={
+                **GPU,
+                "data.corpus": "imdb",
+                **sizes(tasks="sst-2,cola,mrpc,sts-b", train=3_000, validation=300, test=872, draws=3, epochs=10),
+            },
+            note="for a GPU; not run yet",
         ),
     },
     # Within each run stands the same network from random weights, tuned on the same examples: what untrained and repeated

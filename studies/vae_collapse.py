@@ -7,6 +7,7 @@ from ablate.evaluation.latent import Latent
 from ablate.objectives.vae import Vae
 from ablate.study.columns import ACTIVE_UNITS, BOUND, ELBO, KL, MUTUAL_INFORMATION, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -87,6 +88,12 @@ STUDY = Study(
             workers=2,
             overrides={"budget.tokens": 4_000_000},
             nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=3),
+        ),
+        "full": Tier(
+            seeds=5,
+            overrides={**GPU, "data.corpus": "ptb", "data.context": 36},
+            nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
+            note="for a GPU; not run yet",
         ),
     },
     measure=training.PRETRAINING,

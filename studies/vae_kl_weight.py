@@ -8,6 +8,7 @@ from ablate.objectives.vae import Vae
 from ablate.specification import Metric
 from ablate.study.columns import ACTIVE_UNITS, BOUND, ELBO, KL, MUTUAL_INFORMATION, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 WEIGHTS = (1.0, 0.8, 0.6, 0.4, 0.2)
@@ -78,6 +79,12 @@ STUDY = Study(
             workers=2,
             overrides={"budget.tokens": 4_000_000},
             nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=3),
+        ),
+        "full": Tier(
+            seeds=5,
+            overrides={**GPU, "data.corpus": "ptb", "data.context": 36},
+            nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
+            note="for a GPU; not run yet",
         ),
     },
     measure=training.PRETRAINING,

@@ -8,6 +8,7 @@ from ablate.objectives.xlnet import Xlnet
 from ablate.specification import Metric
 from ablate.study.columns import CLOZE, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
+from ablate.study.scales import GPU
 from ablate.study.study import Study, Tier
 
 ORDERS = ("random", "left-to-right", "fixed-block", "fixed")
@@ -95,17 +96,7 @@ STUDY = Study(
         "full": Tier(
             seeds=5,
             levels={"objective.factorization_order": EVERY_ORDER, "objective.left_to_right_share": (0.0, 0.1, 0.5)},
-            overrides={
-                "backbone.width": 512,
-                "backbone.layers": 8,
-                "backbone.heads": 8,
-                "data.vocabulary": 8192,
-                "data.context": 128,
-                "optimization.batch": 64,
-                "budget.tokens": 100_000_000,
-                "runtime.device": "cuda",
-                "runtime.precision": "bf16",
-            },
+            overrides=GPU,
             nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
             note="for a GPU; not run yet",
         ),
