@@ -30,9 +30,9 @@ CLAIMS = (
         factor="backbone.attention_scale",
         direction="highest stable rate(qk-norm) > highest stable rate(inverse-sqrt)",
         figures=DIVERGES,
-        here="the highest of a ladder of rates that does not diverge, whose rungs double",
+        here="up to where on a ladder of rates that double it learns, not the lowest rate that diverges",
         contrast=(
-            # Half a rung of a ladder that doubles: less is no difference that the ladder can show.
+            # Half a rung of a ladder that doubles. The published rates are almost three doublings apart.
             Comparison(
                 metric="stable-rate/log2_rate",
                 arm={"backbone.attention_scale": "qk-norm"},

@@ -75,6 +75,15 @@ def test_what_stays_on_the_unigram_has_not_learned(monkeypatch: pytest.MonkeyPat
     assert len(rungs) == 1
 
 
+@pytest.mark.parametrize("edge", [0.02, 0.025, 0.039])
+def test_between_two_rungs_the_edge_is_where_their_losses_meet_the_bar(edge: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a loss that rises in a line with log2 of the rate the edge is exact."""
+    monkeypatch.setattr(StableRate, "_train", lambda self, m, t, rate, d: UNIGRAM - 0.3 + 0.7 * math.log2(rate / edge))
+    value, *rungs = StableRate(lowest=0.01).measure(Parabola(), TEXT).rows
+    assert value.value == pytest.approx(math.log2(edge))
+    assert len(rungs) == 3
+
+
 def test_a_replicate_starts_from_its_own_weights(english: Any) -> None:
     def read(seed: int) -> list[float]:
         torch.manual_seed(99)
