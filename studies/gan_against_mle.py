@@ -82,8 +82,9 @@ STUDY = Study(
         "standard": Tier(seeds=5, workers=2, overrides={"budget.tokens": 8_000_000}),
         "full": Tier(
             seeds=5,
-            overrides={**GPU, "data.corpus": "coco", "data.context": 32},
-            note="for a GPU; not run yet",
+            overrides={**GPU, "data.corpus": "coco", "data.context": 32, "budget.tokens": 2_000_000},
+            note="for a GPU; not run yet; about ten epochs of the COCO captions, from $ABLATE_DATA; one learning rate for both "
+            "arms, 1e-3",
         ),
     },
     measure=training.PRETRAINING,

@@ -53,7 +53,7 @@ STUDY = Study(
         "full": Tier(
             seeds=5,
             overrides=GPU,
-            note="for a GPU; not run yet",
+            note="for a GPU; not run yet; one learning rate for all, 1e-3",
         ),
     },
     measure=training.PRETRAINING,

@@ -2,7 +2,8 @@
 
 The quick tier needs no file: documents of pydocs and their topics. The standard tier reads film reviews and is tuned for the
 sentiment of single sentences (SST-2, Socher et al. 2013; pretraining on unlabelled text of the task's own domain: Gururangan
-et al. 2020, section 3). It takes IMDB and SST-2 from `$ABLATE_DATA/imdb` and `$ABLATE_DATA/glue/SST-2`.
+et al. 2020, section 3). It takes IMDB and SST-2 from `$ABLATE_DATA/imdb` and `$ABLATE_DATA/glue/SST-2`, and the full tier
+further tasks of GLUE from beside it.
 
 Another corpus and task are a few fields away:
 
@@ -146,9 +147,9 @@ STUDY = Study(
             overrides={
                 **GPU,
                 "data.corpus": "imdb",
-                **sizes(tasks="sst-2,cola,mrpc,sts-b", train=3_000, validation=300, test=872, draws=3, epochs=10),
+                **sizes(tasks="sst-2,cola,mrpc,sts-b", train=3_000, validation=300, test=872, draws=3, epochs=10, length=90),
             },
-            note="for a GPU; not run yet",
+            note="for a GPU; not run yet; IMDB, then four tasks of GLUE; one learning rate for all, 1e-3",
         ),
     },
     # Within each run stands the same network from random weights, tuned on the same examples: what untrained and repeated

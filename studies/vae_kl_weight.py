@@ -82,9 +82,9 @@ STUDY = Study(
         ),
         "full": Tier(
             seeds=5,
-            overrides={**GPU, "data.corpus": "ptb", "data.context": 36},
+            overrides={**GPU, "data.corpus": "ptb", "data.context": 36, "budget.tokens": 10_000_000},
             nuisance=Nuisance(ranges=(LEARNING_RATE,), trials=4),
-            note="for a GPU; not run yet",
+            note="for a GPU; not run yet; about ten epochs of the Penn Treebank, from $ABLATE_DATA",
         ),
     },
     measure=training.PRETRAINING,

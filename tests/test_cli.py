@@ -135,11 +135,34 @@ def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.Captu
     assert main(["publish", "planted"]) == main(["publish", "planted", "--as", "planted-smoke"]) == 0
     folders = sorted(path.parent.name for path in (elsewhere / "reports").glob("*/index.html"))
     assert folders == ["planted", "planted-smoke"]
-    assert "(planted-smoke/README.md)" in (elsewhere / "reports" / "README.md").read_text()
+    for page in ("README.md", "factors.md"):
+        assert "(planted-smoke/README.md)" in (elsewhere / "reports" / page).read_text()
     capsys.readouterr()
     for name in ("bert-masking", "planted/../other", "plantedsmoke"):
         assert main(["publish", "planted", "--as", name]) == 2
         assert f"--as {name!r} must be planted and one or more words after it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("field", "value"), [("tier", "standard"), ("name", "other"), ("config", {"data.corpus": "ptb"})])
+def test_a_report_is_not_put_in_the_place_of_another(
+    field: str, value: object, capsys: pytest.CaptureFixture[str], elsewhere: Path
+) -> None:
+    """Of another tier, study or text: the evidence there would be gone without a word."""
+    assert main(["run", PLANTED, "--tier", "smoke"]) == main(["publish", "planted"]) == 0
+    file = elsewhere / "reports" / "planted" / "study.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), field: value}))
+    capsys.readouterr()
+    assert main(["publish", "planted"]) == 2
+    assert "publish it beside the other with --as planted-NAME" in capsys.readouterr().err
+    assert json.loads(file.read_text())[field] == value
+
+
+def test_a_plan_finds_the_report_of_its_own_tier_under_any_name(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert main(["run", PLANTED, "--tier", "smoke"]) == main(["publish", "planted", "--as", "planted-smoke"]) == 0
+    capsys.readouterr()
+    assert main(["plan", PLANTED, "--tier", "smoke", "--runs", str(elsewhere / "none-yet")]) == 0
+    text = capsys.readouterr().out
+    assert "0 finished" in text and "spread not yet measured" not in text
 
 
 @pytest.mark.parametrize(

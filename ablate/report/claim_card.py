@@ -14,6 +14,7 @@ from ablate.claims.references import reference
 from ablate.claims.registry import claim
 from ablate.report import scoreboard
 from ablate.report.index import listed
+from ablate.report.provenance import command
 from ablate.report.published import short_authors
 
 WIDEST = 120
@@ -68,7 +69,7 @@ def _lines(found: Claim, reports: Path) -> Iterator[str]:
         if verdict.note:
             yield INDENT + verdict.note
         yield f"{INDENT}report: {reports / item.folder / 'README.md'}"
-        yield f"{INDENT}again:  ablate run {item.evidence.specification.name} --tier {item.evidence.specification.tier}"
+        yield f"{INDENT}again:  {command(item.evidence)}"
     if found.contrast and not judged:
         yield ""
         yield "no published report has judged it yet"

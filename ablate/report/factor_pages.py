@@ -53,17 +53,17 @@ def _switch(path: str, found: list[tuple[Entry, FactorCard]]) -> str:
     item, card = found[0]
     usual = item.evidence.specification.baseline.values.get(path)
     other = next((level for level in card.levels if level != usual), card.levels[0])
-    return f"ablate run {item.folder} --set {path}={other}"
+    return f"ablate run {item.evidence.specification.name} --set {path}={other}"
 
 
 def _measured(item: Entry, path: str, page: str) -> Inline:
-    """The study, and each level's difference to its baseline."""
+    """The study, its scale, and each level's difference to its baseline."""
     evidence = item.evidence
     metric = evidence.specification.primary
     link = Span(item.title, href=f"{item.folder}/{page}")
     alone = [arm for arm in evidence.specification.arms if arm.role == "arm" and _departs(arm, evidence) == [path]]
     if not alone or metric.better == "none":
-        return (link,)
+        return (link, f" ({item.scale})")
     frame = evidence.differences(metric).set_index("arm")
     unit = "points" if metric.unit == "%" else metric.unit
     parts = []
@@ -73,7 +73,10 @@ def _measured(item: Entry, path: str, page: str) -> Inline:
             parts.append(f"{arm.values[path]}: {rounding.difference(metric, row['mean'], row['low'], row['high'])}")
     base = evidence.specification.baseline.values.get(path)
     side = "lower is better" if metric.better == "lower" else "higher is better"
-    return (link, f", {rounding.words(metric)}{f' [{unit}]' if unit else ''}, {side}, against {base}: {'; '.join(parts)}")
+    return (
+        link,
+        f" ({item.scale}), {rounding.words(metric)}{f' [{unit}]' if unit else ''}, {side}, against {base}: {'; '.join(parts)}",
+    )
 
 
 def _departs(arm: Arm, evidence: Evidence) -> list[str]:
@@ -82,6 +85,7 @@ def _departs(arm: Arm, evidence: Evidence) -> list[str]:
 
 
 def _claim(id: str, found: list[tuple[Entry, FactorCard]]) -> Inline:
-    verdicts = [verdict.status for item, _ in found for verdict in item.evidence.verdicts if verdict.claim == id]
+    judged = [(item, verdict.status) for item, _ in found for verdict in item.evidence.verdicts if verdict.claim == id]
+    verdicts = [status if len(judged) == 1 else f"{status} ({item.scale})" for item, status in judged]
     status = ", ".join(verdicts) or "not judged in these studies"
     return (f"{id}. {one_line(CLAIMS[id].statement)} ", Span(status, bold=bool(verdicts)))

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 OPEN = {"contradicted": "opposes", "no effect": "no effect", "undecided": "undecided"}
 WAITS = "not testable"
 DECIDED = ("reproduced", "contradicted", "no effect")
-DIFFERENTLY = "decided differently by two reports"
-"""One study on other texts or at another tier."""
+DIFFERENTLY = "decided differently by its reports"
+"""At several tiers or on several texts."""
 
 
 class Plot(NamedTuple):
@@ -149,7 +149,7 @@ def scale(evidence: Evidence) -> str:
     if evidence.trains and config.get("budget.tokens"):
         text = f" of {one_line(str(config['data.corpus']))}" if config.get("data.corpus") else ""
         parts.append(rounding.amount(float(config["budget.tokens"]), "tokens") + text)
-    if config.get("backbone.width"):
+    if evidence.trains and config.get("backbone.width"):
         parts.append(f"width {config['backbone.width']}")
     told = f": {', '.join(parts)}" if parts else ""
     return f"{evidence.specification.tier}{told}"
@@ -230,7 +230,7 @@ def table(found: tuple[Score, ...]) -> Table:
 
 
 def caption(found: tuple[Score, ...]) -> str:
-    """How many claims there are, and what became of them; a claim that reports decide differently is counted apart."""
+    """How many claims there are, and what became of them; one whose reports disagree is counted apart."""
     said: dict[str, list[str]] = {}
     for score in found:
         said.setdefault(score.id, []).append(score.status)

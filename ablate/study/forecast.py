@@ -15,7 +15,7 @@ from ablate.analysis import frames
 from ablate.analysis.paired import differences
 from ablate.analysis.power import detectable
 from ablate.records import DONE
-from ablate.specification import Specification
+from ablate.specification import Specification, from_json
 from ablate.study.collect import check_plan, results, specify
 from ablate.study.options import Setup
 from ablate.study.plan import Cell, Plan
@@ -74,21 +74,22 @@ def _seconds_a_run(setup: Setup, current: Plan) -> tuple[float | None, str]:
     here = [record.clock["total"] for _, _, record in results(setup, current) if record.facts and record.config["pretrain"]]
     if here:
         return statistics.median(here), f"median of {len(here)} runs here"
-    committed = Path("reports") / setup.study.name
-    if (committed / "runs.parquet").is_file():
+    if (committed := _committed(setup)) is not None:
         runs = pd.read_parquet(committed / "runs.parquet")
         trained = runs[(runs["role"] != "untrained") & (runs["status"] == DONE)]
-        same = _tier_of(committed) == setup.tier_name
-        if same and len(trained):
+        if len(trained) and "clock.total" in trained:
             return float(trained["clock.total"].median()), "as in the committed report, on its machine"
     return None, ""
 
 
-def _tier_of(folder: Path) -> str:
-    """The tier of a report folder."""
-    from ablate.specification import from_json
-
-    return from_json((folder / "study.json").read_text(encoding="utf-8")).tier
+def _committed(setup: Setup) -> Path | None:
+    """The committed report of this study at this tier and on this text; its name may be longer than the study's."""
+    wanted = (setup.study.name, setup.tier_name, setup.study.base.data.corpus)
+    for file in sorted(Path("reports").glob(f"{setup.study.name}*/study.json")):
+        found = from_json(file.read_text(encoding="utf-8"))
+        if (found.name, found.tier, found.config.get("data.corpus")) == wanted:
+            return file.parent
+    return None
 
 
 def _power(setup: Setup, current: Plan) -> list[str]:
@@ -129,9 +130,6 @@ def _known(setup: Setup, current: Plan) -> tuple[Specification, pd.DataFrame | N
     here = results(setup, current)
     if len(here) > len(current.arms):
         return specification, frames.tidy(here, specification)
-    committed = Path("reports") / setup.study.name
-    if (committed / "records.parquet").is_file() and _tier_of(committed) == setup.tier_name:
-        from ablate.specification import from_json
-
+    if (committed := _committed(setup)) is not None:
         return from_json((committed / "study.json").read_text(encoding="utf-8")), frames.read(committed / "records.parquet")
     return specification, None

@@ -25,7 +25,7 @@ def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
     """Copy the four source files of a local report, compile them in place and renew the index.
 
     `folder` is the report's name where that is not the study's. Refuses a report with missing runs, since evidence with holes
-    would be quoted without them.
+    would be quoted without them, and to put one in the place of another study's, tier's or text's.
     """
     local = reports / "local"
     found = sorted(path.parent.name for path in local.glob("*/study.json"))
@@ -33,6 +33,7 @@ def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
         raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {name}")
     source, target = local / choose(name, found, "local report"), reports / _beside(name, folder)
     _refuse_holes(source)
+    _refuse_another(source, target)
     beside = reports / f".{target.name}"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -52,6 +53,23 @@ def _beside(name: str, folder: str) -> str:
     if not re.fullmatch(rf"{re.escape(name)}(-[a-z0-9]+)+", folder):
         raise ConfigError(f"--as {folder!r} must be {name} and one or more words after it, e.g. {name}-standard")
     return folder
+
+
+def _refuse_another(source: Path, target: Path) -> None:
+    """A report is renewed by one of the same study, tier and text alone."""
+    if not (target / "study.json").is_file():
+        return
+    here, there = (from_json((folder / "study.json").read_text(encoding="utf-8")) for folder in (source, target))
+    for what, new, old in (
+        ("study", here.name, there.name),
+        ("tier", here.tier, there.tier),
+        ("corpus", here.config.get("data.corpus"), there.config.get("data.corpus")),
+    ):
+        if new != old:
+            raise ConfigError(
+                f"{target} holds a report of {what} {old}, and this one is of {what} {new}; publish it beside the other with "
+                f"--as {here.name}-NAME, or delete {target} first"
+            )
 
 
 def _refuse_holes(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sizes that several studies share, so that their tiers on one machine can be read side by side."""
+"""Sizes that several studies share. What a study needs otherwise (text, context, batch) it says beside them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ GPU: Mapping[str, Scalar] = {
     "data.vocabulary": 8192,
     "data.context": 128,
     "optimization.batch": 64,
-    "budget.tokens": 100_000_000,
+    "budget.tokens": 20_000_000,
     "runtime.device": "cuda",
     "runtime.precision": "bf16",
 }
-"""Full tiers: width and layers of the medium model of Wettig et al. 2023 (51M parameters with its larger vocabulary)."""
+"""Full tiers: width and layers of the medium model of Wettig et al. 2023 (51M parameters with its larger vocabulary), and about
+ten epochs of pydocs."""

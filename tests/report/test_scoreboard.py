@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -95,11 +96,29 @@ def test_claims_are_told_in_a_terminal(reports: Path, capsys: pytest.CaptureFixt
     card = capsys.readouterr().out
     for said in ("Should You Mask 15%", "https://arxiv.org/abs/2202.08005", "1141.4", "secondary source", "reproduced: "):
         assert said in card
-    assert "ablate run bert-masking" in card
+    assert "again:  nox -s study-bert-masking" in card
     assert main(["claims", "C99", "--reports", str(reports)]) == 2
     assert "unknown claim 'C99'; did you mean" in capsys.readouterr().err
     assert main(["claims", "C10", "--reports", str(reports)]) == 0
     assert "C11. Without the next-sentence task" in capsys.readouterr().out
+
+
+def test_a_claim_says_how_its_very_report_is_made_again(
+    tmp_path: Path, planned: Callable[..., object], gathered: Callable[..., Evidence], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = "ablate run bert-masking --set data.corpus=ptb --seeds 8"
+    plan = planned(claims=("C04",), provenance={"command": command})
+    evidence_files.write(tmp_path / "bert-masking-ptb", gathered(plan))
+    assert main(["claims", "C04", "--reports", str(tmp_path)]) == 0
+    assert f"again:  {command}" in capsys.readouterr().out
+
+
+def test_a_scale_is_that_of_training(planned: Callable[..., object], gathered: Callable[..., Evidence]) -> None:
+    config = {"budget.tokens": 600_000, "data.corpus": "ptb", "backbone.width": 64}
+    trained = gathered(planned(config=config, tier="standard"))
+    assert scoreboard.scale(trained) == "standard: 600 k tokens of ptb, width 64"
+    timed = dataclasses.replace(trained, numbers=trained.numbers.assign(tokens=0))
+    assert scoreboard.scale(timed) == "standard"
 
 
 def test_reports_of_one_study_that_disagree_are_counted_apart() -> None:
@@ -109,5 +128,5 @@ def test_reports_of_one_study_that_disagree_are_counted_apart() -> None:
     one = [judged("C01", "reproduced"), judged("C02", "undecided"), judged("C03", "reproduced"), judged("C04", "reproduced")]
     other = [judged("C01", "contradicted"), judged("C02", "no effect"), judged("C03", "undecided"), judged("C04", "reproduced")]
     assert scoreboard.caption((*one, *other)) == (
-        "4 published claims: 2 reproduced, 1 no effect, 1 decided differently by two reports."
+        "4 published claims: 2 reproduced, 1 no effect, 1 decided differently by its reports."
     )
