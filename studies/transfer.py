@@ -110,7 +110,7 @@ STUDY = Study(
             overrides={
                 "backbone.width": 64,
                 "optimization.learning_rate": 4e-3,
-                "budget.tokens": 2_750_000,
+                "budget.tokens": 2_250_000,
                 "budget.readings": 3,
                 **sizes(epochs=6),
                 **sizes("fine-tuning", draws=2, test=1_000),
