@@ -79,8 +79,8 @@ STUDY = Study(
             overrides={"budget.tokens": 400_000, "budget.readings": 2},
             note="one learning rate for both arms, 1e-3; the game at its defaults, nothing is tuned for it",
         ),
-        # Pilots on a seed that the tier does not use (101), after 1 M tokens: likelihood and the game reach the forward score of
-        # real text (3.20) between temperatures 0.75 and 1, with a reverse score there of 4.88 and 5.15; 25 and 52 s a run.
+        # Pilots on a seed that the tier does not use (101), after 1 M tokens: likelihood and the game reach the forward
+        # score of real text (3.20) between temperatures 0.75 and 1, with a reverse score there of 4.88 and 5.15; 25 and 52 s.
         "standard": Tier(
             seeds=5,
             workers=2,
@@ -91,8 +91,8 @@ STUDY = Study(
                 "budget.tokens": 1_000_000,
                 "budget.readings": 2,
             },
-            note="COCO captions, from $ABLATE_DATA; one learning rate for both arms, 4e-3; the game at its defaults, nothing is "
-            "tuned for it",
+            note="COCO captions, from $ABLATE_DATA; one learning rate for both arms, 4e-3; the game at its defaults, nothing "
+            "is tuned for it",
         ),
         "full": Tier(
             seeds=5,
