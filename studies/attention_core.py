@@ -32,7 +32,7 @@ STUDY = Study(
     title="The attention core",
     question="How fast is the attention core, beside the textbook, torch's kernels and Hugging Face's XLNet?",
     base=RunConfig(
-        objective=AttentionGrid(size="quick", seconds=0.6, rounds=6),
+        objective=AttentionGrid(size="quick", seconds=0.5, rounds=5),
         backbone=Backbone(),
         budget=Budget(readings=1),
         runtime=Runtime(threads=1),

@@ -110,10 +110,10 @@ STUDY = Study(
             overrides={
                 "backbone.width": 64,
                 "optimization.learning_rate": 4e-3,
-                "budget.tokens": 2_250_000,
+                "budget.tokens": 1_750_000,
                 "budget.readings": 3,
-                **sizes(epochs=6),
-                **sizes("fine-tuning", draws=2, test=1_000),
+                **sizes("text-to-text", epochs=4),
+                **sizes("fine-tuning", draws=2, epochs=6, test=1_000),
             },
             note="one learning rate for all, 4e-3; the topics of documents, from 400 of them; fine-tuning is the mean over two "
             "draws of them, the same for all arms and seeds",
