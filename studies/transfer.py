@@ -115,8 +115,8 @@ STUDY = Study(
                 **sizes("text-to-text", epochs=4),
                 **sizes("fine-tuning", epochs=6, test=1_000),
             },
-            note="one learning rate for all, 4e-3; the topics of documents, from one draw of 400 of them, the same for all arms and "
-            "seeds: another draw would move a gain by points",
+            note="one learning rate for all, 4e-3; the topics of documents, from one draw of 400 of them, the same for all "
+            "arms and seeds: another draw would move a gain by points",
         ),
         # Pilots with 7 M tokens and a vocabulary of 4,096 on a seed that the tier does not use (101), gain in points, mean
         # over eight draws of 1,000 sentences: XLNet that predicts a whole order 3.9, T5 that writes a half 2.3. A former tier
