@@ -20,6 +20,7 @@ counts only on a yardstick that tells one of them from random weights (`ablate.a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -60,6 +61,7 @@ class Finding:
     """Mean of arm - against."""
     low: float
     high: float
+    """NaN, as `low`, with fewer pairs than a verdict needs."""
     p: float
     """Two-sided, that the difference is 0; not adjusted."""
     n: int
@@ -247,6 +249,9 @@ def _decide(
 
 def _finding(e: _Evidence, alpha: float, comparisons: int, seeds: int, later: float, wait: bool) -> Finding:
     interval = mean_interval(e.differences, 1 - alpha)
+    if interval.n < LEAST_PAIRS:
+        # Two pairs judge nothing, and two that a coarse yardstick happens to give alike would look certain.
+        interval = interval._replace(low=math.nan, high=math.nan)
     decidable = interval.n >= LEAST_PAIRS and not wait
     inside = decidable and e.band is not None and -e.band < interval.low and interval.high < e.band
     outcome: Outcome = "undecided"

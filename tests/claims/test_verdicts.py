@@ -152,6 +152,7 @@ def test_no_verdict_under_three_pairs() -> None:
     diverged = [("mask_rate=0.4", 0), ("mask_rate=0.15", 3), ("mask_rate=0.4", 4)]
     found = verdict(claim(), BITS_FALL, own=1e-4, diverged=diverged)
     assert (found.status, found.findings[0].n, found.findings[0].missing) == ("undecided", 2, 3)
+    assert math.isnan(found.findings[0].low) and math.isfinite(found.findings[0].estimate), "two pairs have no interval"
     assert verdict(claim(), BITS_FALL, own=1e-4, diverged=diverged[:2]).status == "reproduced"
 
 
