@@ -145,7 +145,8 @@ def _size(evidence: Evidence) -> Inline:
     text = f"{rounding.counted(len(specification.arms), 'arm')}, {span} {'seed' if span == '1' else 'seeds'} each, "
     text += f"{int(counts['done'].sum())} of {rounding.counted(int(counts['planned'].sum()), 'run')} done"
     if evidence.trains and (tokens := specification.budget.get("tokens")):
-        text += f", {rounding.amount(tokens, 'tokens')} read by each run"
+        corpus = specification.config.get("data.corpus")
+        text += f", {rounding.amount(tokens, 'tokens')}{f' of {one_line(str(corpus))}' if corpus else ''} read by each run"
     return (Span(f"{text}. Tier {specification.tier}.", muted=True),)
 
 
