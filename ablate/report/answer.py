@@ -144,9 +144,8 @@ def _size(evidence: Evidence) -> Inline:
     span = rounding.span(len(arm.seeds) for arm in specification.arms)
     text = f"{rounding.counted(len(specification.arms), 'arm')}, {span} {'seed' if span == '1' else 'seeds'} each, "
     text += f"{int(counts['done'].sum())} of {rounding.counted(int(counts['planned'].sum()), 'run')} done"
-    if evidence.trains and (tokens := specification.budget.get("tokens")):
-        corpus = specification.config.get("data.corpus")
-        text += f", {rounding.amount(tokens, 'tokens')}{f' of {one_line(str(corpus))}' if corpus else ''} read by each run"
+    if evidence.reads:
+        text += f", {evidence.reads} read by each run"
     return (Span(f"{text}. Tier {specification.tier}.", muted=True),)
 
 

@@ -56,6 +56,14 @@ class Evidence:
         return bool(self.numbers.empty or (self.numbers["tokens"] > 0).any())
 
     @property
+    def reads(self) -> str:
+        """What each run is trained on: `600 k tokens of pydocs`; empty where nothing is trained or known."""
+        tokens, corpus = self.specification.budget.get("tokens"), self.specification.config.get("data.corpus")
+        if not self.trains or not tokens:
+            return ""
+        return rounding.amount(tokens, "tokens") + (f" of {one_line(str(corpus))}" if corpus else "")
+
+    @property
     def level(self) -> float:
         return 1 - self.specification.alpha
 

@@ -144,13 +144,10 @@ def _score(claim: Claim, verdict: Verdict | None, item: Entry | None) -> Score:
 
 def scale(evidence: Evidence) -> str:
     """`quick: 600 k tokens of pydocs, width 128`: how far from the paper's size."""
-    config = evidence.specification.config
-    parts = []
-    if evidence.trains and config.get("budget.tokens"):
-        text = f" of {one_line(str(config['data.corpus']))}" if config.get("data.corpus") else ""
-        parts.append(rounding.amount(float(config["budget.tokens"]), "tokens") + text)
-    if evidence.trains and config.get("backbone.width"):
-        parts.append(f"width {config['backbone.width']}")
+    width = evidence.specification.config.get("backbone.width")
+    parts = [evidence.reads] if evidence.reads else []
+    if evidence.trains and width:
+        parts.append(f"width {width}")
     told = f": {', '.join(parts)}" if parts else ""
     return f"{evidence.specification.tier}{told}"
 

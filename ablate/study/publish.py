@@ -1,7 +1,7 @@
 """From a local report to committed evidence: the only writer of `reports/<study>/`.
 
 A study has one report by its own name. One at another tier or on other texts stands beside it under a name that begins with
-the study's (`reports/vae-collapse-ptb`), and the scoreboard shows a line for each.
+the study's (`reports/vae-kl-weight-ptb`), and the scoreboard shows a line for each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
     found = sorted(path.parent.name for path in local.glob("*/study.json"))
     if not found:
         raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {name}")
-    source, target = local / choose(name, found, "local report"), reports / _beside(name, folder)
+    source, target = local / choose(name, found, "local report"), reports / _published_as(name, folder)
     _refuse_holes(source)
     _refuse_another(source, target)
     beside = reports / f".{target.name}"
@@ -46,7 +46,7 @@ def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
     return target
 
 
-def _beside(name: str, folder: str) -> str:
+def _published_as(name: str, folder: str) -> str:
     """The study's own name, or one that tells which of its reports it is."""
     if folder in ("", name):
         return name

@@ -114,8 +114,8 @@ def test_a_claim_says_how_its_very_report_is_made_again(
 
 
 def test_a_scale_is_that_of_training(planned: Callable[..., object], gathered: Callable[..., Evidence]) -> None:
-    config = {"budget.tokens": 600_000, "data.corpus": "ptb", "backbone.width": 64}
-    trained = gathered(planned(config=config, tier="standard"))
+    config = {"data.corpus": "ptb", "backbone.width": 64}
+    trained = gathered(planned(config=config, budget={"tokens": 600_000}, tier="standard"))
     assert scoreboard.scale(trained) == "standard: 600 k tokens of ptb, width 64"
     timed = dataclasses.replace(trained, numbers=trained.numbers.assign(tokens=0))
     assert scoreboard.scale(timed) == "standard"
