@@ -97,8 +97,8 @@ STUDY = Study(
         "full": Tier(
             seeds=5,
             overrides={**GPU, "data.corpus": "coco", "data.context": 32, "budget.tokens": 2_000_000},
-            note="for a GPU; not run yet; about ten epochs of the COCO captions, from $ABLATE_DATA; one learning rate for both "
-            "arms, 1e-3",
+            note="for a GPU; not run yet; about twenty epochs of the COCO captions, from $ABLATE_DATA; one learning rate for "
+            "both arms, 1e-3",
         ),
     },
     measure=training.PRETRAINING,
