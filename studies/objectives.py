@@ -23,7 +23,12 @@ STUDY = Study(
         data=Data(corpus="pydocs", vocabulary=1024, context=64),
         optimization=Optimization(learning_rate=1e-3, batch=16),
         budget=Budget(tokens=800_000),
-        evaluations=(MinimalPairs(), MaskedBits(rates=(0.15,)), LinearProbe(), OwnLoss()),
+        evaluations=(
+            MinimalPairs(pairs=96, on_curve=True),
+            MaskedBits(rates=(0.15,)),
+            LinearProbe(),
+            OwnLoss(windows=128),
+        ),
     ),
     factors=(
         Factor(
@@ -48,8 +53,24 @@ STUDY = Study(
     learned=MASKED_LEARNED,
     tiers={
         "smoke": Tier(seeds=1, workers=2, overrides={"budget.tokens": 4_000, "budget.readings": 2, "backbone.width": 32}),
-        "quick": Tier(seeds=3, workers=2, overrides={"budget.tokens": 400_000}),
-        "standard": Tier(seeds=5, workers=2, overrides={"budget.tokens": 4_000_000}),
+        # Pilots on a seed that the tier does not use (101), width 64, batch 16, rate 4e-3, pydocs, after 1 M tokens: minimal
+        # pairs n-gram 86.7 %, VAE 83.9, GPT 83.1, BERT 75.0 (1.35 nats below the unigram), T5 66.4, XLNet 64.8 (1.31 nats); GAN
+        # and LSTM train as well. Seconds a run, two side by side: GAN 90, LSTM 45, VAE 44, BERT 29, GPT 28, T5 23, XLNet 21,
+        # n-gram 6. At its first of eight readings GPT, which predicts every token, has predicted 12.6 % of the tokens of the
+        # budget; BERT, which predicts 15 %, gets there by its seventh, so the rate is constant until then.
+        "quick": Tier(
+            seeds=5,
+            workers=2,
+            overrides={
+                "backbone.width": 64,
+                "optimization.learning_rate": 4e-3,
+                "optimization.decay": 0.1,
+                "budget.tokens": 800_000,
+            },
+            note="one learning rate for all objectives, 4e-3, and nothing tuned. A former size of the tier (width 128, 400 "
+            "thousand tokens, 1e-3) was run on the first three of these seeds: not all runs of BERT learned there",
+        ),
+        "standard": Tier(seeds=5, workers=2, overrides={"budget.tokens": 4_000_000, "optimization.decay": 0.1}),
         "full": Tier(
             seeds=5,
             overrides=GPU,

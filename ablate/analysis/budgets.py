@@ -5,8 +5,11 @@ nothing until the unit is named. Each run's learning curve is cut where it had s
 
     x = min over runs of the most each had spent while its learning rate was constant
 
-and straight lines between readings. Only readings of the stable phase are used: an annealed end compared with a cut
-through another run's middle would credit the annealing to the factor.
+and straight lines between readings. Arms whose spending has nothing in common, as counting n-grams and training a network in
+FLOPs, cannot meet at any x: it is then taken over those arms of which the most meet, and the view names the others.
+
+Only readings of the stable phase are used: an annealed end compared with a cut through another run's middle would credit the
+annealing to the factor.
 """
 
 from __future__ import annotations
@@ -44,6 +47,8 @@ class View:
     flips: pd.DataFrame
     """Pairs of arms ordered otherwise than at equal tokens, the paired interval here leaving out zero: arm, other,
     difference = arm - other here, low, high, tokens_difference = the same at equal tokens."""
+    apart: tuple[str, ...] = ()
+    """Arms left out: all of their spending lies below or above `at`."""
     impossible: str = ""
     """Why there is no such view, in one sentence; empty when there is."""
 
@@ -67,29 +72,44 @@ def _curves(numbers: pd.DataFrame, specification: Specification, metric: Metric)
 
 def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by: str) -> tuple[View, pd.DataFrame]:
     reason, at = "", np.nan
+    apart: tuple[str, ...] = ()
     if curves.empty:
         reason = f"no trained run has a reading of {metric.label or metric.key} in the stable phase"
     elif curves[by].isna().any():
         reason = f"some runs have no count of {AXES[by]}"
     else:
-        ends = curves.groupby(["arm", "pair"], sort=False)[by].agg(["min", "max"])
-        at = float(ends["max"].min())
-        late = ends[ends["min"] > at]
-        if len(late):
-            arm, pair = late.index[0]
+        spans = _spans(curves, by)
+        at = _most_meet_at(spans)
+        apart = tuple(spans.index[(spans["first"] > at) | (spans["last"] < at)])
+        if apart and len(spans) - len(apart) < 2:
+            latest, earliest = spans["first"].idxmax(), spans["last"].idxmin()
             reason = (
-                f"{arm} (pair {pair}) had already spent {late['min'].iloc[0]:g} {AXES[by]} at its first stable reading, "
-                f"another run spent only {at:g} by its last"
+                f"{latest} had already spent {spans['first'][latest]:g} {AXES[by]} at its first stable reading, "
+                f"{earliest} spent only {spans['last'][earliest]:g} by its last, and no two arms meet"
             )
     if reason:
         empty = View(by=by, metric=metric.key, at=np.nan, table=_empty(TABLE), flips=_empty(FLIPS), impossible=reason)
         return empty, pd.DataFrame()
+    curves = curves[~curves["arm"].isin(apart)]
     points = {
         (arm, pair): float(np.interp(at, run[by].to_numpy(np.float64), run["value"].to_numpy(np.float64)))
         for (arm, pair), run in curves.groupby(["arm", "pair"], sort=False)
     }
     cells = pd.Series(points).unstack(level=0)
-    return View(by=by, metric=metric.key, at=at, table=_table(cells, specification, metric), flips=_empty(FLIPS)), cells
+    table = _table(cells, specification, metric)
+    return View(by=by, metric=metric.key, at=at, table=table, flips=_empty(FLIPS), apart=apart), cells
+
+
+def _spans(curves: pd.DataFrame, by: str) -> pd.DataFrame:
+    """first and last of each arm: what all of its runs had spent between their first and last stable readings."""
+    ends = curves.groupby(["arm", "pair"], sort=False)[by].agg(["min", "max"])
+    return ends.groupby("arm", sort=False).agg(first=("min", "max"), last=("max", "min"))
+
+
+def _most_meet_at(spans: pd.DataFrame) -> float:
+    """The end of a span that most of them contain, and of several such the last."""
+    meet = {last: int(((spans["first"] <= last) & (spans["last"] >= last)).sum()) for last in spans["last"]}
+    return float(max(meet, key=lambda last: (meet[last], last)))
 
 
 def _table(cells: pd.DataFrame, specification: Specification, metric: Metric) -> pd.DataFrame:

@@ -42,7 +42,6 @@ class MinimalPairs:
     name: ClassVar[str] = "minimal-pairs"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = Scores
-    on_curve: ClassVar[bool] = False
 
     pairs: int = 128
     """Pairs of each phenomenon, fewer where the split has fewer sentences that can be broken so; a corpus that writes its own
@@ -51,6 +50,8 @@ class MinimalPairs:
     """Tokens in the shortest attested sentence."""
     longest: int = 20
     """Tokens in the longest sentence: pseudo-log-likelihood costs the square."""
+    on_curve: bool = False
+    """Read along the run as well: what a study that ranks by this column compares at equal budgets."""
 
     def __post_init__(self) -> None:
         require(self.pairs >= 1, "minimal-pairs pairs", self.pairs, "at least 1")

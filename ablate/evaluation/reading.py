@@ -49,8 +49,11 @@ class Yardstick(Protocol):
     """Raised whenever the same model would get another number; old readings are then taken again."""
     needs: ClassVar[type]
     """The capability of the model it reads; `object` where any objective will do."""
-    on_curve: ClassVar[bool]
-    """Cheap enough for every point of the learning curve; the others are read once, at the end."""
+
+    @property
+    def on_curve(self) -> bool:
+        """Read at every point of the learning curve, because it is cheap or its study asks for it; else once, at the end."""
+        ...
 
     def check(self, model: Any, text: Text) -> None:
         """Raise the `ConfigError` that `measure` would, without a forward pass: to be asked before training."""
@@ -92,8 +95,12 @@ class Estimates(Protocol):
 
 
 def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
-    """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields, and the files it reads."""
-    fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick)}  # type: ignore[arg-type]
+    """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields, and the files it reads.
+
+    Whether it is read along the run as well is no part of it: the last reading is the same, and an earlier one cannot be had
+    again from a trained model.
+    """
+    fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick) if f.name != "on_curve"}  # type: ignore[arg-type]
     if isinstance(yardstick, ReadsFiles):
         fields |= yardstick.fingerprints()
     return digest(training_identity, yardstick.name, yardstick.VERSION, fields)

@@ -1,6 +1,7 @@
 """Four budget views: the same runs cut at equal tokens, targets, FLOPs and seconds, and where the order changes.
 
-Cuts are taken on the stable phase of the learning-rate schedule, for all arms alike: no run is read half annealed.
+Cuts are taken on the stable phase of the learning-rate schedule, for all arms alike: no run is read half annealed. They are of
+the primary column, or of the first one with a better side that was read along the runs, where that was read at the end alone.
 """
 
 from __future__ import annotations
@@ -41,18 +42,35 @@ UNITS = {"tokens": "", "targets": "", "flops": "FLOP", "seconds": "s"}
 
 
 def budget_views(evidence: Evidence) -> Section:
-    metric = evidence.specification.primary
-    views = {by: cut(evidence.about(metric), evidence.specification, metric, by) for by in VIEWS}
+    primary = evidence.specification.primary
+    metric, views = _read_along(evidence)
     possible = [view for view in views.values() if not view.impossible]
     blocks: list[Block] = []
+    if metric != primary:
+        along = f"No run was read on {rounding.words(primary)} before its end"
+        blocks.append(Paragraph((f"{along}: what follows is of {rounding.words(metric)}.",)))
     if possible:
         blocks.append(_order(evidence, metric, possible))
         blocks.append(views_table(evidence, metric, views))
         frame = ranks_frame(evidence, metric, possible)
         if len(possible) > 1 and frame["arm"].nunique() > 1 and metric.better != "none":
             blocks.append(Figures(caption=_caption(evidence), figures=(_figure(evidence, metric, frame),)))
-    blocks += [Paragraph((_why_not(view),)) for view in views.values() if view.impossible]
+    blocks += _why_not([view for view in views.values() if view.impossible])
     return Section(anchor="budgets", title="At equal budgets", blocks=tuple(blocks))
+
+
+def _read_along(evidence: Evidence) -> tuple[Metric, dict[str, View]]:
+    """The views of the first ranked column that has any with arms to compare; the primary one's where none has."""
+
+    def views(metric: Metric) -> dict[str, View]:
+        return {by: cut(evidence.about(metric), evidence.specification, metric, by) for by in VIEWS}
+
+    primary = evidence.specification.primary
+    for metric in (primary, *(other for other in evidence.specification.metrics if other != primary)):
+        found = views(metric)
+        if metric.better != "none" and any(len(view.table) > 1 for view in found.values()):
+            return metric, found
+    return primary, views(primary)
 
 
 def views_frame(evidence: Evidence, metric: Metric, views: dict[str, View]) -> pd.DataFrame:
@@ -85,6 +103,12 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
     columns = [Column("Arm", "left")]
     for head in heads:
         columns += [Column("mean", group=head), Column("rank", group=head)]
+    left_out = [
+        f" Left out at equal {AXES[by].removeprefix('training ')}, where they spent more or less than the others all along: "
+        f"{rounding.listed([evidence.labels[arm] for arm in views[by].apart], 'and')}."
+        for by in shown
+        if views[by].apart
+    ]
     seeds = rounding.span(frame["n"])
     level = rounding.level(evidence.specification.alpha)
     return Table(
@@ -96,7 +120,7 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
             "Taken on the stable phase of the learning rate, before it decays, for all arms alike. Mean ± half-width of the "
             f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out. * changes order with another arm "
             "against the view at equal tokens, the paired interval here leaving out zero. Seconds are measured and depend on "
-            "the machine.",
+            "the machine." + "".join(left_out),
         ),
         frame=frame,
     )
@@ -173,8 +197,12 @@ def _order(evidence: Evidence, metric: Metric, views: list[View]) -> Block:
     )
 
 
-def _why_not(view: View) -> str:
-    return f"No view at equal {AXES[view.by]}: {one_line(view.impossible)}."
+def _why_not(views: list[View]) -> list[Block]:
+    """A sentence for each reason."""
+    axes: dict[str, list[str]] = {}
+    for view in views:
+        axes.setdefault(view.impossible, []).append(AXES[view.by])
+    return [Paragraph((f"No view at equal {rounding.listed(by, 'or')}: {one_line(why)}.",)) for why, by in axes.items()]
 
 
 def _caption(evidence: Evidence) -> str:

@@ -93,11 +93,28 @@ def test_impossible_views_say_why() -> None:
     assert "no count of training joules" in cut(numbers, plan, PRIMARY, "joules").impossible
     annealed = numbers[numbers["stage"] != "stable"]
     assert "no trained run has a reading of bits at 15 %" in cut(annealed, plan, PRIMARY).impossible
-    late = numbers[(numbers["arm"] != "mask_rate=0.8") | (numbers["tokens"] > 0.5 * BUDGET)]
-    view = cut(late, plan, PRIMARY, "targets")
-    assert "mask_rate=0.8 (pair 0) had already spent 500000 targets predicted" in view.impossible
+    assert np.isnan(cut(annealed, plan, PRIMARY).at)
+    late = numbers[(numbers["arm"] == "mask_rate=0.15") | (numbers["tokens"] > 0.5 * BUDGET)]
+    view = cut(late[late["arm"] != "mask_rate=0.4"], plan, PRIMARY, "targets")
+    assert "mask_rate=0.8 had already spent 500000 targets predicted" in view.impossible
+    assert "mask_rate=0.15 spent only 112500 by its last" in view.impossible
     assert np.isnan(view.at)
     assert view.table.empty
+
+
+def test_an_arm_that_nobody_meets_is_left_out_and_named() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
+    late = numbers[(numbers["arm"] != "mask_rate=0.8") | (numbers["tokens"] > 0.5 * BUDGET)]
+    view = cut(late, plan, PRIMARY, "targets")
+    assert view.apart == ("mask_rate=0.8",)
+    assert view.at == 0.75 * BUDGET * 0.15
+    assert view.table["arm"].tolist() == ["mask_rate=0.15", "mask_rate=0.4"]
+    tiny = np.where(numbers["arm"] == "mask_rate=0.15", 1e-3, 1.0)
+    early = numbers.assign(targets=numbers["targets"] * tiny)
+    view = cut(early, plan, PRIMARY, "targets")
+    assert view.apart == ("mask_rate=0.15",)
+    assert view.at == 0.75 * BUDGET * 0.4
 
 
 def test_a_metric_without_a_better_side_is_not_ranked() -> None:

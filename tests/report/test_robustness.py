@@ -73,7 +73,7 @@ def test_final_readings_only_no_claims_no_samples(tmp_path: Path, planned: Plann
         "so there is no curve to draw",
         "No published claim is registered",
         "No texts were kept",
-        "No view at equal tokens read",
+        "No view at equal tokens read, targets predicted, training FLOPs or training seconds: no trained run",
     ):
         assert said in text
     (tmp_path / "samples.json").unlink()
