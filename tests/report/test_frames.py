@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -10,8 +11,9 @@ import pytest
 from scipy import stats
 
 from ablate.analysis.budgets import cut
-from ablate.report.blocks import Span, Table, wordy
-from ablate.report.budget_views import VIEWS, ranks_frame, views_frame
+from ablate.report import rounding
+from ablate.report.blocks import Paragraph, Span, Table, wordy
+from ablate.report.budget_views import VIEWS, budget_views, ranks_frame, views_frame
 from ablate.report.compile import build
 from ablate.report.completeness import completeness, marks
 from ablate.report.evidence import Evidence
@@ -101,6 +103,23 @@ def test_budget_views_rank_means_and_flag_the_planted_flip(study: Evidence) -> N
     assert (first["tokens"], first["targets"]) == ("mask_rate=0.4", "mask_rate=0.15")
     text = "".join(wordy(item) for item in next(s for s in build(study).sections if s.anchor == "budgets").blocks[0].items)  # type: ignore[union-attr]
     assert "The order flips at equal targets predicted: mask 15\u00a0% minus mask 40\u00a0% is −" in text
+
+
+def test_equal_budgets_are_of_a_column_that_was_read_along_the_runs(study: Evidence) -> None:
+    primary, second = study.compared[:2]
+    read = study.numbers[(study.numbers["key"] != primary.key) | (study.numbers["stage"] != "stable")]
+    section = budget_views(dataclasses.replace(study, numbers=read))
+    text = "".join(wordy(block.spans) for block in section.blocks if isinstance(block, Paragraph))
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    assert (
+        f"No run was read on {primary.label} before its end: what follows is of {second.label}".replace(" %", "\u00a0%") in text
+    )
+    assert table.frame is not None
+    assert set(table.frame["metric"]) == {second.key}
+    lone = read[(read["stage"] != "stable")]
+    (only,) = budget_views(dataclasses.replace(study, numbers=lone)).blocks
+    assert isinstance(only, Paragraph)
+    assert "No view at equal tokens read, targets predicted, training FLOPs or training seconds" in wordy(only.spans)
 
 
 def test_effects_add_up_to_the_whole_spread(study: Evidence) -> None:

@@ -13,7 +13,9 @@ from ablate.config import Backbone, Budget, ConfigError, Data, Optimization, Run
 from ablate.evaluation.fine_tuning import FineTuning
 from ablate.evaluation.generation import Generation
 from ablate.evaluation.masked_bits import MaskedBits
+from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.own_loss import OwnLoss
+from ablate.evaluation.reading import measurement_identity
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.records import DIVERGED, DONE, Record, untimed
@@ -70,6 +72,16 @@ def test_readings_are_evenly_spaced_and_know_their_stage(first: Record) -> None:
     assert [stage for _, stage in points] == ["initial", "stable", "stable", "stable", "final"]
     for number, (tokens, _) in enumerate(points):
         assert 0 <= tokens - number * RUN.budget.tokens / 4 < RUN.optimization.batch * RUN.data.context
+
+
+def test_minimal_pairs_are_read_along_a_run_that_asks_for_it(first: Record, tmp_path: Path) -> None:
+    asked = MinimalPairs(pairs=4, on_curve=True)
+    record = fit(dataclasses.replace(RUN, evaluations=(asked,)), tmp_path)
+    read = [row.stage for row in record.rows if (row.metric, row.condition) == ("accuracy", "overall")]
+    assert read == ["initial", "stable", "stable", "stable", "final"]
+    assert record.identity == first.identity
+    assert measurement_identity("", asked) == measurement_identity("", MinimalPairs(pairs=4))
+    assert measurement_identity("", asked) != measurement_identity("", MinimalPairs(pairs=5, on_curve=True))
 
 
 def test_a_curve_is_of_the_first_mask_rate_and_the_end_of_all(first: Record) -> None:
