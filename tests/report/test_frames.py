@@ -11,7 +11,6 @@ import pytest
 from scipy import stats
 
 from ablate.analysis.budgets import cut
-from ablate.report import rounding
 from ablate.report.blocks import Paragraph, Span, Table, wordy
 from ablate.report.budget_views import VIEWS, budget_views, ranks_frame, views_frame
 from ablate.report.compile import build

@@ -121,8 +121,8 @@ def unit_rows(q_BHTK: Tensor, k_BHSK: Tensor, log_t_H: Tensor | None = None) -> 
 # d log t = sum <y, dy>, whatever y is t times of.
 #
 # What is left is memory traffic of the gradients, 3 to 5 % of the core at 512. Tried beside it in the same rounds (causal 512,
-# two threads, this form 1.04): torch's weight normalisation forwards too 1.05, gradients in place and in parts 1.08, normalising
-# inside the blocks of `matmul` 1.055, both passes compiled by inductor 1.07.
+# two threads, this form 1.04): torch's weight normalisation forwards too 1.05, gradients in place and in parts 1.08, rows made
+# units inside the blocks of `matmul` 1.055, both passes compiled by inductor 1.07.
 
 
 class _ScaledRows(torch.autograd.Function):
