@@ -12,7 +12,7 @@ from ablate.claims.contrast import Comparison
 from ablate.claims.figures import Figure
 from ablate.claims.references import reference
 from ablate.claims.registry import claim
-from ablate.report import scoreboard
+from ablate.report import rounding, scoreboard
 from ablate.report.index import listed
 from ablate.report.provenance import command
 from ablate.report.published import short_authors
@@ -82,7 +82,7 @@ def _tables(figures: tuple[Figure, ...]) -> Iterator[str]:
         secondary = ", read in a secondary source" if figure.provenance == "secondary" else ""
         source = reference(figure.citekey)
         head = f"{short_authors(source.authors)} {source.year}, {figure.table}{secondary}: {figure.setting}"
-        row = ", ".join(f"{_field(path)} {level}" for path, level in figure.values.items())
+        row = ", ".join(f"{_field(path)} {rounding.setting(level)}" for path, level in figure.values.items())
         unit = "" if figure.unit in figure.metric else f" {figure.unit}"
         tables.setdefault(head, {}).setdefault(row, []).append(f"{figure.metric} {figure.value:g}{unit}")
     for head, rows in tables.items():
@@ -97,7 +97,7 @@ def _field(path: str) -> str:
 
 def _comparison(comparison: Comparison) -> str:
     arm, against = (
-        ", ".join(f"{_field(path)} {level}" for path, level in levels.items())
+        ", ".join(f"{_field(path)} {rounding.setting(level)}" for path, level in levels.items())
         for levels in (comparison.arm, comparison.against)
     )
     band = ""

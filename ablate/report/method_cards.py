@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ablate.report import rounding
 from ablate.report.blocks import Block, Card, Inline, Paragraph, Section, Span, one_line
 from ablate.report.evidence import Evidence
 from ablate.specification import FactorCard
@@ -16,7 +17,7 @@ def method(evidence: Evidence) -> Section:
 
 
 def _card(card: FactorCard, baseline: object) -> Card:
-    levels = ", ".join(f"{level} (baseline)" if level == baseline else str(level) for level in card.levels)
+    levels = ", ".join(rounding.setting(level) + (" (baseline)" if level == baseline else "") for level in card.levels)
     entries: list[tuple[str, Inline]] = [("field", (Span(card.path, code=True),)), ("levels", (one_line(levels),))]
     if card.equation:
         entries.append(("equation", (Span(one_line(card.equation), code=True),)))

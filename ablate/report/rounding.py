@@ -23,6 +23,11 @@ def words(metric: Metric) -> str:
     return held(one_line(metric.label)) or metric.key
 
 
+def setting(level: object) -> str:
+    """A level of a factor as it is read, `0.166667`; a command needs all digits."""
+    return f"{level:g}" if isinstance(level, float) else str(level)
+
+
 def held(text: str) -> str:
     """Text in which no line breaks between a number and its per cent sign."""
     return re.sub(r"(?<=\d) (?=%)", "\u00a0", text)

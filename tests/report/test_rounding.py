@@ -66,3 +66,14 @@ def test_words_around_numbers() -> None:
     assert rounding.listed(["a", "b", "c"]) == "a, b and c"
     assert rounding.counted(1, "seed") == "1 seed"
     assert rounding.level(0.05) == "95 %"
+
+
+def test_a_level_is_shown_in_as_many_digits_as_are_read() -> None:
+    assert [rounding.setting(level) for level in (1 / 6, 3e-4, 2.0, 7, True, "off")] == [
+        "0.166667",
+        "0.0003",
+        "2",
+        "7",
+        "True",
+        "off",
+    ]
