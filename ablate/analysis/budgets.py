@@ -1,12 +1,14 @@
 """Who wins at equal tokens, equal targets, equal FLOPs, equal seconds: four tables from the same runs.
 
 A run that masks 15 % predicts a third as many targets per token as one that masks 45 %; "at equal budget" therefore means
-nothing until the unit is named. Each run's learning curve is cut where it had spent x, with
+nothing until the unit is named. Each run's learning curve is cut where it had spent x, by straight lines between readings;
+where all runs meet,
 
     x = min over runs of the most each had spent while its learning rate was constant
 
-and straight lines between readings. Arms whose spending has nothing in common, as counting n-grams and training a network in
-FLOPs, cannot meet at any x: it is then taken over those arms of which the most meet, and the view names the others.
+Runs that do not meet at any x (counting n-grams and training a network in FLOPs, a run on a busy machine in seconds) are cut at
+the x where the most of them meet, to within `GRAIN`; runs that are not there are left out, and arms with fewer than two runs
+there are named with what they had spent.
 
 Only readings of the stable phase are used: an annealed end compared with a cut through another run's middle would credit the
 annealing to the factor.
@@ -15,6 +17,7 @@ annealing to the factor.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,8 +32,22 @@ from ablate.records import DONE
 from ablate.specification import Metric, Specification
 
 STABLE = "stable"
+GRAIN = 0.01
+"""Share of a budget by which two runs may miss each other: spending goes by batches, and a curve moves little in one."""
 TABLE = ["arm", "mean", "low", "high", "n", "rank"]
 FLIPS = ["arm", "other", "difference", "low", "high", "tokens_difference"]
+
+
+class Apart(NamedTuple):
+    """An arm that has no part in a view."""
+
+    arm: str
+    spent: float
+    """By its last stable reading at most, or at its first at least."""
+    ends: bool
+    """Whether it ends before the cut; else it starts behind it."""
+    value: float
+    """Mean of its runs at that reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +64,16 @@ class View:
     flips: pd.DataFrame
     """Pairs of arms ordered otherwise than at equal tokens, the paired interval here leaving out zero: arm, other,
     difference = arm - other here, low, high, tokens_difference = the same at equal tokens."""
-    apart: tuple[str, ...] = ()
-    """Arms left out: all of their spending lies below or above `at`."""
+    apart: tuple[Apart, ...] = ()
+    """Arms with readings that are not there."""
     impossible: str = ""
     """Why there is no such view, in one sentence; empty when there is."""
+
+
+def read_along(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> list[str]:
+    """Arms with a trained run that was read on `metric` while its learning rate was constant."""
+    found = set(_curves(numbers, specification, metric)["arm"])
+    return [arm.name for arm in specification.arms if arm.name in found]
 
 
 def cut(numbers: pd.DataFrame, specification: Specification, metric: Metric, by: str = "tokens") -> View:
@@ -72,25 +95,20 @@ def _curves(numbers: pd.DataFrame, specification: Specification, metric: Metric)
 
 def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by: str) -> tuple[View, pd.DataFrame]:
     reason, at = "", np.nan
-    apart: tuple[str, ...] = ()
+    apart: tuple[Apart, ...] = ()
     if curves.empty:
         reason = f"no trained run has a reading of {metric.label or metric.key} in the stable phase"
     elif curves[by].isna().any():
         reason = f"some runs have no count of {AXES[by]}"
     else:
-        spans = _spans(curves, by)
-        at = _most_meet_at(spans)
-        apart = tuple(spans.index[(spans["first"] > at) | (spans["last"] < at)])
-        if apart and len(spans) - len(apart) < 2:
-            latest, earliest = spans["first"].idxmax(), spans["last"].idxmin()
-            reason = (
-                f"{latest} had already spent {spans['first'][latest]:g} {AXES[by]} at its first stable reading, "
-                f"{earliest} spent only {spans['last'][earliest]:g} by its last, and no two arms meet"
-            )
+        ends = curves.groupby(["arm", "pair"], sort=False)[by].agg(["min", "max"])
+        at = _most_meet_at(ends, specification)
+        curves, apart = _there(curves, ends, specification, by, at)
+        if apart and curves["arm"].nunique() < 2:
+            reason = f"no two arms had spent as much by any stable reading ({_ranges(ends, by)})"
     if reason:
         empty = View(by=by, metric=metric.key, at=np.nan, table=_empty(TABLE), flips=_empty(FLIPS), impossible=reason)
         return empty, pd.DataFrame()
-    curves = curves[~curves["arm"].isin(apart)]
     points = {
         (arm, pair): float(np.interp(at, run[by].to_numpy(np.float64), run["value"].to_numpy(np.float64)))
         for (arm, pair), run in curves.groupby(["arm", "pair"], sort=False)
@@ -100,16 +118,42 @@ def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by:
     return View(by=by, metric=metric.key, at=at, table=table, flips=_empty(FLIPS), apart=apart), cells
 
 
-def _spans(curves: pd.DataFrame, by: str) -> pd.DataFrame:
-    """first and last of each arm: what all of its runs had spent between their first and last stable readings."""
-    ends = curves.groupby(["arm", "pair"], sort=False)[by].agg(["min", "max"])
-    return ends.groupby("arm", sort=False).agg(first=("min", "max"), last=("max", "min"))
+def _there(
+    curves: pd.DataFrame, ends: pd.DataFrame, specification: Specification, by: str, at: float
+) -> tuple[pd.DataFrame, tuple[Apart, ...]]:
+    """The runs that had spent `at`, of arms with two such runs or all they have; and the other arms."""
+    there = ends[(ends["min"] <= at * (1 + GRAIN)) & (ends["max"] >= at * (1 - GRAIN))]
+    runs, found = (each.groupby("arm").size() for each in (ends, there))
+    lone = [arm.name for arm in specification.arms if arm.name in runs and found.get(arm.name, 0) < min(2, runs[arm.name])]
+    keys = pd.MultiIndex.from_frame(curves[["arm", "pair"]])
+    return curves[keys.isin(there.index) & ~curves["arm"].isin(lone)], tuple(_apart(curves, arm, by, at) for arm in lone)
 
 
-def _most_meet_at(spans: pd.DataFrame) -> float:
-    """The end of a span that most of them contain, and of several such the last."""
-    meet = {last: int(((spans["first"] <= last) & (spans["last"] >= last)).sum()) for last in spans["last"]}
-    return float(max(meet, key=lambda last: (meet[last], last)))
+def _most_meet_at(ends: pd.DataFrame, specification: Specification) -> float:
+    """The end of a run where most runs are; of several, where the most are exactly, and the baseline's, and the last."""
+    first, last = ends["min"].to_numpy(np.float64), ends["max"].to_numpy(np.float64)
+    baseline = ends.index.get_level_values("arm") == specification.baseline.name
+
+    def preferred(at: float) -> tuple[int, int, int, float]:
+        nearly = (first <= at * (1 + GRAIN)) & (last >= at * (1 - GRAIN))
+        exactly = (first <= at) & (last >= at)
+        return int(nearly.sum()), int(exactly.sum()), int((nearly & baseline).sum()), at
+
+    return max(last.tolist(), key=preferred)
+
+
+def _apart(curves: pd.DataFrame, arm: str, by: str, at: float) -> Apart:
+    runs = [run for _, run in curves[curves["arm"] == arm].groupby("pair", sort=False)]
+    ends = sum(run[by].max() < at for run in runs) * 2 >= len(runs)
+    reading = -1 if ends else 0
+    spent = (max if ends else min)(float(run[by].iloc[reading]) for run in runs)
+    return Apart(arm, spent, bool(ends), float(np.mean([run["value"].iloc[reading] for run in runs])))
+
+
+def _ranges(ends: pd.DataFrame, by: str) -> str:
+    """From the least at a first reading to the most at a last one, of each arm."""
+    found = ends.groupby("arm", sort=False).agg(low=("min", "min"), high=("max", "max"))
+    return "; ".join(f"{row.Index} {row.low:g} to {row.high:g} {AXES[by]}" for row in found.itertuples())
 
 
 def _table(cells: pd.DataFrame, specification: Specification, metric: Metric) -> pd.DataFrame:

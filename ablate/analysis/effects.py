@@ -34,12 +34,14 @@ COLUMNS = ["term", "kind", "sum_squares", "degrees", "F", "p", "eta_squared"]
 def effects(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> pd.DataFrame:
     """term, kind (`factor`, `interaction`, `block`, `residual`), sum_squares, degrees, F, p, eta_squared.
 
-    `attrs`: `design` (`factorial` or `one-way`), `seeds` used and `dropped`. Empty with fewer than two arms or complete seeds.
+    An arm that has no number at all (it cannot be read so) is no part of the analysis. `attrs`: `design` (`factorial` or
+    `one-way`), `seeds` used and `dropped`, `unread` arms. Empty with fewer than two arms or complete seeds.
     """
-    arms = [arm for arm in specification.arms if arm.role in ("baseline", "arm")]
-    table = by_pair(numbers, metric).reindex(columns=[arm.name for arm in arms])
-    complete = table.dropna()
-    factors = _grid(arms)
+    planned = [arm for arm in specification.arms if arm.role in ("baseline", "arm")]
+    table = by_pair(numbers, metric).reindex(columns=[arm.name for arm in planned])
+    arms = [arm for arm in planned if table[arm.name].notna().any()]
+    complete = table[[arm.name for arm in arms]].dropna()
+    factors = _grid(arms or planned)
     frame = pd.DataFrame(columns=COLUMNS)
     if len(arms) >= 2 and len(complete) >= 2:
         values = _block(complete, arms, factors)
@@ -47,7 +49,8 @@ def effects(numbers: pd.DataFrame, specification: Specification, metric: Metric)
     frame.attrs = {
         "design": "one-way" if list(factors) == ["arm"] else "factorial",
         "seeds": len(complete),
-        "dropped": max(len(arm.seeds) for arm in arms) - len(complete),
+        "dropped": max(len(arm.seeds) for arm in planned) - len(complete),
+        "unread": tuple(arm.name for arm in planned if arm not in arms),
     }
     return frame
 

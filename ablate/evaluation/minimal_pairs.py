@@ -51,7 +51,8 @@ class MinimalPairs:
     longest: int = 20
     """Tokens in the longest sentence: pseudo-log-likelihood costs the square."""
     on_curve: bool = False
-    """Read along the run as well: what a study that ranks by this column compares at equal budgets."""
+    """Read along the run as well, of runs trained from then on: what a study that ranks by this column compares at equal
+    budgets. A run measured again later has its last reading alone."""
 
     def __post_init__(self) -> None:
         require(self.pairs >= 1, "minimal-pairs pairs", self.pairs, "at least 1")

@@ -1,7 +1,7 @@
 """Four budget views: the same runs cut at equal tokens, targets, FLOPs and seconds, and where the order changes.
 
 Cuts are taken on the stable phase of the learning-rate schedule, for all arms alike: no run is read half annealed. They are of
-the primary column, or of the first one with a better side that was read along the runs, where that was read at the end alone.
+the primary column or, where no run has a reading of that in the stable phase, of the first other one that ranks and has some.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ablate.analysis.budgets import View, cut
+from ablate.analysis.budgets import Apart, View, cut, read_along
 from ablate.analysis.curves import AXES
 from ablate.report import rounding, style
 from ablate.report.blocks import (
@@ -43,12 +43,13 @@ UNITS = {"tokens": "", "targets": "", "flops": "FLOP", "seconds": "s"}
 
 def budget_views(evidence: Evidence) -> Section:
     primary = evidence.specification.primary
-    metric, views = _read_along(evidence)
+    metric = _read_along(evidence)
+    views = {by: cut(evidence.about(metric), evidence.specification, metric, by) for by in VIEWS}
     possible = [view for view in views.values() if not view.impossible]
     blocks: list[Block] = []
     if metric != primary:
-        along = f"No run was read on {rounding.words(primary)} before its end"
-        blocks.append(Paragraph((f"{along}: what follows is of {rounding.words(metric)}.",)))
+        missing = f"No run has a reading of {rounding.words(primary)} in the stable phase"
+        blocks.append(Paragraph((f"{missing}: what follows is of {rounding.words(metric)}.",)))
     if possible:
         blocks.append(_order(evidence, metric, possible))
         blocks.append(views_table(evidence, metric, views))
@@ -59,18 +60,13 @@ def budget_views(evidence: Evidence) -> Section:
     return Section(anchor="budgets", title="At equal budgets", blocks=tuple(blocks))
 
 
-def _read_along(evidence: Evidence) -> tuple[Metric, dict[str, View]]:
-    """The views of the first ranked column that has any with arms to compare; the primary one's where none has."""
-
-    def views(metric: Metric) -> dict[str, View]:
-        return {by: cut(evidence.about(metric), evidence.specification, metric, by) for by in VIEWS}
-
+def _read_along(evidence: Evidence) -> Metric:
+    """The primary column, or the first ranked one with curves of two arms where that has none at all."""
     primary = evidence.specification.primary
-    for metric in (primary, *(other for other in evidence.specification.metrics if other != primary)):
-        found = views(metric)
-        if metric.better != "none" and any(len(view.table) > 1 for view in found.values()):
-            return metric, found
-    return primary, views(primary)
+    curves = {metric: read_along(evidence.about(metric), evidence.specification, metric) for metric in evidence.compared}
+    if primary not in curves or curves[primary]:
+        return primary
+    return next((metric for metric, arms in curves.items() if len(arms) > 1), primary)
 
 
 def views_frame(evidence: Evidence, metric: Metric, views: dict[str, View]) -> pd.DataFrame:
@@ -103,12 +99,10 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
     columns = [Column("Arm", "left")]
     for head in heads:
         columns += [Column("mean", group=head), Column("rank", group=head)]
-    left_out = [
-        f" Left out at equal {AXES[by].removeprefix('training ')}, where they spent more or less than the others all along: "
-        f"{rounding.listed([evidence.labels[arm] for arm in views[by].apart], 'and')}."
-        for by in shown
-        if views[by].apart
-    ]
+    read = read_along(evidence.about(metric), evidence.specification, metric)
+    unread = [evidence.labels[arm.name] for arm in evidence.arms if arm.role in ("baseline", "arm") and arm.name not in read]
+    asides = [f" Without readings: {rounding.listed(unread)}."] if unread else []
+    asides += [f" {_aside(evidence, metric, by, one)}." for by in shown for one in views[by].apart]
     seeds = rounding.span(frame["n"])
     level = rounding.level(evidence.specification.alpha)
     return Table(
@@ -118,12 +112,21 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
         rows=tuple(rows),
         notes=(
             "Taken on the stable phase of the learning rate, before it decays, for all arms alike. Mean ± half-width of the "
-            f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out. * changes order with another arm "
-            "against the view at equal tokens, the paired interval here leaving out zero. Seconds are measured and depend on "
-            "the machine." + "".join(left_out),
+            f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out, and runs that never spent so much "
+            "or had spent more at their first reading. * changes order with another arm against the view at equal tokens, the "
+            "paired interval here leaving out zero. Seconds are measured and depend on the machine." + "".join(asides),
         ),
         frame=frame,
     )
+
+
+def _aside(evidence: Evidence, metric: Metric, by: str, apart: Apart) -> str:
+    """Where an arm stands that has no part in a view."""
+    spent = rounding.amount(apart.spent, UNITS[by])
+    when = f"at most {spent} by its last reading" if apart.ends else f"{spent} or more at its first reading"
+    value = rounding.fixed(apart.value * metric.scale, metric.digits)
+    axis = AXES[by].removeprefix("training ")
+    return f"No part at equal {axis}: {evidence.labels[apart.arm]}, which had spent {when} ({value} there)"
 
 
 def ranks_frame(evidence: Evidence, metric: Metric, views: list[View]) -> pd.DataFrame:
@@ -139,21 +142,25 @@ def draw(frame: pd.DataFrame, *, title: str, order: list[str]) -> Drawing:
     right = style.room(frame.loc[frame["own"], "label"], style.LONGEST) + 0.1
     figure, axes = style.panel(title, "", 1.2 + 0.24 * min(frame["arm"].nunique(), 24), left=0.45, right=right)
     look = style.looks(order)
+    last = int(frame["place"].max())
     for arm, part in frame.groupby("arm", sort=False):
         face = look.get(arm, style.BACKGROUND)
         own = bool(part["own"].iloc[0])
-        (line,) = axes.plot(part["place"], part["rank"], color=face.colour, marker=face.marker, markersize=6 if own else 2)
+        # Where an arm has no part its line has a gap.
+        ranks = part.set_index("place")["rank"].reindex(range(last + 1))
+        (line,) = axes.plot(ranks.index, ranks, color=face.colour, marker=face.marker, markersize=6 if own else 2)
         line.set_linewidth(1.5 if own else 0.6)
         line.set_linestyle((0, face.dashes) if face.dashes else "-")
         if own:
             end = part.iloc[-1]
             axes.text(
-                end["place"] + 0.36,
+                end["place"] + (0.36 if end["place"] == last else 0.1),
                 end["rank"],
                 style.shortened(end["label"], style.LONGEST),
                 color=face.colour,
                 va="center",
                 fontsize=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5} if end["place"] < last else None,
             )
     places = frame.drop_duplicates("place")
     axes.set_xticks(list(places["place"]), [f"equal\n{AXES[by].removeprefix('training ')}" for by in places["budget"]])
@@ -191,7 +198,7 @@ def _order(evidence: Evidence, metric: Metric, views: list[View]) -> Block:
         return Bullets((*flips[:LISTED], *more))
     names = rounding.listed([AXES[view.by] for view in views if view.by != "tokens"], "or")
     return (
-        Paragraph((f"No two arms demonstrably change order at equal {names}.",))
+        Paragraph((f"No two arms that meet demonstrably change order at equal {names}.",))
         if names
         else Paragraph(("Only one view is possible.",))
     )
@@ -207,6 +214,7 @@ def _why_not(views: list[View]) -> list[Block]:
 
 def _caption(evidence: Evidence) -> str:
     return (
-        "Rank of each arm's mean over seeds under each budget, taken on the stable phase. Crossing lines are changes of order "
-        "of the means; only those listed above are beyond the paired interval."
+        "Rank of each arm's mean over seeds under each budget, among the arms that meet there, taken on the stable phase. "
+        "Lines that cross between budgets with the same arms are changes of order of the means; only those listed above are "
+        "beyond the paired interval."
     )

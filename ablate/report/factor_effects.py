@@ -8,6 +8,7 @@ from ablate.analysis.effects import effects
 from ablate.report import rounding
 from ablate.report.blocks import Block, Cell, Column, Paragraph, Section, Table, one_line
 from ablate.report.evidence import Evidence
+from ablate.specification import Metric
 
 
 def factor_effects(evidence: Evidence) -> Section:
@@ -23,11 +24,12 @@ def factor_effects(evidence: Evidence) -> Section:
 
 
 def effects_frame(evidence: Evidence) -> pd.DataFrame:
-    """The analyses of variance of all compared metrics below each other, with `metric`, `design`, `seeds` and `dropped`."""
+    """The analyses of variance of all compared metrics below each other, with `metric` and the attributes."""
     parts = []
     for metric in evidence.compared:
         found = effects(evidence.about(metric), evidence.specification, metric)
         attrs = {name: found.attrs[name] for name in ("design", "seeds", "dropped")}
+        attrs["unread"] = rounding.listed([evidence.labels[arm] for arm in found.attrs["unread"]])
         if len(found):
             parts.append(found.assign(metric=metric.key, label=[_term(evidence, term) for term in found["term"]], **attrs))
     columns = [
@@ -43,6 +45,7 @@ def effects_frame(evidence: Evidence) -> pd.DataFrame:
         "design",
         "seeds",
         "dropped",
+        "unread",
     ]
     frame = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     frame.attrs = {}
@@ -50,33 +53,37 @@ def effects_frame(evidence: Evidence) -> pd.DataFrame:
 
 
 def effects_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
-    """Terms by metrics: η² and p; degrees of freedom are the same for all."""
+    """Terms by metrics: η² and p; degrees of freedom once, unless an arm cannot be read by some metric."""
     metrics = [metric for metric in evidence.compared if metric.key in set(frame["metric"])]
     first = frame[frame["metric"] == metrics[0].key]
     cells = {(row.term, row.metric): row for row in frame.itertuples()}
+    alike = frame.groupby("term")["degrees"].nunique().max() == 1
     rows: list[tuple[Cell, ...]] = []
     rules: set[int] = set()
     for term in first.itertuples():
         if term.kind == "block":
             rules.add(len(rows))
-        row = [Cell(term.label, muted=term.kind in ("block", "residual")), Cell(str(term.degrees))]
+        row = [Cell(term.label, muted=term.kind in ("block", "residual")), *([Cell(str(term.degrees))] if alike else [])]
         for metric in metrics:
             found = cells.get((term.term, metric.key))
             if found is None:
-                row += [Cell(rounding.MISSING)] * 2
+                row += [Cell(rounding.MISSING)] * (2 if alike else 3)
                 continue
+            if not alike:
+                row.append(Cell(str(found.degrees)))
             row.append(Cell(rounding.fixed(found.eta_squared, 3), order=found.eta_squared))
             row.append(Cell(rounding.p_value(found.p) if term.kind != "residual" else "", order=found.p))
         rows.append(tuple(row))
-    columns = [Column("Term", "left"), Column("df")]
+    columns = [Column("Term", "left"), *([Column("df")] if alike else [])]
     for metric in metrics:
-        columns += [Column("η²", group=rounding.words(metric)), Column("p", group=rounding.words(metric))]
+        heads = ("η²", "p") if alike else ("df", "η²", "p")
+        columns += [Column(head, group=rounding.words(metric)) for head in heads]
     return Table(
         name="effects",
         caption="Share of the spread that each factor explains (η²).",
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=(_note(frame),),
+        notes=(_note(frame) + _unread(frame, metrics),),
         rules=frozenset(rules),
         frame=frame,
     )
@@ -92,6 +99,13 @@ def _note(frame: pd.DataFrame) -> str:
         f"{design}; analysis of variance with seeds as blocks, n = {n} seeds complete in all arms.{left_out} η² = sum of "
         "squares / total, exact in a balanced design; p of the F test, not adjusted across terms."
     )
+
+
+def _unread(frame: pd.DataFrame, metrics: list[Metric]) -> str:
+    """Which arms are no part of which analysis."""
+    found = frame.drop_duplicates("metric").set_index("metric")["unread"]
+    said = [f"{rounding.words(metric)}: {found[metric.key]}" for metric in metrics if found[metric.key]]
+    return f" No part of it, having no reading: {'; '.join(said)}." if said else ""
 
 
 def _term(evidence: Evidence, term: str) -> str:

@@ -125,13 +125,10 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def ordinal(ratio: float) -> str:
-    """The denominator in words up to a tenth, then in figures: `half`, `third`, `13th`."""
+    """The denominator, in words up to a tenth: `half`, `third`, `13th`; no finer than a twentieth, being a ratio of noise."""
     number = math.floor(ratio)
     words = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth"}
-    if number in words:
-        return words[number]
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
-    return "hundredth or less" if number > 100 else f"{number}{ending}"
+    return words.get(number, f"{number}th" if number <= 20 else "twentieth or less")
 
 
 def span(numbers: Iterable[int]) -> str:

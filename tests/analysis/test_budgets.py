@@ -96,8 +96,7 @@ def test_impossible_views_say_why() -> None:
     assert np.isnan(cut(annealed, plan, PRIMARY).at)
     late = numbers[(numbers["arm"] == "mask_rate=0.15") | (numbers["tokens"] > 0.5 * BUDGET)]
     view = cut(late[late["arm"] != "mask_rate=0.4"], plan, PRIMARY, "targets")
-    assert "mask_rate=0.8 had already spent 500000 targets predicted" in view.impossible
-    assert "mask_rate=0.15 spent only 112500 by its last" in view.impossible
+    assert "mask_rate=0.15 18750 to 112500 targets predicted; mask_rate=0.8 500000 to 600000 targets" in view.impossible
     assert np.isnan(view.at)
     assert view.table.empty
 
@@ -107,14 +106,52 @@ def test_an_arm_that_nobody_meets_is_left_out_and_named() -> None:
     numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
     late = numbers[(numbers["arm"] != "mask_rate=0.8") | (numbers["tokens"] > 0.5 * BUDGET)]
     view = cut(late, plan, PRIMARY, "targets")
-    assert view.apart == ("mask_rate=0.8",)
+    (apart,) = view.apart
+    assert apart == ("mask_rate=0.8", 500_000, False, pytest.approx(curve(0.8, 625_000)))
     assert view.at == 0.75 * BUDGET * 0.15
     assert view.table["arm"].tolist() == ["mask_rate=0.15", "mask_rate=0.4"]
     tiny = np.where(numbers["arm"] == "mask_rate=0.15", 1e-3, 1.0)
-    early = numbers.assign(targets=numbers["targets"] * tiny)
-    view = cut(early, plan, PRIMARY, "targets")
-    assert view.apart == ("mask_rate=0.15",)
+    view = cut(numbers.assign(targets=numbers["targets"] * tiny), plan, PRIMARY, "targets")
+    (apart,) = view.apart
+    assert (apart.arm, apart.ends) == ("mask_rate=0.15", True)
+    assert apart.spent == pytest.approx(112.5)
     assert view.at == 0.75 * BUDGET * 0.4
+    assert list(zip(view.flips["arm"], view.flips["other"], strict=True)) == [("mask_rate=0.4", "mask_rate=0.8")]
+
+
+def test_one_run_on_a_busy_machine_is_left_out_and_its_arm_is_not() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
+    busy = (numbers["arm"] == "mask_rate=0.4") & (numbers["pair"] == 2)
+    view = cut(numbers.assign(seconds=numbers["seconds"] * np.where(busy, 100, 1)), plan, PRIMARY, "seconds")
+    assert view.apart == ()
+    assert view.table.set_index("arm")["n"].to_dict() == {"mask_rate=0.15": 5, "mask_rate=0.4": 4, "mask_rate=0.8": 5}
+
+
+def spending(numbers: pd.DataFrame, spans: dict[str, tuple[float, float]]) -> pd.DataFrame:
+    """The numbers with targets that go evenly from first to last over the stable readings of an arm."""
+    way = (numbers["tokens"] / BUDGET - 1 / 8) / (6 / 8 - 1 / 8)
+    first, last = (numbers["arm"].map({arm: span[side] for arm, span in spans.items()}) for side in (0, 1))
+    return numbers.assign(targets=first + (last - first) * way)
+
+
+def test_of_two_places_where_as_many_meet_the_baseline_is_at_the_chosen_one() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
+    spans = {"mask_rate=0.15": (0.0, 100.0), "mask_rate=0.4": (90.0, 200.0), "mask_rate=0.8": (150.0, 300.0)}
+    view = cut(spending(numbers, spans), plan, PRIMARY, "targets")
+    assert view.at == pytest.approx(100)
+    assert view.table["arm"].tolist() == ["mask_rate=0.15", "mask_rate=0.4"]
+
+
+def test_runs_that_miss_each_other_by_less_than_a_batch_meet() -> None:
+    plan = specification((0.15, 0.4), extra_arms=False)
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
+    near = cut(spending(numbers, {"mask_rate=0.15": (10, 99.5), "mask_rate=0.4": (100, 200)}), plan, PRIMARY, "targets")
+    assert near.table["arm"].tolist() == ["mask_rate=0.15", "mask_rate=0.4"]
+    assert near.table["mean"].tolist() == pytest.approx([curve(0.15, 0.75 * BUDGET), curve(0.4, BUDGET / 8)])
+    far = cut(spending(numbers, {"mask_rate=0.15": (10, 98.5), "mask_rate=0.4": (100, 200)}), plan, PRIMARY, "targets")
+    assert "no two arms" in far.impossible
 
 
 def test_a_metric_without_a_better_side_is_not_ranked() -> None:

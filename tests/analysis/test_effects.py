@@ -67,7 +67,18 @@ def test_seeds_that_are_not_complete_are_left_out() -> None:
     holed, _ = frames(plan, lost=[("mask_rate=0.8", 2)])
     frame = effects(holed, plan, PRIMARY)
     pd.testing.assert_frame_equal(frame, effects(whole[whole["pair"] != 2], plan, PRIMARY))
-    assert frame.attrs == {"design": "factorial", "seeds": 4, "dropped": 1}
+    assert frame.attrs == {"design": "factorial", "seeds": 4, "dropped": 1, "unread": ()}
+
+
+def test_an_arm_that_cannot_be_read_is_no_part_of_it() -> None:
+    plan = specification()
+    numbers, _ = frames(plan)
+    unread = numbers[(numbers["arm"] != "mask_rate=0.4") | (numbers["key"] != PRIMARY.key)]
+    frame = effects(unread, plan, PRIMARY)
+    without = type(plan)(**{**vars(plan), "arms": tuple(arm for arm in plan.arms if arm.name != "mask_rate=0.4")})
+    pd.testing.assert_frame_equal(frame, effects(numbers, without, PRIMARY))
+    assert frame["degrees"].tolist() == [1, 4, 4]
+    assert frame.attrs["unread"] == ("mask_rate=0.4",)
 
 
 def test_arms_that_are_no_grid_are_one_factor() -> None:

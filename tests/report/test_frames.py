@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from ablate.analysis.budgets import cut
-from ablate.report.blocks import Paragraph, Span, Table, wordy
+from ablate.report.blocks import Figures, Paragraph, Span, Table, wordy
 from ablate.report.budget_views import VIEWS, budget_views, ranks_frame, views_frame
 from ablate.report.compile import build
 from ablate.report.completeness import completeness, marks
@@ -110,15 +110,38 @@ def test_equal_budgets_are_of_a_column_that_was_read_along_the_runs(study: Evide
     section = budget_views(dataclasses.replace(study, numbers=read))
     text = "".join(wordy(block.spans) for block in section.blocks if isinstance(block, Paragraph))
     (table,) = (block for block in section.blocks if isinstance(block, Table))
-    assert (
-        f"No run was read on {primary.label} before its end: what follows is of {second.label}".replace(" %", "\u00a0%") in text
-    )
+    said = f"No run has a reading of {primary.label} in the stable phase: what follows is of {second.label}"
+    assert said.replace(" %", "\u00a0%") in text
     assert table.frame is not None
     assert set(table.frame["metric"]) == {second.key}
-    lone = read[(read["stage"] != "stable")]
-    (only,) = budget_views(dataclasses.replace(study, numbers=lone)).blocks
+    one = (
+        (study.numbers["key"] != primary.key) | (study.numbers["arm"] == "mask_rate=0.4") | (study.numbers["stage"] != "stable")
+    )
+    (lone,) = (
+        block
+        for block in budget_views(dataclasses.replace(study, numbers=study.numbers[one])).blocks
+        if isinstance(block, Table)
+    )
+    assert set(lone.frame["arm"]) == {"mask_rate=0.4"}  # type: ignore[index]
+    assert "Without readings: mask 15\u00a0%" in "".join(lone.notes)
+    (only,) = budget_views(dataclasses.replace(study, numbers=read[read["stage"] != "stable"])).blocks
     assert isinstance(only, Paragraph)
     assert "No view at equal tokens read, targets predicted, training FLOPs or training seconds" in wordy(only.spans)
+
+
+def test_an_arm_without_part_in_a_view_is_named_and_its_line_has_a_gap(study: Evidence) -> None:
+    cheap = study.numbers["arm"] == "mask_rate=0.15"
+    numbers = study.numbers.assign(flops=study.numbers["flops"].where(~cheap, study.numbers["flops"] / 1000))
+    evidence = dataclasses.replace(study, numbers=numbers)
+    section = budget_views(evidence)
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    (figures,) = (block for block in section.blocks if isinstance(block, Figures))
+    note = "".join(table.notes)
+    assert "No part at equal FLOPs: mask 15\u00a0%, which had spent at most" in note
+    assert note.count("No part at equal") == 1
+    drawn = figures.figures[0].draw(figures.figures[0].frame)
+    lines = [line.get_ydata() for line in drawn.axes[0].lines]
+    assert [int(np.isnan(np.asarray(line, dtype=float)).sum()) for line in lines] == [1] + [0] * (len(lines) - 1)
 
 
 def test_effects_add_up_to_the_whole_spread(study: Evidence) -> None:

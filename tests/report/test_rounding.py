@@ -58,8 +58,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_words_around_numbers() -> None:
-    assert [rounding.ordinal(ratio) for ratio in (2.4, 3.0, 13.3, 21.9, 22, 111, 50)] == [
-        "half", "third", "13th", "21st", "22nd", "hundredth or less", "50th",
+    assert [rounding.ordinal(ratio) for ratio in (2.4, 3.0, 11.0, 13.3, 20.9, 21.0, 111)] == [
+        "half", "third", "11th", "13th", "20th", "twentieth or less", "twentieth or less",
     ]  # fmt: skip
     assert rounding.p_clause(0.0123) == "p = 0.012"
     assert rounding.p_clause(0.0001) == "p < 0.001"
