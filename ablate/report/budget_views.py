@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 VIEWS = ("tokens", "targets", "flops", "seconds")
 LISTED = 6
 """Flips said in words; the table marks all."""
+AXIS_WORDS = {"tokens": "tokens", "targets": "targets", "flops": "FLOPs", "seconds": "seconds"}
+LONGEST = 32
+"""Characters of a label: the axes are narrow."""
 UNITS = {"tokens": "", "targets": "", "flops": "FLOP", "seconds": "s"}
 
 
@@ -139,7 +142,7 @@ def ranks_frame(evidence: Evidence, metric: Metric, views: list[View]) -> pd.Dat
 
 
 def draw(frame: pd.DataFrame, *, title: str, order: list[str]) -> Drawing:
-    right = style.room(frame.loc[frame["own"], "label"], style.LONGEST) + 0.1
+    right = style.room(frame.loc[frame["own"], "label"], LONGEST) + 0.1
     figure, axes = style.panel(title, "", 1.2 + 0.24 * min(frame["arm"].nunique(), 24), left=0.45, right=right)
     look = style.looks(order)
     last = int(frame["place"].max())
@@ -153,17 +156,20 @@ def draw(frame: pd.DataFrame, *, title: str, order: list[str]) -> Drawing:
         line.set_linestyle((0, face.dashes) if face.dashes else "-")
         if own:
             end = part.iloc[-1]
-            axes.text(
-                end["place"] + (0.36 if end["place"] == last else 0.1),
-                end["rank"],
-                style.shortened(end["label"], style.LONGEST),
+            beside = end["place"] == last
+            axes.annotate(
+                style.shortened(end["label"], LONGEST),
+                (end["place"] + (0.36 if beside else 0), end["rank"]),
+                xytext=(0, 0 if beside else 4),
+                textcoords="offset points",
                 color=face.colour,
-                va="center",
+                ha="left" if beside else "center",
+                va="center" if beside else "bottom",
+                annotation_clip=False,
                 fontsize=8,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5} if end["place"] < last else None,
             )
     places = frame.drop_duplicates("place")
-    axes.set_xticks(list(places["place"]), [f"equal\n{AXES[by].removeprefix('training ')}" for by in places["budget"]])
+    axes.set_xticks(list(places["place"]), [f"equal\n{AXIS_WORDS[by]}" for by in places["budget"]])
     axes.set_xlim(-0.3, places["place"].max() + 0.3)
     axes.set_ylim(frame["rank"].max() + 0.5, 0.5)
     axes.locator_params(axis="y", integer=True)
