@@ -119,11 +119,6 @@ def unit_rows(q_BHTK: Tensor, k_BHSK: Tensor, log_t_H: Tensor | None = None) -> 
 # width 64 normalising queries and keys cost 10 % of the core that way. The result is laid out as the kernels want it, so that
 # writing it takes the place of a copy that they would make. Temperatures come as logarithms, of which the gradient is
 # d log t = sum <y, dy>, whatever y is t times of.
-#
-# What is left costs 2 to 5 % of the core at 512, probably as traffic: gradients are read and written once more. Beside it,
-# in 30 to 60 rounds (causal 512, two threads, times as long as 1/sqrt K): this 1.04, torch's weight normalisation forwards too
-# 1.05, rows made units inside the blocks of `matmul` 1.055, both passes compiled by inductor 1.07, gradients in place and in
-# parts 1.08.
 
 
 class _ScaledRows(torch.autograd.Function):
