@@ -65,6 +65,10 @@ STUDY = Study(
         target("Hugging Face's XLNet / auto, two streams, 128", XLNET, at("two-stream", 128), 1, at_least=2.2),
         target("Hugging Face's XLNet / auto, two streams, 512", XLNET, at("two-stream", 512), 1, at_least=4.0),
         target("torch / auto, a bias that learns, every length", SDPA, "biased, worst", at_least=1.0),
+        # The dearest is normalising queries and keys: 2 to 5 % at 512, probably as traffic, for their gradients are read and
+        # written once more. Tried in the same rounds, 30 to 60 of them (causal 512, two threads, times as long as 1/√K): as it
+        # is 1.04, torch's weight normalisation forwards too 1.05, rows made units inside the blocks of `matmul` 1.055, both
+        # passes compiled by inductor 1.07, gradients in place and in parts 1.08.
         target("dearest scaling / 1/√K, from 512", SCALING, "worst from 512", at_most=1.03),
         target("dearest constant / 1/√K, every length", SCALING, "constants, worst", at_most=1.03),
     ),
