@@ -13,7 +13,7 @@ import pandas as pd
 from ablate.analysis.frames import by_pair
 from ablate.analysis.intervals import paired_interval
 from ablate.analysis.multiplicity import holm
-from ablate.analysis.paired import values
+from ablate.analysis.paired import improves, values
 from ablate.specification import Metric, Specification
 
 
@@ -37,6 +37,25 @@ def best_arms(numbers: pd.DataFrame, specification: Specification, metric: Metri
     frame["bold"] = compared & (frame["p_holm"] > specification.alpha)
     frame.loc[winner, "bold"] = bool(compared.any())
     return frame
+
+
+def no_better_than_random(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> list[str]:
+    """Baseline and arms not shown to be better than the untrained arm, within seeds, Holm across them.
+
+    Empty where nothing can be compared: no untrained arm, no better side, or fewer than two shared seeds.
+    """
+    untrained = [arm.name for arm in specification.arms if arm.role == "untrained"]
+    names = [arm.name for arm in specification.arms if arm.role in ("baseline", "arm")]
+    if metric.better == "none" or not untrained:
+        return []
+    table = by_pair(numbers, metric)
+    found = [paired_interval(values(table, name), values(table, untrained[0])) for name in names]
+    p = holm([each.p for each in found])
+    return [
+        name
+        for name, each, adjusted in zip(names, found, p, strict=True)
+        if not np.isnan(adjusted) and not (adjusted <= specification.alpha and improves(each.mean, metric))
+    ]
 
 
 def _p(table: pd.DataFrame, arm: str, best: str) -> float:

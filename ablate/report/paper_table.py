@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ablate.analysis.distinguishable import no_better_than_random
 from ablate.report import rounding
 from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
 from ablate.report.comparable import comparable
@@ -114,6 +115,19 @@ def _caption(evidence: Evidence, name: str) -> str:
     return f"{title}{what} Mean ± half-width of the {level} t interval over n seeds."
 
 
+def _no_better_than_random(evidence: Evidence) -> list[str]:
+    """Bold says which arms are alike; they may be alike in having learned nothing that this column reads."""
+    said = []
+    for metric in evidence.compared:
+        best = evidence.best(metric).set_index("arm")["bold"]
+        found = no_better_than_random(evidence.about(metric), evidence.specification, metric)
+        named = [evidence.labels[arm] for arm in found if best[arm]]
+        if named:
+            every = len(named) == int(best.sum())
+            said.append(f"{rounding.words(metric)}: {'all of them' if every else rounding.listed(named)}")
+    return [f"Bold, but not shown to be better than random initialisation (the same test): {'; '.join(said)}."] if said else []
+
+
 def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ...]) -> list[str]:
     alpha = evidence.specification.alpha
     notes = []
@@ -127,6 +141,7 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
             "Arrows point to the better side. Bold: the best arm and every arm not distinguishable from it "
             f"(paired t test over shared seeds, Holm, α = {alpha:g})."
         )
+        notes += _no_better_than_random(evidence)
     if int(evidence.counts["done"].min()) < 2:
         notes.append("One seed gives no interval: such means stand alone.")
     if signs:

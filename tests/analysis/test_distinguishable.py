@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ablate.analysis.distinguishable import best_arms
+from ablate.analysis.distinguishable import best_arms, no_better_than_random
 from tests.analysis.planted import CLOZE, OWN_LOSS, PRIMARY, RATE, frames, specification
 
 LEVELS = (0.15, 0.2, 0.4, 0.8)
@@ -30,6 +30,24 @@ def test_equal_arms_are_all_bold_in_most_studies() -> None:
     plan = specification(LEVELS, extra_arms=False)
     all_bold = [best_arms(frames(plan, seed=seed, readings=1)[0], plan, PRIMARY)["bold"].all() for seed in range(60)]
     assert np.mean(all_bold) > 0.75  # below 0.95 because the best was chosen by the same numbers
+
+
+def test_arms_that_learned_nothing_are_no_better_than_random() -> None:
+    plan = specification(LEVELS)
+
+    def truth(levels: dict[str, float]) -> float:
+        return {0.15: 6.0, 0.2: 5.0, 0.4: 7.0, 0.8: 6.0}[levels[RATE]]
+
+    numbers, _ = frames(plan, {PRIMARY.key: truth}, own=0.02, shared=0.3)
+    here = numbers["key"] == PRIMARY.key
+    like = numbers[here & (numbers["arm"] == "mask_rate=0.15") & (numbers["stage"] == "final")].set_index("pair")["value"]
+    noise = np.random.default_rng(0).normal(scale=0.02, size=len(numbers))
+    alike = numbers["pair"].map(like) + noise
+    numbers = numbers.assign(value=numbers["value"].where(~here | (numbers["arm"] != "untrained"), alike))
+    found = no_better_than_random(numbers, plan, PRIMARY)
+    assert found == ["mask_rate=0.15", "mask_rate=0.4", "mask_rate=0.8"]
+    assert no_better_than_random(numbers, specification(LEVELS, extra_arms=False), PRIMARY) == []
+    assert no_better_than_random(numbers, plan, OWN_LOSS) == []
 
 
 def test_noisy_arms_cannot_be_told_apart() -> None:
