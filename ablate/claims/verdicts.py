@@ -38,47 +38,13 @@ from ablate.analysis.spending import schedule, spent
 from ablate.claims import registry, wording
 from ablate.claims.claim import Claim
 from ablate.claims.contrast import Comparison, Resolved, resolve
+from ablate.claims.finding import Finding, Outcome
 from ablate.config import ConfigError
 from ablate.specification import Arm, Specification
 
 Status = Literal["reproduced", "contradicted", "no effect", "undecided", "not testable"]
 STATUSES: tuple[Status, ...] = ("reproduced", "contradicted", "no effect", "undecided", "not testable")
-Outcome = Literal["supports", "opposes", "no effect", "undecided"]
 LEAST_PAIRS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What the study says on one comparison, in the metric's unit."""
-
-    metric: str
-    """`Metric.key`"""
-    label: str
-    arm: str
-    against: str
-    expect: str
-    estimate: float
-    """Mean of arm - against."""
-    low: float
-    high: float
-    """NaN, as `low`, with fewer pairs than a verdict needs."""
-    p: float
-    """Two-sided, that the difference is 0; not adjusted."""
-    n: int
-    """Complete pairs of trained runs."""
-    missing: int
-    """Planned pairs without them."""
-    untrained: int
-    """Of the missing, those where a run ended but had learned nothing."""
-    level: float
-    """Confidence of `low` to `high`."""
-    band: float | None
-    seeds_needed: int | None
-    """If undecided: pairs with which an extension, at the α left to it, would find a difference like the estimate with
-    power 0.8. None above 1,000 or unknown."""
-    outcome: Outcome
-    blind: bool = False
-    """The yardstick does not tell either arm from random weights: that they are alike is then no outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from ablate.specification import Metric, Specification
 
 if TYPE_CHECKING:
     from ablate.claims.claim import Claim
-    from ablate.claims.verdicts import Finding
+    from ablate.claims.finding import Finding
 
 
 def waits(claim: Claim) -> str:

@@ -11,9 +11,10 @@ import re
 
 import pandas as pd
 
+from ablate.claims.finding import Finding
 from ablate.claims.references import reference
 from ablate.claims.registry import claim
-from ablate.claims.verdicts import Finding, Verdict
+from ablate.claims.verdicts import Verdict
 from ablate.report import rounding
 from ablate.report.blocks import Block, Bullets, Cell, Column, Inline, Paragraph, Section, Span, Table, one_line
 from ablate.report.evidence import Evidence

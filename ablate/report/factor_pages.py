@@ -6,16 +6,12 @@ with its interval; what departs in several is in the study's own report.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ablate.claims.registry import CLAIMS
 from ablate.report import rounding
 from ablate.report.blocks import Card, Inline, Page, Paragraph, Section, Span, one_line
+from ablate.report.entry import Entry
 from ablate.report.evidence import Evidence
 from ablate.specification import Arm, FactorCard
-
-if TYPE_CHECKING:
-    from ablate.report.index import Entry
 
 TITLE = "Factors"
 LEAD = "What the studies vary: the idea, the formula, who proposed it, the field that switches it on, and what was measured."

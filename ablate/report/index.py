@@ -7,13 +7,13 @@ holds a study.json. Folders that a study's own machine keeps to itself (`local`)
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from ablate.records import write_atomically
 from ablate.report import html, markdown, scoreboard
 from ablate.report.answer import paragraph, tally
-from ablate.report.blocks import Inline, Table, one_line
-from ablate.report.evidence import Evidence, read
+from ablate.report.blocks import Table, one_line
+from ablate.report.entry import Entry
+from ablate.report.evidence import read
 from ablate.report.factor_pages import factors
 from ablate.report.forest import panel
 from ablate.report.published import SECONDARY
@@ -21,21 +21,6 @@ from ablate.report.published import SECONDARY
 TITLE = "Scoreboard and studies"
 POINTER = "What they vary, factor by factor: [factors](factors.md)."
 LOCAL = "local"
-
-
-class Entry(NamedTuple):
-    """One study in the list."""
-
-    folder: str
-    title: str
-    question: str
-    scale: str
-    answer: Inline
-    verdicts: str
-    picture: str
-    """Path of the primary metric's forest plot, relative to the list; empty without one."""
-    alt: str
-    evidence: Evidence
 
 
 def compile_index(reports: Path) -> Path:

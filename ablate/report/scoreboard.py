@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from ablate.claims.claim import Claim
 from ablate.claims.contrast import Comparison
 from ablate.claims.figures import Figure
+from ablate.claims.finding import Finding
 from ablate.claims.references import reference
 from ablate.claims.registry import CLAIMS
-from ablate.claims.verdicts import Finding, Verdict
+from ablate.claims.verdicts import Verdict
 from ablate.report import rounding
 from ablate.report.blocks import Cell, Column, Inline, Span, Table, one_line
 from ablate.report.claims_table import TONES
+from ablate.report.entry import Entry
 from ablate.report.evidence import Evidence
 from ablate.report.published import SECONDARY, short_authors
 from ablate.specification import Metric
-
-if TYPE_CHECKING:
-    from ablate.report.index import Entry
 
 OPEN = {"contradicted": "opposes", "no effect": "no effect", "undecided": "undecided"}
 WAITS = "not testable"
