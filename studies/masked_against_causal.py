@@ -53,7 +53,7 @@ STUDY = Study(
     learned=MASKED_LEARNED,
     claims=("C16", "C17"),
     tiers={
-        # Not the 4,000 tokens of objectives: runs alike but for their number of minimal pairs would be read in turn for each.
+        # Not the 4,000 tokens of t5-spans: runs alike but for their number of minimal pairs would be read in turn for each.
         "smoke": Tier(seeds=3, workers=2, overrides={"budget.tokens": 5_000, "budget.readings": 2, "backbone.width": 32}),
         # Pilots on a seed that the tier does not use (101), width 64, batch 16, rate 4e-3, pydocs, after 1.5 M tokens: BERT is
         # 1.87 nats below the unigram at 15 % hidden, XLNet 1.57; topic probe 32.6 and 32.5 %, minimal pairs 76.6 and 68.5 %;
