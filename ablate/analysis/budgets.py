@@ -144,10 +144,11 @@ def _most_meet_at(ends: pd.DataFrame, specification: Specification) -> float:
 
 def _apart(curves: pd.DataFrame, arm: str, by: str, at: float) -> Apart:
     runs = [run for _, run in curves[curves["arm"] == arm].groupby("pair", sort=False)]
-    ends = sum(run[by].max() < at for run in runs) * 2 >= len(runs)
-    reading = -1 if ends else 0
+    early, late = [run for run in runs if run[by].max() < at], [run for run in runs if run[by].min() > at]
+    ends = len(early) >= len(late)
+    runs, reading = (early, -1) if ends else (late, 0)
     spent = (max if ends else min)(float(run[by].iloc[reading]) for run in runs)
-    return Apart(arm, spent, bool(ends), float(np.mean([run["value"].iloc[reading] for run in runs])))
+    return Apart(arm, spent, ends, float(np.mean([run["value"].iloc[reading] for run in runs])))
 
 
 def _ranges(ends: pd.DataFrame, by: str) -> str:
@@ -174,7 +175,10 @@ def _flips(here: pd.DataFrame, equal_tokens: pd.DataFrame, specification: Specif
     for number, arm in enumerate(names):
         for other in names[number + 1 :]:
             found = paired_interval(values(here, arm), values(here, other), 1 - specification.alpha)
-            before = paired_interval(values(equal_tokens, arm), values(equal_tokens, other)).mean
+            # The same seeds in both views: a run left out here must not change what it is compared with.
+            both = here[arm].notna() & here[other].notna()
+            tokens = equal_tokens.reindex(here.index).where(both)
+            before = paired_interval(values(tokens, arm), values(tokens, other)).mean
             decided = found.low > 0 or found.high < 0
             if decided and before * found.mean < 0:
                 rows.append((arm, other, found.mean, found.low, found.high, before))

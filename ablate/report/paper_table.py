@@ -123,9 +123,10 @@ def _no_better_than_random(evidence: Evidence) -> list[str]:
         found = no_better_than_random(evidence.about(metric), evidence.specification, metric)
         named = [evidence.labels[arm] for arm in found if best[arm]]
         if named:
-            every = len(named) == int(best.sum())
-            said.append(f"{rounding.words(metric)}: {'all of them' if every else rounding.listed(named)}")
-    return [f"Bold, but not shown to be better than random initialisation (the same test): {'; '.join(said)}."] if said else []
+            every = 1 < len(named) == int(best.sum())
+            said.append(f"{rounding.words(metric)}: {'all bold arms' if every else '; '.join(named)}")
+    test = "Bold, but not shown to be better than the baseline's network at random initialisation (the same test)"
+    return [f"{test}: {'. '.join(said)}."] if said else []
 
 
 def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ...]) -> list[str]:

@@ -128,6 +128,31 @@ def test_one_run_on_a_busy_machine_is_left_out_and_its_arm_is_not() -> None:
     assert view.table.set_index("arm")["n"].to_dict() == {"mask_rate=0.15": 5, "mask_rate=0.4": 4, "mask_rate=0.8": 5}
 
 
+def test_a_flip_compares_the_same_seeds() -> None:
+    plan = specification((0.15, 0.4), extra_arms=False)
+    numbers, _ = frames(plan, {PRIMARY.key: lambda levels: 5.0}, **QUIET)
+    other = numbers["arm"] == "mask_rate=0.4"
+    busy = other & numbers["pair"].isin([3, 4])
+    # At equal tokens the other arm is worse by 0.1, and by seeds 3 and 4, which are not there at equal seconds, better by far.
+    shift = np.where(busy, -2.0, np.where(other, 0.1 + 1e-3 * numbers["pair"], 0.0))
+    shift = np.where(numbers["key"] == PRIMARY.key, shift, 0.0)
+    slow = numbers.assign(value=numbers["value"] + shift, seconds=numbers["seconds"] * np.where(busy, 100, 1))
+    assert cut(slow, plan, PRIMARY).table["rank"].tolist() == [2, 1]
+    view = cut(slow, plan, PRIMARY, "seconds")
+    assert view.table["n"].tolist() == [5, 3]
+    assert view.flips.empty
+
+
+def test_an_arm_whose_runs_lie_on_both_sides_is_told_by_the_greater_part() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
+    arm = numbers["arm"] == "mask_rate=0.4"
+    factor = np.where(arm & numbers["pair"].isin([0, 1, 2]), 1e-3, np.where(arm, 1e3, 1.0))
+    (apart,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").apart
+    assert (apart.arm, apart.ends) == ("mask_rate=0.4", True)
+    assert apart.spent == pytest.approx(0.75 * BUDGET / 25_000 / 1000)
+
+
 def spending(numbers: pd.DataFrame, spans: dict[str, tuple[float, float]]) -> pd.DataFrame:
     """The numbers with targets that go evenly from first to last over the stable readings of an arm."""
     way = (numbers["tokens"] / BUDGET - 1 / 8) / (6 / 8 - 1 / 8)
