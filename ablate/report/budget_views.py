@@ -116,8 +116,8 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
         notes=(
             "Taken on the stable phase of the learning rate, before it decays, for all arms alike. Mean ± half-width of the "
             f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out, and runs that never spent so much "
-            "(to within 1 %) or had spent more at their first reading. * changes order with another arm against the view at equal "
-            "tokens, the paired interval here leaving out zero. Seconds are measured and depend on the machine."
+            "(to within 1 %) or had spent more at their first reading. * changes order with another arm against the view at "
+            "equal tokens, the paired interval here leaving out zero. Seconds are measured and depend on the machine."
             + "".join(asides),
         ),
         frame=frame,
