@@ -13,7 +13,7 @@ from ablate.objectives.gpt import Gpt
 from ablate.specification import Metric
 from ablate.study.columns import MINIMAL_PAIRS, OWN_LOSS, below_unigram
 from ablate.study.factor import Factor
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 SCALE = "backbone.attention_scale"
@@ -105,8 +105,7 @@ STUDY = Study(
             seeds=5,
             workers=2,
             overrides={
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "budget.tokens": 1_300_000,
                 "budget.readings": 3,
                 "evaluations.stable-rate.lowest": 32e-3,

@@ -11,7 +11,7 @@ from ablate.objectives.bert import Bert
 from ablate.specification import Metric
 from ablate.study.columns import CLOZE, MASKED_LEARNED, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -100,8 +100,7 @@ STUDY = Study(
             seeds=5,
             workers=2,
             overrides={
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "budget.tokens": 1_750_000,
                 "budget.readings": 3,
             },

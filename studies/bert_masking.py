@@ -10,7 +10,7 @@ from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
 from ablate.study.columns import CLOZE, MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -64,7 +64,7 @@ STUDY = Study(
         "quick": Tier(
             seeds=5,
             workers=2,
-            overrides={"backbone.width": 64, "optimization.learning_rate": 4e-3, "budget.tokens": 3_750_000},
+            overrides={**SMALL, "budget.tokens": 3_750_000},
             note="one learning rate for all arms, 4e-3, that of a pilot at mask rates 0.15 and 0.40; the budget was raised "
             "from 2.5 M tokens, where five seeds left the own losses at 15 and 40 % undecided",
         ),

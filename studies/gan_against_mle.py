@@ -6,7 +6,7 @@ from ablate.evaluation.generation import Generation
 from ablate.objectives.gan import Gan
 from ablate.specification import Metric
 from ablate.study.factor import Factor
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 
@@ -86,8 +86,7 @@ STUDY = Study(
             workers=2,
             overrides={
                 "data.corpus": "coco",
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "budget.tokens": 1_000_000,
                 "budget.readings": 2,
             },

@@ -11,7 +11,7 @@ from ablate.objectives.gpt import Gpt
 from ablate.objectives.xlnet import Xlnet
 from ablate.study.columns import MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 # A sentence task is a study of its own, and neither of the others has one.
@@ -62,8 +62,7 @@ STUDY = Study(
             seeds=5,
             workers=2,
             overrides={
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "budget.tokens": 3_000_000,
                 "budget.readings": 3,
             },

@@ -10,7 +10,7 @@ from ablate.objectives import OBJECTIVES, objective
 from ablate.objectives.bert import Bert
 from ablate.study.columns import MASKED_LEARNED, MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 STUDY = Study(
@@ -65,8 +65,7 @@ STUDY = Study(
             seeds=5,
             workers=2,
             overrides={
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "optimization.decay": 0.1,
                 "budget.tokens": 800_000,
             },

@@ -8,7 +8,7 @@ from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.t5 import T5
 from ablate.study.columns import MINIMAL_PAIRS, OWN_LOSS, TOPIC_PROBE
 from ablate.study.factor import Factor, Nuisance, Range
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -67,8 +67,7 @@ STUDY = Study(
             seeds=5,
             workers=2,
             overrides={
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "budget.tokens": 1_750_000,
                 "budget.readings": 3,
             },

@@ -20,7 +20,7 @@ from ablate.objectives.t5 import T5
 from ablate.objectives.xlnet import Xlnet
 from ablate.specification import Metric
 from ablate.study.factor import Factor
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 # Without next-sentence prediction, which needs documents of several sentences; Liu et al. 2019 find BERT no worse for it.
@@ -108,8 +108,7 @@ STUDY = Study(
             seeds=5,
             workers=2,
             overrides={
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "budget.tokens": 2_250_000,
                 "budget.readings": 3,
                 **sizes("text-to-text", epochs=4),

@@ -7,7 +7,7 @@ from ablate.evaluation.latent import Latent
 from ablate.objectives.vae import Vae
 from ablate.study.columns import ACTIVE_UNITS, BOUND, ELBO, KL, MUTUAL_INFORMATION, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, PENN_TREEBANK
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -90,12 +90,7 @@ STUDY = Study(
             seeds=5,
             workers=2,
             overrides={
-                "data.corpus": "ptb",
-                "data.vocabulary": 4096,
-                "data.context": 48,
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
-                "budget.tokens": 1_000_000,
+                **PENN_TREEBANK,
                 "budget.readings": 2,
             },
             note="sentences of the Penn Treebank, from $ABLATE_DATA; one learning rate for all arms, 4e-3",

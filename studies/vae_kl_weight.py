@@ -8,7 +8,7 @@ from ablate.objectives.vae import Vae
 from ablate.specification import Metric
 from ablate.study.columns import ACTIVE_UNITS, BOUND, ELBO, KL, MUTUAL_INFORMATION, below_unigram
 from ablate.study.factor import Factor, Nuisance, Range
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, PENN_TREEBANK
 from ablate.study.study import Study, Tier
 
 WEIGHTS = (1.0, 0.8, 0.6, 0.4, 0.2)
@@ -81,12 +81,7 @@ STUDY = Study(
             workers=2,
             levels={"objective.kl_weight": (1.0, 0.6, 0.4, 0.2)},
             overrides={
-                "data.corpus": "ptb",
-                "data.vocabulary": 4096,
-                "data.context": 48,
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
-                "budget.tokens": 1_000_000,
+                **PENN_TREEBANK,
                 "budget.readings": 2,
             },
             note="sentences of the Penn Treebank, from $ABLATE_DATA; one learning rate for all arms, 4e-3",

@@ -9,7 +9,7 @@ from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.xlnet import Xlnet
 from ablate.study.columns import CLOZE, MASKED_LEARNED, OWN_LOSS, TOPIC_PROBE, masked_bits
 from ablate.study.factor import Factor, Nuisance, Range
-from ablate.study.scales import GPU
+from ablate.study.scales import GPU, SMALL
 from ablate.study.study import Study, Tier
 
 LEARNING_RATE = Range(path="optimization.learning_rate", low=3e-4, high=3e-3, log=True)
@@ -67,8 +67,7 @@ STUDY = Study(
             workers=2,
             levels={"objective.span_targets": (False,), "objective.memory": (0,)},
             overrides={
-                "backbone.width": 64,
-                "optimization.learning_rate": 4e-3,
+                **SMALL,
                 "optimization.batch": 16,
                 "budget.tokens": 3_000_000,
                 "budget.readings": 3,

@@ -43,11 +43,11 @@ class Apart(NamedTuple):
 
     arm: str
     spent: float
-    """By its last stable reading at most, or at its first at least."""
+    """By the last stable reading at most, or at the first at least, of its runs on that side of the cut."""
     ends: bool
-    """Whether it ends before the cut; else it starts behind it."""
+    """Whether the most of its runs end before the cut; else they start behind it."""
     value: float
-    """Mean of its runs at that reading."""
+    """Mean of those runs at that reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by:
         at = _most_meet_at(ends, specification)
         curves, apart = _there(curves, ends, specification, by, at)
         if apart and curves["arm"].nunique() < 2:
-            reason = f"no two arms had spent as much by any stable reading ({_ranges(ends, by)})"
+            reason = f"no two arms have two runs each that had spent as much by a stable reading ({_ranges(ends, by)})"
     if reason:
         empty = View(by=by, metric=metric.key, at=np.nan, table=_empty(TABLE), flips=_empty(FLIPS), impossible=reason)
         return empty, pd.DataFrame()
@@ -130,14 +130,16 @@ def _there(
 
 
 def _most_meet_at(ends: pd.DataFrame, specification: Specification) -> float:
-    """The end of a run where most runs are; of several, where the most are exactly, and the baseline's, and the last."""
+    """The end of a run where two arms and most runs are; of several, where most are exactly, the baseline's, and the last."""
     first, last = ends["min"].to_numpy(np.float64), ends["max"].to_numpy(np.float64)
-    baseline = ends.index.get_level_values("arm") == specification.baseline.name
+    arms = ends.index.get_level_values("arm")
+    baseline = arms == specification.baseline.name
 
-    def preferred(at: float) -> tuple[int, int, int, float]:
+    def preferred(at: float) -> tuple[int, int, int, int, float]:
         nearly = (first <= at * (1 + GRAIN)) & (last >= at * (1 - GRAIN))
         exactly = (first <= at) & (last >= at)
-        return int(nearly.sum()), int(exactly.sum()), int((nearly & baseline).sum()), at
+        two = min(2, arms[nearly].value_counts().ge(2).sum())
+        return int(two), int(nearly.sum()), int(exactly.sum()), int((nearly & baseline).sum()), at
 
     return max(last.tolist(), key=preferred)
 

@@ -40,7 +40,7 @@ def effects(numbers: pd.DataFrame, specification: Specification, metric: Metric)
     planned = [arm for arm in specification.arms if arm.role in ("baseline", "arm")]
     table = by_pair(numbers, metric).reindex(columns=[arm.name for arm in planned])
     arms = [arm for arm in planned if table[arm.name].notna().any()]
-    complete = table[[arm.name for arm in arms]].dropna()
+    complete = table[[arm.name for arm in arms]].dropna() if arms else table.iloc[:0]
     factors = _grid(arms or planned)
     frame = pd.DataFrame(columns=COLUMNS)
     if len(arms) >= 2 and len(complete) >= 2:

@@ -1,7 +1,8 @@
 """Four budget views: the same runs cut at equal tokens, targets, FLOPs and seconds, and where the order changes.
 
 Cuts are taken on the stable phase of the learning-rate schedule, for all arms alike: no run is read half annealed. They are of
-the primary column or, where no run has a reading of that in the stable phase, of the first other one that ranks and has some.
+the primary column or, where no run has a reading of that in the stable phase, of the first other one that ranks and has some
+of two arms.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
         columns += [Column("mean", group=head), Column("rank", group=head)]
     read = read_along(evidence.about(metric), evidence.specification, metric)
     unread = [evidence.labels[arm.name] for arm in evidence.arms if arm.role in ("baseline", "arm") and arm.name not in read]
-    asides = [f" Without readings: {rounding.listed(unread)}."] if unread else []
+    asides = [f" Without readings of trained runs: {'; '.join(unread)}."] if unread else []
     asides += [f" {_aside(evidence, metric, by, one)}." for by in shown for one in views[by].apart]
     seeds = rounding.span(frame["n"])
     level = rounding.level(evidence.specification.alpha)
@@ -203,6 +204,8 @@ def _order(evidence: Evidence, metric: Metric, views: list[View]) -> Block:
     if flips:
         more = ((f"{len(flips) - LISTED} more pairs are marked in the table.",),) if len(flips) > LISTED else ()
         return Bullets((*flips[:LISTED], *more))
+    if max(len(view.table) for view in views) < 2:
+        return Paragraph(("Only one arm has readings of trained runs.",))
     names = rounding.listed([AXES[view.by] for view in views if view.by != "tokens"], "or")
     return (
         Paragraph((f"No two arms that meet demonstrably change order at equal {names}.",))
@@ -222,6 +225,6 @@ def _why_not(views: list[View]) -> list[Block]:
 def _caption(evidence: Evidence) -> str:
     return (
         "Rank of each arm's mean over seeds under each budget, among the arms that meet there, taken on the stable phase. "
-        "Lines that cross between budgets with the same arms are changes of order of the means; only those listed above are "
-        "beyond the paired interval."
+        "Lines that cross are changes of order of the means, and only those listed above are beyond the paired interval; a "
+        "line may also move because an arm has no part there."
     )

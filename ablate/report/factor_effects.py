@@ -10,6 +10,9 @@ from ablate.report.blocks import Block, Cell, Column, Paragraph, Section, Table,
 from ablate.report.evidence import Evidence
 from ablate.specification import Metric
 
+PLACES = {"factor": 0, "interaction": 1, "block": 2, "residual": 3}
+"""Order of the kinds of terms in the table."""
+
 
 def factor_effects(evidence: Evidence) -> Section:
     frame = effects_frame(evidence)
@@ -29,7 +32,7 @@ def effects_frame(evidence: Evidence) -> pd.DataFrame:
     for metric in evidence.compared:
         found = effects(evidence.about(metric), evidence.specification, metric)
         attrs = {name: found.attrs[name] for name in ("design", "seeds", "dropped")}
-        attrs["unread"] = rounding.listed([evidence.labels[arm] for arm in found.attrs["unread"]])
+        attrs["unread"] = "; ".join(evidence.labels[arm] for arm in found.attrs["unread"])
         if len(found):
             parts.append(found.assign(metric=metric.key, label=[_term(evidence, term) for term in found["term"]], **attrs))
     columns = [
@@ -55,12 +58,13 @@ def effects_frame(evidence: Evidence) -> pd.DataFrame:
 def effects_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
     """Terms by metrics: η² and p; degrees of freedom once, unless an arm cannot be read by some metric."""
     metrics = [metric for metric in evidence.compared if metric.key in set(frame["metric"])]
-    first = frame[frame["metric"] == metrics[0].key]
+    # An arm that one metric cannot read may break the grid for it: it then has one term where others have several.
+    terms = frame.drop_duplicates("term").sort_values("kind", key=lambda kind: kind.map(PLACES), kind="stable")
     cells = {(row.term, row.metric): row for row in frame.itertuples()}
     alike = frame.groupby("term")["degrees"].nunique().max() == 1
     rows: list[tuple[Cell, ...]] = []
     rules: set[int] = set()
-    for term in first.itertuples():
+    for term in terms.itertuples():
         if term.kind == "block":
             rules.add(len(rows))
         row = [Cell(term.label, muted=term.kind in ("block", "residual")), *([Cell(str(term.degrees))] if alike else [])]
@@ -91,8 +95,10 @@ def effects_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
 
 def _note(frame: pd.DataFrame) -> str:
     n = rounding.span(frame["seeds"])
-    factorial = (frame["design"] == "factorial").all()
-    design = "Full grid of the factors" if factorial else "The arms are no full grid and count as one factor"
+    grids = set(frame["design"])
+    design = "The arms that a column reads are no full grid everywhere, and count as one factor where they are not"
+    if len(grids) == 1:
+        design = "Full grid of the factors" if "factorial" in grids else "The arms are no full grid and count as one factor"
     dropped = int(frame["dropped"].max())
     left_out = f" {rounding.counted(dropped, 'seed')} left out because an arm has no run there." if dropped else ""
     return (
@@ -104,8 +110,8 @@ def _note(frame: pd.DataFrame) -> str:
 def _unread(frame: pd.DataFrame, metrics: list[Metric]) -> str:
     """Which arms are no part of which analysis."""
     found = frame.drop_duplicates("metric").set_index("metric")["unread"]
-    said = [f"{rounding.words(metric)}: {found[metric.key]}" for metric in metrics if found[metric.key]]
-    return f" No part of it, having no reading: {'; '.join(said)}." if said else ""
+    unread = ((rounding.capital(rounding.words(metric)), found[metric.key]) for metric in metrics)
+    return "".join(f" {words} has no numbers of: {arms}." for words, arms in unread if arms)
 
 
 def _term(evidence: Evidence, term: str) -> str:

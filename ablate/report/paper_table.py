@@ -116,9 +116,12 @@ def _caption(evidence: Evidence, name: str) -> str:
 
 
 def _no_better_than_random(evidence: Evidence) -> list[str]:
-    """Bold says which arms are alike; they may be alike in having learned nothing that this column reads."""
+    """Bold says which arms are alike; they may be alike in having learned nothing that this column reads.
+
+    Said of shares of right answers: random weights are no floor of other columns, as how varied texts are.
+    """
     said = []
-    for metric in evidence.compared:
+    for metric in (metric for metric in evidence.compared if metric.unit == "%"):
         best = evidence.best(metric).set_index("arm")["bold"]
         found = no_better_than_random(evidence.about(metric), evidence.specification, metric)
         named = [evidence.labels[arm] for arm in found if best[arm]]

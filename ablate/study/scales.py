@@ -6,6 +6,18 @@ from collections.abc import Mapping
 
 from ablate.config import Scalar
 
+SMALL: Mapping[str, Scalar] = {"backbone.width": 64, "optimization.learning_rate": 4e-3}
+"""Quick tiers: at this width and rate a run of a minute on one core learns; at width 128 and 1e-3 it hardly did."""
+
+PENN_TREEBANK: Mapping[str, Scalar] = {
+    **SMALL,
+    "data.corpus": "ptb",
+    "data.vocabulary": 4096,
+    "data.context": 48,
+    "budget.tokens": 1_000_000,
+}
+"""Sentences of the Penn Treebank, from $ABLATE_DATA: a run of a text VAE takes a minute, two side by side."""
+
 GPU: Mapping[str, Scalar] = {
     "backbone.width": 512,
     "backbone.layers": 8,

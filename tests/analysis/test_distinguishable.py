@@ -48,6 +48,8 @@ def test_arms_that_learned_nothing_are_no_better_than_random() -> None:
     assert found == ["mask_rate=0.15", "mask_rate=0.4", "mask_rate=0.8"]
     assert no_better_than_random(numbers, specification(LEVELS, extra_arms=False), PRIMARY) == []
     assert no_better_than_random(numbers, plan, OWN_LOSS) == []
+    alone = numbers[(numbers["arm"] != "untrained") | (numbers["pair"] == 0)]
+    assert no_better_than_random(alone, plan, PRIMARY) == []  # one seed shared: nothing can be said
 
 
 def test_noisy_arms_cannot_be_told_apart() -> None:

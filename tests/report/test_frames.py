@@ -7,16 +7,18 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from ablate.analysis.budgets import cut
+from ablate.report import rounding
 from ablate.report.blocks import Figures, Paragraph, Span, Table, wordy
 from ablate.report.budget_views import VIEWS, budget_views, ranks_frame, views_frame
 from ablate.report.compile import build
 from ablate.report.completeness import completeness, marks
 from ablate.report.evidence import Evidence
-from ablate.report.factor_effects import effects_frame
+from ablate.report.factor_effects import effects_frame, effects_table
 from ablate.report.forest import forest_frame
 from ablate.report.learning_curves import curve_frame
 from ablate.report.paper_table import paper, results_frame
@@ -123,7 +125,7 @@ def test_equal_budgets_are_of_a_column_that_was_read_along_the_runs(study: Evide
         if isinstance(block, Table)
     )
     assert set(lone.frame["arm"]) == {"mask_rate=0.4"}  # type: ignore[index]
-    assert "Without readings: mask 15\u00a0%" in "".join(lone.notes)
+    assert "Without readings of trained runs: mask 15\u00a0%" in "".join(lone.notes)
     (only,) = budget_views(dataclasses.replace(study, numbers=read[read["stage"] != "stable"])).blocks
     assert isinstance(only, Paragraph)
     assert "No view at equal tokens read, targets predicted, training FLOPs or training seconds" in wordy(only.spans)
@@ -149,6 +151,47 @@ def test_effects_add_up_to_the_whole_spread(study: Evidence) -> None:
     assert frame.groupby("metric")["eta_squared"].sum().tolist() == pytest.approx([1.0] * 3)
     assert set(frame["dropped"]) == {2}
     assert frame["label"].tolist()[:3] == ["mask rate", "seed (block)", "residual"]
+
+
+def test_effects_of_a_column_that_one_arm_lacks_have_degrees_of_their_own(study: Evidence) -> None:
+    second = study.compared[1]
+    lacks = (study.numbers["key"] == second.key) & (study.numbers["arm"] == "mask_rate=0.4")
+    evidence = dataclasses.replace(study, numbers=study.numbers[~lacks])
+    table = effects_table(evidence, effects_frame(evidence))
+    assert [column.label for column in table.columns].count("df") == len(study.compared)
+    degrees = [cell.text for cell in table.rows[0]][1::3]
+    assert degrees[1] == str(int(degrees[0]) - 1)
+    assert f"{rounding.capital(rounding.words(second))} has no numbers of: mask 40\u00a0%." in table.notes[0]
+
+
+def test_terms_of_every_design_stand_in_the_table(study: Evidence) -> None:
+    frame = effects_frame(study)
+    other = frame[frame["metric"] == study.compared[1].key].replace(
+        {"term": {frame["term"][0]: "arm"}, "label": {"mask rate": "arm"}}
+    )
+    mixed = pd.concat([frame[frame["metric"] == study.compared[0].key], other.assign(design="one-way")], ignore_index=True)
+    table = effects_table(study, mixed)
+    assert [wordy(row[0].spans) for row in table.rows] == ["mask rate", "arm", "seed (block)", "residual"]
+    assert "no full grid everywhere" in table.notes[0]
+
+
+def test_bold_arms_that_are_no_better_than_random_weights_are_named(study: Evidence) -> None:
+    share = dataclasses.replace(study.specification.primary, unit="%")
+    specification = dataclasses.replace(study.specification, metrics=(share, *study.specification.metrics[1:]))
+    key = study.numbers["key"] == share.key
+    best = study.numbers[key & (study.numbers["arm"] == "mask_rate=0.4") & (study.numbers["stage"] == "final")]
+    random = key & (study.numbers["arm"] == "untrained")
+    like = study.numbers["pair"].map(best.set_index("pair")["value"]) + 1e-3 * (-1.0) ** study.numbers["pair"]
+    numbers = study.numbers.assign(value=study.numbers["value"].where(~random, like))
+
+    def notes(evidence: Evidence) -> str:
+        return "".join(next(block for block in paper(evidence).blocks if isinstance(block, Table)).notes)
+
+    said = "not shown to be better than the baseline's network at random initialisation (the same test): "
+    found = notes(Evidence(specification=specification, numbers=numbers, runs=study.runs))
+    assert f"{said}{rounding.words(share)}: mask 40\u00a0%." in found
+    assert said not in notes(Evidence(specification=specification, numbers=study.numbers, runs=study.runs))
+    assert said not in notes(dataclasses.replace(study, numbers=numbers))
 
 
 def test_the_front_has_no_arm_that_another_beats_on_both(study: Evidence) -> None:
