@@ -66,8 +66,8 @@ class CrossAttention(nn.Module):
 
     def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], mask: Mask) -> Tensor:
         q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        q, k, number = self.scale(q, keys_values[0], mask)
-        z_BHTK = attention(q, k, keys_values[1], mask=mask, scale=number)
+        k, v = keys_values
+        z_BHTK = attention(q, k, v, mask=mask, scale=self.scale(q, k, mask))
         merged_BTD: Tensor = self.out(z_BHTK.transpose(1, 2).flatten(2))
         return merged_BTD
 

@@ -153,8 +153,8 @@ def _one_stream(point: Point, device: torch.device, dtype: torch.dtype) -> _Form
         here = _first(mask, given[0].shape[0])
         q, k, v = given[0].permute(2, 0, 3, 1, 4).unbind(0)
         with _precision(dtype, given[0]):
-            q, k, number = scale(q, k, here)
-            return _merged(attention(q, k, v, mask=here, bias=(*given, None)[1], scale=number, backend=backend))
+            bias = (*given, None)[1]
+            return _merged(attention(q, k, v, mask=here, bias=bias, scale=scale(q, k, here), backend=backend))
 
     return _Form(tuple(leaves), forward, torch.randn(B, T, H * K, device=device, dtype=dtype))
 

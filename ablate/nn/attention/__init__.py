@@ -4,12 +4,13 @@ Vaswani et al. 2017, section 3.2.1, formula (1). Shape letters: B batch, T query
 K head width. `reference.py` is the same function in float64 and in the order of the formula; every backend must equal it.
 
 The callers say what they need (who sees whom, which bias, which scale) and never which kernel: `selection.py` chooses one
-that may run the call. A scaling that depends on the query or the key is folded into them beforehand (`scales.py`), so it costs
-T x K and not T x S. Attention weights are never dropped, because that alone would rule out most of the kernels.
+that may run the call. A scaling that depends on the query or the key is multiplied into them (`scales.py`), so it costs T x K
+and not T x S. Attention weights are never dropped, because that alone would rule out most of the kernels.
 
 | file | |
 | --- | --- |
 | masks, biases, scales | what a call may ask for |
+| rows | what of a scaling goes into queries and keys |
 | reference, naive, matmul, sdpa, flex, biased, flash | the backends |
 | bias_gradient, bias_kernel | what `biased` adds to torch's kernels |
 | eligibility, faults, selection | which of them runs |
@@ -31,6 +32,8 @@ from ablate.config import ConfigError
 from ablate.nn.attention.biases import Bias
 from ablate.nn.attention.masks import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix
 from ablate.nn.attention.observation import WATCHERS, Seen
+from ablate.nn.attention.rows import Rows
+from ablate.nn.attention.scales import Scaling
 from ablate.nn.attention.selection import AUTO, backend, choose, describe, machine_of
 
 if TYPE_CHECKING:
@@ -55,6 +58,8 @@ BACKENDS = {
     "flash-4": "flash:fourth",
 }
 """Name -> module of this package and function; imported when first asked for."""
+MULTIPLY_ROWS = ("matmul",)
+"""Backends that are given rows as they are, and what to multiply into them."""
 
 
 def attention(
@@ -64,41 +69,51 @@ def attention(
     *,
     mask: Mask = FULL,
     bias: Bias | None = None,
-    scale: float | None = None,
+    scale: float | Scaling | None = None,
     backend: str = AUTO,
 ) -> Tensor:
     """Each query's average of the values it sees, weighted by how well their keys match; shape [B, H, T, K].
 
     `mask`: who sees whom. `bias`: added to the scaled scores, in nats; a tensor broadcastable to [B, H, T, S], or one of
-    `biases`. `scale`: factor on the scores before it, a plain number; None is 1 / sqrt(K). `backend`: a name out of
-    `BACKENDS`, or `auto`.
+    `biases`. `scale`: what the scores before it are multiplied by, a number or one of `scales`; None is 1 / sqrt(K).
+    `backend`: a name out of `BACKENDS`, or `auto`.
 
     A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0. Under
-    autocast all three are cast to its type here, after whatever was folded into them. Raises `ConfigError` for shapes that do
-    not agree and for a backend that cannot run the call.
+    autocast all three are cast to its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes
+    that do not agree and for a backend that cannot run the call.
     """
     _check(q_BHTK.shape, k_BHSK.shape, v_BHSK.shape)
     T, S = q_BHTK.shape[2], k_BHSK.shape[2]
     added = bias.dense(T, S) if bias is not None and not isinstance(bias, Tensor) else bias
     if added is not None and added.ndim != 4:
         raise ConfigError(f"the attention bias has shape {tuple(added.shape)}, but must have 4 dimensions, as [B, H, T, S] has")
+    scaling = scale if isinstance(scale, Scaling) else Scaling(q_BHTK.shape[-1] ** -0.5 if scale is None else scale)
     device = q_BHTK.device
     if torch.is_autocast_enabled(device.type):
         dtype = torch.get_autocast_dtype(device.type)
-        q, k, v = (x.to(dtype) for x in (q_BHTK, k_BHSK, v_BHSK))
+        q, k, v = (x.to(dtype) for x in (*scaling.folded(q_BHTK, k_BHSK), v_BHSK))
         with torch.autocast(device.type, enabled=False):
-            return _run(q, k, v, mask, added, scale, backend)
-    return _run(q_BHTK, k_BHSK, v_BHSK, mask, added, scale, backend)
+            return _run(q, k, v, mask, added, scaling.number, None, backend)
+    rows = scaling.rows
+    if rows is not None and (WATCHERS or rows.beforehand(q_BHTK)):
+        return _run(*rows.applied(q_BHTK, k_BHSK), v_BHSK, mask, added, scaling.number, None, backend)
+    return _run(q_BHTK, k_BHSK, v_BHSK, mask, added, scaling.number, rows, backend)
 
 
-def _run(q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None, scale: float | None, wanted: str) -> Tensor:
+def _run(
+    q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None, scale: float, rows: Rows | None, wanted: str
+) -> Tensor:
     if bias is not None and bias.dtype != q.dtype:
         bias = bias.to(q.dtype)
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
     for watcher in WATCHERS:
         watcher(Seen(q, k, v, mask, bias, scale))
     name = choose(describe(q, k, v, mask, bias), machine_of(q.device), wanted)
-    return _load(name)(q, k, v, mask=mask, bias=bias, scale=scale)
+    attend = _load(name)
+    if rows is None:
+        return attend(q, k, v, mask=mask, bias=bias, scale=scale)
+    if name in MULTIPLY_ROWS:
+        return attend(q, k, v, mask=mask, bias=bias, scale=scale, rows=rows)
+    return attend(*rows.applied(q, k), v, mask=mask, bias=bias, scale=scale)
 
 
 @functools.cache

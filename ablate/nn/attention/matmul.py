@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ablate.nn.attention.masks import Both, Causal, Documents, Full, Mask, Prefix
+from ablate.nn.attention.rows import Rows, gradients, multiplied
 
 SCORES_AT_ONCE = 2**18
 """Numbers in a block of scores: one mebibyte in single precision, half of a present core's second-level cache."""
@@ -65,15 +66,36 @@ _PLANS: WeakKeyDictionary[Mask, dict[Shape, tuple[Block, ...]]] = WeakKeyDiction
 """Plans of masks with tensors: one mask serves all layers of a pass."""
 
 
-def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, *, mask: Mask, bias: Tensor | None, scale: float) -> Tensor:
-    """See `ablate.nn.attention.attention`."""
-    z_BHTK: Tensor = _BlockwiseAttention.apply(q_BHTK, k_BHSK, v_BHSK, bias, mask, scale)
+def attend(
+    q_BHTK: Tensor,
+    k_BHSK: Tensor,
+    v_BHSK: Tensor,
+    *,
+    mask: Mask,
+    bias: Tensor | None,
+    scale: float,
+    rows: Rows | None = None,
+) -> Tensor:
+    """See `ablate.nn.attention.attention`; `rows` are multiplied here."""
+    log_t_H = None if rows is None else rows.log_t_H
+    z_BHTK: Tensor = _BlockwiseAttention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t_H, mask, scale, rows)
     return z_BHTK
 
 
 class _BlockwiseAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, mask: Mask, scale: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        bias: Tensor | None,
+        log_t: Tensor | None,
+        mask: Mask,
+        scale: float,
+        rows: Rows | None,
+    ) -> Tensor:
+        q, k, kept = (q, k, ()) if rows is None else multiplied(q, k, log_t, rows)
         q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
         T, S = q.shape[2], k.shape[2]
         blocks = plan(mask, q.shape[0], q.shape[1], T, S, q.dtype, q.device)
@@ -88,15 +110,16 @@ class _BlockwiseAttention(torch.autograd.Function):
             torch.bmm(p, _keys(v, block), out=z_block)
             if any(ctx.needs_input_grad):
                 weights.append(p)
-        ctx.save_for_backward(q, k, v, bias, *weights)
-        ctx.blocks, ctx.scale = blocks, scale
+        ctx.save_for_backward(q, k, v, bias, *kept, *weights)
+        ctx.blocks, ctx.scale, ctx.rows, ctx.kept = blocks, scale, rows, len(kept)
         return z
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dz: Tensor) -> Any:
-        q, k, v, bias, *weights = ctx.saved_tensors
-        dz, left = dz.contiguous(), iter(weights)
+        q, k, v, bias, *more = ctx.saved_tensors
+        kept, left = tuple(more[: ctx.kept]), iter(more[ctx.kept :])
+        dz = dz.contiguous()
         # Where a block is all that its rows have, its part of dK and dV is the whole.
         whole = all(_is_whole(block, q.shape[2], k.shape[2]) for block in ctx.blocks)
         dq, beta = torch.empty_like(q), 0 if whole else 1
@@ -117,7 +140,10 @@ class _BlockwiseAttention(torch.autograd.Function):
             if dbias is not None:
                 part = _part_of(dbias, block)
                 part.add_(ds.view(-1, q.shape[1], *ds.shape[1:]).sum_to_size(part.shape))
-        return dq, dk, dv, dbias, None, None
+        dlog_t = None
+        if ctx.rows is not None:
+            dq, dk, dlog_t = gradients(dq, dk, q, k, kept, ctx.rows, ctx.needs_input_grad[4])
+        return dq, dk, dv, dbias, dlog_t, None, None, None
 
 
 def _weights(q: Tensor, k: Tensor, bias: Tensor | None, block: Block, scale: float) -> Tensor:

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from ablate.config import AttentionScale, Backbone, ConfigError
-from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention
-from ablate.nn.attention.scales import scale_of, scaled_rows, unit_rows
+from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention, matmul
+from ablate.nn.attention.observation import watched
+from ablate.nn.attention.rows import Rows
+from ablate.nn.attention.scales import scale_of
 from ablate.nn.transformer import Encoder
 
 B, H, T, K = 2, 3, 7, 8
@@ -41,8 +43,9 @@ def scores(name: str, factor: float, t_H: Tensor, q: Tensor, k: Tensor, n_B1T: T
 
 
 @pytest.mark.parametrize("mask", [FULL, Causal(), Lengths(torch.tensor([3, 7]))], ids=["full", "causal", "lengths"])
+@pytest.mark.parametrize("backend", ["matmul", "naive", "sdpa:math"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_folded_scale_is_its_formula_forwards_and_backwards(name: AttentionScale, mask: Mask) -> None:
+def test_a_scaling_is_its_formula_forwards_and_backwards(name: AttentionScale, mask: Mask, backend: str) -> None:
     scale = scale_of(name, 1.5, H, K, context=64).double()
     with torch.no_grad():
         for parameter in scale.parameters():
@@ -52,8 +55,7 @@ def test_a_folded_scale_is_its_formula_forwards_and_backwards(name: AttentionSca
     seen = mask.dense(T, T, q.device)
     n = mask.counts(T, T, q.device).double().expand(B, 1, T)
     wanted = scores(name, 1.5, log_t.exp(), q, k, n).masked_fill(~seen, -torch.inf).softmax(dim=-1) @ v
-    q_, k_, number = scale(q, k, mask)
-    got = attention(q_, k_, v, mask=mask, scale=number)
+    got = attention(q, k, v, mask=mask, scale=scale(q, k, mask), backend=backend)
     assert (got - wanted).abs().max() <= 1e-13
     leaves = [q, k, v, *scale.parameters()]
     dz = noise(B, H, T, K, seed=4)
@@ -64,22 +66,71 @@ def test_a_folded_scale_is_its_formula_forwards_and_backwards(name: AttentionSca
 def test_gradients_of_the_row_functions() -> None:
     x, log_t = noise(2, 3, 5, 4).requires_grad_(), noise(3, seed=1).requires_grad_()
     keys = noise(2, 3, 6, 4, seed=4).requires_grad_()
-    assert torch.autograd.gradcheck(unit_rows, (x, keys, log_t))
-    assert torch.autograd.gradcheck(unit_rows, (x, keys))
-    assert torch.autograd.gradcheck(scaled_rows, (x, log_t))
-    assert torch.autograd.gradcheck(scaled_rows, (x, log_t, noise(1, 3, 5, 1, seed=2)))
+
+    def unit(q: Tensor, k: Tensor, t: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return Rows(t, unit=True).applied(q, k)
+
+    def scaled(q: Tensor, t: Tensor, fixed: Tensor | None = None) -> Tensor:
+        return Rows(t, fixed).applied(q, keys)[0]
+
+    assert torch.autograd.gradcheck(unit, (x, keys, log_t))
+    assert torch.autograd.gradcheck(unit, (x, keys))
+    assert torch.autograd.gradcheck(scaled, (x, log_t))
+    assert torch.autograd.gradcheck(scaled, (x, log_t, noise(1, 3, 5, 1, seed=2)))
     permuted = noise(2, 5, 3, 4, seed=3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda y: unit_rows(y.transpose(1, 2), 2 * y.transpose(1, 2), log_t), (permuted,))
+    assert torch.autograd.gradcheck(lambda y: unit(y.transpose(1, 2), 2 * y.transpose(1, 2), log_t), (permuted,))
+
+
+@pytest.mark.parametrize("name", ["learned", "qk-norm", "qk-norm-fixed", "log-length"])
+@pytest.mark.parametrize("mask", [FULL, Causal()], ids=["full", "causal"])
+def test_rows_multiplied_inside_the_core_are_those_multiplied_before_it(name: AttentionScale, mask: Mask) -> None:
+    """To the last bit: who watches the scores of a run, and so has them multiplied before, must not change it."""
+    scale = scale_of(name, 1.0, H, K, context=64)
+    packed = noise(4, 150, 3, H, K).float().requires_grad_()
+    dz = noise(4, H, 150, K, seed=1).float()
+
+    def run() -> list[Tensor]:
+        q, k, v = packed.permute(2, 0, 3, 1, 4).unbind(0)
+        z = attention(q, k, v, mask=mask, scale=scale(q, k, mask), backend="matmul")
+        return [z, *torch.autograd.grad(z, [packed, *scale.parameters()], dz)]
+
+    inside = run()
+    with watched(lambda seen: None):
+        before = run()
+    assert all(torch.equal(one, other) for one, other in zip(inside, before, strict=True))
+
+
+def test_rows_are_multiplied_before_a_backend_that_would_see_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[torch.dtype, bool]] = []
+
+    def spy(q: Tensor, *rest: Tensor, **more: typing.Any) -> Tensor:
+        given.append((q.dtype, more.get("rows") is not None))
+        return real(q, *rest, **more)
+
+    real = matmul.attend
+    monkeypatch.setattr(matmul, "attend", spy)
+    monkeypatch.setattr("ablate.nn.attention._load", lambda name: spy)
+    scale = scale_of("qk-norm", 1.0, H, K, context=64)
+    q = noise(B, H, T, K).float()
+    still, moving, half = q, q.clone().requires_grad_(), q.bfloat16()
+    for x in (still, moving):
+        attention(x, x, x, scale=scale(x, x, FULL), backend="matmul").sum().backward()
+    with torch.no_grad():
+        attention(still, still, still, scale=scale(q, q, FULL), backend="matmul")
+        y = Rows(unit=True).applied(half, half)[0]
+    assert given == [(torch.float32, False), (torch.float32, True), (torch.float32, True)]
+    assert y.dtype == torch.float32
+    assert next(scale.parameters()).grad is not None
 
 
 @pytest.mark.parametrize("zero", [0, 1], ids=["a query", "a key"])
 def test_rows_of_zeros_stay_zeros_and_leave_the_others_alone(zero: int) -> None:
     q, k = (noise(1, 2, 3, 4, seed=i) for i in range(2))
-    whole = unit_rows(q, k)
+    whole = Rows(unit=True).applied(q, k)
     given = [q.clone(), k.clone()]
     given[zero][0, 1, 2] = 0
     leaves = [x.requires_grad_() for x in given]
-    found = unit_rows(*leaves)
+    found = Rows(unit=True).applied(*leaves)
     assert (found[zero][0, 1, 2] == 0).all()
     for one, other, changed in zip(found, whole, (zero == 0, zero == 1), strict=True):
         assert torch.equal(one.flatten(0, 2)[: 5 if changed else 6], other.flatten(0, 2)[: 5 if changed else 6])
@@ -99,7 +150,7 @@ def test_folding_before_the_cast_costs_one_rounding() -> None:
         z = attention(queries.bfloat16(), k.bfloat16(), v.bfloat16(), backend="sdpa:flash").double()
         return float((z - wanted).norm() / wanted.norm())
 
-    assert lost(scaled_rows(q, t.log())) < lost(scaled_rows(q.bfloat16(), t.log().bfloat16()))
+    assert lost(Rows(t.log()).applied(q, k)[0]) < lost(Rows(t.log().bfloat16()).applied(q.bfloat16(), k)[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
