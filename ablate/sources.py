@@ -1,5 +1,6 @@
 """The source text a run depends on: the objective's file and every module of this package it imports, by syntax tree.
 
+Comments, docstrings and empty lines are left out of the text: a sentence that is made clearer must not train anything again.
 Yardsticks are left out, since their `VERSION` speaks for them and a changed yardstick must not retrain. So are the
 registries, since listing one more objective or corpus changes no run.
 """
@@ -9,6 +10,8 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import io
+import tokenize
 from pathlib import Path
 
 PACKAGE = "ablate"
@@ -18,14 +21,14 @@ REGISTRIES = ("ablate", "ablate.objectives", "ablate.data.corpora")
 
 @functools.cache
 def fingerprint(roots: tuple[str, ...], files: tuple[str, ...] = ()) -> str:
-    """Sixteen hexadecimal digits over the text of all modules reachable from `roots`, and of `files` from elsewhere."""
+    """Sixteen hexadecimal digits over the code of all modules reachable from `roots`, and of `files` from elsewhere."""
     digest = hashlib.sha256()
     for name in sorted(reachable(roots)):
         path = _path(name)
         assert path is not None
-        digest.update(name.encode() + b"\0" + text(path) + b"\0")
+        digest.update(name.encode() + b"\0" + code(text(path)) + b"\0")
     for file in sorted(files):
-        digest.update(Path(file).read_bytes() + b"\0")
+        digest.update(code(Path(file).read_bytes()) + b"\0")
     return digest.hexdigest()[:16]
 
 
@@ -52,6 +55,30 @@ def imported(path: Path, name: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return {module for module in found if module.split(".")[0] == PACKAGE and module != name}
+
+
+@functools.cache
+def code(source: bytes) -> bytes:
+    """The lines that do something, as they are written, for a syntax tree looks different to the next Python.
+
+    A docstring that is all there is of a class or a function stays.
+    """
+    lines = source.decode().splitlines(keepends=True)
+    bodies = [body for node in ast.walk(ast.parse(source)) if isinstance(body := getattr(node, "body", None), list)]
+    for node in (node for body in bodies for node in body if len(body) > 1):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+            before, after = lines[first].encode()[: node.col_offset], lines[last].encode()[node.end_col_offset :]
+            if not before.strip() and after.lstrip()[:1] in (b"", b"#"):
+                lines[first : last + 1] = [""] * (last + 1 - first)
+    # Comments are cut by place, and only where a token says that they are some: a string may hold the sign as well.
+    for token in tokenize.generate_tokens(io.StringIO(source.decode()).readline):
+        row, column = token.start
+        if token.type == tokenize.COMMENT and lines[row - 1]:
+            lines[row - 1] = lines[row - 1][:column].rstrip() + "\n"
+        if token.type in (tokenize.COMMENT, tokenize.NL) and not lines[row - 1].strip():
+            lines[row - 1] = ""
+    return "".join(lines).encode()
 
 
 @functools.cache

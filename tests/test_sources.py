@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+
+import pytest
 
 from ablate import sources
 from ablate.nn.attention import BACKENDS
@@ -40,6 +43,74 @@ def test_a_changed_byte_changes_the_fingerprint(tmp_path: Path) -> None:
     file.write_text("RATE = 2\n")
     sources.fingerprint.cache_clear()
     assert sources.fingerprint(ROOTS, (str(file),)) != before
+
+
+PLAIN = """x = '# no comment'
+def f(a):
+    y = (a +
+         1)
+    return \'\'\'two
+
+lines\'\'\', y
+class C:
+    z: int = 0
+"""
+SPOKEN = """# First of all.
+
+x = '# no comment'  # noqa
+
+def f(a):
+    \'\'\'Of f:
+
+    more of it.\'\'\'
+    # Why.
+    y = (a +  # the one
+         1)
+
+    return \'\'\'two
+
+lines\'\'\', y
+
+
+class C:
+    "Of C."
+
+    z: int = 0
+    'Of z, ä.'  # and that
+"""
+
+
+def test_comments_docstrings_and_empty_lines_are_no_part_of_the_code() -> None:
+    assert sources.code(SPOKEN.encode()) == sources.code(PLAIN.encode()) == PLAIN.encode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("# no comment", "# a comment"), ("two\n\nlines", "two\nlines"), ("1)", "2)"), ("z: int = 0", "z: int = 1")],
+)
+def test_what_is_in_a_string_or_a_statement_is(old: str, new: str) -> None:
+    assert old in PLAIN
+    assert sources.code(PLAIN.replace(old, new).encode()) != sources.code(PLAIN.encode())
+
+
+def test_what_is_left_of_this_package_is_the_same_program() -> None:
+    for path in sorted(Path(sources.__file__).parent.rglob("*.py")):
+        whole, left = sources.text(path), sources.code(sources.text(path))
+        assert _statements(left) == _statements(whole), path
+        assert sources.code(left) == left, path
+
+
+def _statements(source: bytes) -> str:
+    """The tree without strings that stand as statements."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [one for one in body if not _is_string(one)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def test_backends_of_attention_that_are_loaded_by_name_are_part_of_a_run() -> None:
