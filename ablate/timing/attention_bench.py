@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from ablate.config import ConfigError, RunConfig, require
-from ablate.nn.attention.eligibility import Machine
+from ablate.nn.attention.call import Machine
 from ablate.nn.attention.selection import machine_of
 from ablate.records import Row, write_atomically
 from ablate.timing.attention import DTYPES, Result, Session, competing, session

@@ -31,7 +31,8 @@ from torch import Tensor
 from ablate.config import AttentionScale
 from ablate.nn.attention import attention
 from ablate.nn.attention.biases import BUCKETS, Buckets
-from ablate.nn.attention.eligibility import Call, Machine, eligible
+from ablate.nn.attention.call import Call, Machine
+from ablate.nn.attention.eligibility import eligible
 from ablate.nn.attention.masks import Dense, Documents, Mask, kind
 from ablate.nn.attention.scales import Scale, scale_of
 from ablate.nn.attention.selection import AUTO, choose

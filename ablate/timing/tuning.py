@@ -16,8 +16,8 @@ import torch
 
 from ablate.config import RunConfig
 from ablate.data.text import prepare
+from ablate.nn.attention.call import Call
 from ablate.nn.attention.choices import Choice
-from ablate.nn.attention.eligibility import Call
 from ablate.nn.attention.observation import Seen, watched
 from ablate.nn.attention.selection import describe, words
 from ablate.nn.attention.tune import tune

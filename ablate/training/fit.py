@@ -27,6 +27,7 @@ from ablate.data.text import Text, prepare
 from ablate.evaluation.reading import Abridges, Yardstick, readable, told_to
 from ablate.interop import start_from
 from ablate.measure import Identity
+from ablate.nn.attention import choices
 from ablate.nn.attention.selection import backend, tuned
 from ablate.objectives import objective_of
 from ablate.objectives.base import Objective
@@ -154,7 +155,7 @@ def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
 def attention_by(wanted: str) -> Iterator[None]:
     """Attention inside runs as `runtime.attention` says; `ConfigError` for a backend that is unknown or a file that is none."""
     kind, _, file = wanted.partition(":")
-    with tuned(Path(file)) if kind == TUNED else backend(wanted):
+    with tuned(choices.load(Path(file))) if kind == TUNED else backend(wanted):
         yield
 
 

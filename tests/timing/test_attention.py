@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ablate.config import ConfigError, RunConfig, Runtime
-from ablate.nn.attention.eligibility import Machine
+from ablate.nn.attention.call import Machine
 from ablate.records import DONE
 from ablate.seeds import generator
 from ablate.timing import measure

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.config import ConfigError
-from ablate.nn.attention.eligibility import Machine
+from ablate.nn.attention.call import Machine
 from ablate.timing.attention_bench import HOPPER
 from ablate.timing.attention_calls import AGAIN, names
 from ablate.timing.attention_grid import FEWEST_ROWS, MASKS, AttentionGrid, Point, document_numbers, points

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.nn.attention.eligibility import Machine
+from ablate.nn.attention.call import Machine
 from ablate.study.discover import load, read
 from ablate.study.options import Options, set_up
 from ablate.study.run import run_inline

@@ -13,7 +13,7 @@ and not T x S. Attention weights are never dropped, because that alone would rul
 | rows | what of a scaling goes into queries and keys |
 | reference, naive, matmul, sdpa, flex, biased, flash | the backends |
 | bias_gradient, bias_kernel | what `biased` adds to torch's kernels |
-| eligibility, faults, selection | which of them runs |
+| call, eligibility, faults, selection | which of them runs |
 | workload, tune, choices | which of them is right and fastest here |
 | observation | a look at the scores of a running model |
 """

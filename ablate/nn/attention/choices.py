@@ -17,7 +17,7 @@ import torch
 
 from ablate.config import ConfigError
 from ablate.nn.attention import eligibility, selection
-from ablate.nn.attention.eligibility import Call, Machine
+from ablate.nn.attention.call import Call, Machine
 from ablate.records import write_atomically
 
 FORMAT = 1

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ablate.nn.attention.eligibility import Call, Machine
+from ablate.nn.attention.call import Call, Machine
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError
 from ablate.nn.attention import eligibility
-from ablate.nn.attention.eligibility import Call, Machine
+from ablate.nn.attention.call import Call, Machine
 from ablate.nn.attention.masks import Mask, kind
 
 AUTO = "auto"
@@ -50,11 +50,9 @@ def backend(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def tuned(path: Path) -> Iterator[None]:
-    """`auto` inside is what `ablate.nn.attention.tune` found here and wrote to `path`; where it is silent, the preference."""
-    from ablate.nn.attention.choices import load
-
-    token = _TUNED.set(load(path))
+def tuned(choices: Mapping[tuple[Call, Machine, int], str]) -> Iterator[None]:
+    """`auto` inside is what `ablate.nn.attention.tune` found here (`choices.load`); where that is silent, the preference."""
+    token = _TUNED.set(choices)
     try:
         yield
     finally:

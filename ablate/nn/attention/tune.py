@@ -8,7 +8,7 @@ the distance of its two medians is the floor. Another backend is chosen only whe
 
 or where the static choice is itself off: then the fastest that is right.
 
-Never within a training step, never silently: the choices go to a file (`choices`), and `selection.tuned` reads it.
+Never within a training step, never silently: the choices go to a file (`choices`), for `selection.tuned`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from torch import Tensor
 
 from ablate.config import ConfigError
 from ablate.nn.attention import eligibility, selection
+from ablate.nn.attention.call import Call, Machine
 from ablate.nn.attention.choices import Choice, save
-from ablate.nn.attention.eligibility import Call, Machine
 from ablate.nn.attention.workload import Attend, Work, excess, step, truth_of, workload
 
 TURNS = 20

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ablate.config import ConfigError
 from ablate.nn.attention import reference
-from ablate.nn.attention.eligibility import HALF, Call
+from ablate.nn.attention.call import Call
+from ablate.nn.attention.eligibility import HALF
 from ablate.nn.attention.masks import Causal, Dense, Documents, Full, Lengths, Mask, Prefix
 
 LIMITS = {"float64": (1e-10, 1e-10), "float32": (1e-5, 1e-5), **dict.fromkeys(HALF, (5e-3, 1.2e-2))}

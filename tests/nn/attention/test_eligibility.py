@@ -12,7 +12,8 @@ import torch
 from ablate.config import ConfigError
 from ablate.nn import attention as core
 from ablate.nn.attention import selection
-from ablate.nn.attention.eligibility import LONGEST_KEPT, RULES, Call, Machine, eligible, inside_biased, refusal
+from ablate.nn.attention.call import Call, Machine
+from ablate.nn.attention.eligibility import LONGEST_KEPT, RULES, eligible, inside_biased, refusal
 from ablate.nn.attention.faults import KNOWN_FAULTS
 
 HOPPER = Machine(

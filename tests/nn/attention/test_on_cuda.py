@@ -9,7 +9,7 @@ import torch
 
 from ablate.nn import attention as core
 from ablate.nn.attention import eligibility, naive, selection, workload
-from ablate.nn.attention.eligibility import Call
+from ablate.nn.attention.call import Call
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

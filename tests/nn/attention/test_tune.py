@@ -15,7 +15,7 @@ from torch import Tensor
 from ablate.config import ConfigError
 from ablate.nn import attention as core
 from ablate.nn.attention import choices, matmul, selection, tune, workload
-from ablate.nn.attention.eligibility import Call, Machine
+from ablate.nn.attention.call import Call, Machine
 from ablate.nn.attention.masks import kind
 
 CPU = torch.device("cpu")
@@ -166,7 +166,7 @@ def _written(path: Path, backend: str = "sdpa:math", **machine: Any) -> Path:
 def test_auto_is_what_was_tuned_where_that_is_asked_for(tmp_path: Path) -> None:
     here = selection.machine_of(CPU)
     assert selection.choose(CALL, here) == "matmul"
-    with selection.tuned(_written(tmp_path / "choices.json")):
+    with selection.tuned(choices.load(_written(tmp_path / "choices.json"))):
         assert selection.choose(CALL, here) == "sdpa:math"
         assert selection.choose(replace(CALL, B=3), here) == "matmul"
         assert selection.choose(CALL, here, "sdpa:flash") == "sdpa:flash"
@@ -183,7 +183,7 @@ def test_a_file_from_another_machine_is_ignored_with_one_line(
     other: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = _written(tmp_path / "choices.json", **other)
-    with selection.tuned(path):
+    with selection.tuned(choices.load(path)):
         assert selection.choose(CALL, selection.machine_of(CPU)) == "matmul"
     said = capsys.readouterr().err
     assert said.count("\n") == 1
