@@ -65,10 +65,15 @@ STUDY = Study(
         target("Hugging Face's XLNet / auto, two streams, 128", XLNET, at("two-stream", 128), 1, at_least=2.2),
         target("Hugging Face's XLNet / auto, two streams, 512", XLNET, at("two-stream", 512), 1, at_least=4.0),
         target("torch / auto, a bias that learns, every length", SDPA, "biased, worst", at_least=1.0),
-        # The dearest is normalising queries and keys: 2 to 5 % at 512, probably as traffic, for their gradients are read and
-        # written once more. Tried in the same rounds, 30 to 60 of them (causal 512, two threads, times as long as 1/√K): as it
-        # is 1.04, torch's weight normalisation forwards too 1.05, rows made units inside the blocks of `matmul` 1.055, both
-        # passes compiled by inductor 1.07, gradients in place and in parts 1.08.
+        # The dearest is normalising queries and keys. Forms tried in the same rounds, 60 to 190 of them, freed memory kept (512
+        # positions, head width 64; times as long as 1/√K, causal on two threads unless said):
+        #   rows multiplied inside the core, as it is        1.035, full 1.030; on one thread 1.031, full 1.022
+        #   rows multiplied before it by one more function   1.043, full 1.041; on one thread 1.037, full 1.028
+        #   ... with fewer small operations                  1.033 to 1.039
+        #   ... by a pass each way written in C              1.026, full 1.032; on one thread 1.039, full 1.021
+        #   ... forwards by the kernel of weight normalisation 1.05, gradients in place and in parts 1.08
+        #   both passes compiled by inductor                 1.05 to 1.07, inside the core and in place 1.06 to 1.085
+        # What no pass of its own can do without, reading and writing each gradient once more, is 1.016 to 1.020.
         target("dearest scaling / 1/√K, from 512", SCALING, "worst from 512", at_most=1.03),
         target("dearest constant / 1/√K, every length", SCALING, "constants, worst", at_most=1.03),
     ),

@@ -11,8 +11,8 @@ Competitors of a point: each backend that may run it, `auto`, and `auto` once mo
 | dense:BACKEND | XLNet as published: tokens in text order, a mask of its own for each row and stream |
 | hugging-face | the core of transformers' XLNet, which also computes a relative term: another function, so without an error |
 
-Where scalings compete, each is `auto` with one of them. A learned bias is a tensor [1, H, T, S] as a layer gets it: T5 looks
-its table up once for all layers.
+Where scalings compete, each is `auto` with one of them, and where freed memory can be kept, the textbook competes too. A
+learned bias is a tensor [1, H, T, S] as a layer gets it: T5 looks its table up once for all layers.
 
 Shape letters: B rows, T places, M of them predicted, H heads, K head width.
 """
@@ -36,6 +36,7 @@ from ablate.nn.attention.eligibility import eligible
 from ablate.nn.attention.masks import Dense, Documents, Mask, kind
 from ablate.nn.attention.scales import Scale, scale_of
 from ablate.nn.attention.selection import AUTO, choose
+from ablate.timing import freed_memory
 from ablate.timing.attention_grid import SCALINGS, Point
 
 AGAIN = " again"
@@ -98,7 +99,8 @@ def contenders(point: Point, machine: Machine, device: torch.device, dtype: torc
 
     if point.scalings:
         again = made(SCALINGS[0] + AGAIN, AUTO, chosen, SCALINGS[0])
-        return [*(made(name, AUTO, chosen, name) for name in SCALINGS), again]
+        textbook = [made(name, name, name) for name in _beside_scalings(machine)]
+        return [*(made(name, AUTO, chosen, name) for name in SCALINGS), again, *textbook]
     able = backends(point, machine, dtype, compete)
     found = [made(name, name, name) for name in able]
     if point.mask == "two-stream":
@@ -111,7 +113,7 @@ def contenders(point: Point, machine: Machine, device: torch.device, dtype: torc
 def names(point: Point, machine: Machine, dtype: torch.dtype, compete: Compete) -> list[str]:
     """What `contenders` would find on a machine that need not be this one; nothing is allocated."""
     if point.scalings:
-        return [*SCALINGS, SCALINGS[0] + AGAIN]
+        return [*SCALINGS, SCALINGS[0] + AGAIN, *_beside_scalings(machine)]
     able = backends(point, machine, dtype, compete)
     extra = []
     if point.mask == "two-stream":
@@ -128,6 +130,10 @@ def backends(point: Point, machine: Machine, dtype: torch.dtype, compete: Compet
         return able
     fused = next((name for name in ("sdpa:cudnn", "sdpa:flash", "sdpa:efficient", "sdpa:math") if name in able), "")
     return [name for name in able if name in ("naive", fused)]
+
+
+def _beside_scalings(machine: Machine) -> tuple[str, ...]:
+    return ("naive",) if machine.device == "cpu" and freed_memory.can_be_kept() else ()
 
 
 TEXTBOOK = ("naive", "sdpa:cudnn", "sdpa:flash", "sdpa:efficient")

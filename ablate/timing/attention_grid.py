@@ -47,9 +47,9 @@ class AttentionGrid:
     name: ClassVar[str] = "attention"
     size: Literal["smoke", "quick", "standard", "full"] = "quick"
     seconds: float = 0.6
-    """Time for the rounds of one point [seconds]; slow points take `rounds` however long that is."""
+    """Time for the rounds of one point [seconds]; slow points take longer, for `rounds` of them, but not `PATIENCE` times."""
     rounds: int = 7
-    """Fewest times that each competitor runs at each point; twice as many where scalings compete."""
+    """Times that each competitor runs at each point if there is time; twice as many where scalings compete."""
 
     def __post_init__(self) -> None:
         choose(self.size, ("smoke", "quick", "standard", "full"), "size of the attention grid")
@@ -68,7 +68,8 @@ class Point:
     heads: int
     rows: int
     scalings: bool = False
-    """The scalings compete with each other here, on the backend chosen by itself, and not the backends."""
+    """The scalings compete with each other here, on the backend chosen by itself, and not the backends; on a CPU with freed
+    memory kept, and the textbook beside them."""
 
     @property
     def predicted(self) -> int:

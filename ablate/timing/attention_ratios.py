@@ -9,6 +9,7 @@
 | best / auto | the faster of these two |
 | dense / auto, Hugging Face / auto | two streams in text order; transformers' XLNet |
 | scaling / inverse-sqrt | what a scaling costs over the plain one |
+| textbook / inverse-sqrt | the textbook where scalings compete, so with freed memory kept (`freed_memory`) |
 
 Each point has its own; `CONDITIONS` gather several points. The floor of a worst one is its own, or the middle one of all points
 gathered where that is larger: two equal things may agree by chance.
@@ -31,6 +32,7 @@ RATIOS, FLOORS = "attention-ratio", "attention-floor"
 NAIVE, SDPA, BEST = "naive / auto", "SDPA / auto", "best / auto"
 DENSE_FORM, XLNET = "dense / auto", "Hugging Face / auto"
 SCALING = "scaling / inverse-sqrt"
+KEPT = "textbook / inverse-sqrt"
 CONSTANTS = ("inverse", "none")
 LONG, SCALED = 256, 512
 """Lengths from which `auto` is held to the best of the others, and from which a scaling is held to the plain one."""
@@ -96,9 +98,10 @@ def _scalings(point: Point, times: dict[str, Times]) -> list[Ratio]:
     if plain is None:
         return []
     floor = _floor(times, SCALINGS[0])
+    costs = [(SCALING, name) for name in SCALINGS[1:]] + [(KEPT, "naive")]
     return [
-        Ratio(SCALING, f"{point.condition},scaling={name}", ratio(times[name].both, plain.both), floor, "lower")
-        for name in SCALINGS[1:]
+        Ratio(metric, f"{point.condition},scaling={name}", ratio(times[name].both, plain.both), floor, "lower")
+        for metric, name in costs
         if name in times
     ]
 

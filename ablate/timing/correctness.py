@@ -8,6 +8,7 @@ that comes back is zero elsewhere. What exceeds `LIMITS` is shown as wrong and n
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from ablate.timing.attention_calls import Contender
 from ablate.timing.attention_grid import Point
 
+ROWS = 1
 LARGEST_TRUTH = 2**24
 """Scores in float64 at once: a hundred mebibytes for each table of them."""
 
@@ -38,24 +40,47 @@ class Errors(NamedTuple):
     gradients: float
 
 
-def errors(contender: Contender, point: Point) -> tuple[Errors, Tensor]:
+class Truth(NamedTuple):
+    """Output and gradients in float64, of the first `ROWS` and heads."""
+
+    output: Tensor
+    gradients: tuple[Tensor, ...]
+
+
+class Truths:
+    """Those of one point: competitors that are given the same tensors and the same scaling have one between them."""
+
+    def __init__(self, point: Point) -> None:
+        self._point = point
+        self.heads = max(1, min(point.heads, LARGEST_TRUTH // point.length**2))
+        self._found: dict[tuple[Hashable, ...], Truth] = {}
+
+    def of(self, contender: Contender, back: Tensor) -> Truth:
+        """`back`: the gradient that comes back."""
+        key = (contender.forward, contender.scaling, *(id(leaf.tensor) for leaf in contender.leaves))
+        if key not in self._found:
+            exact = [leaf.part(leaf.tensor.detach(), ROWS, self.heads).double().requires_grad_() for leaf in contender.leaves]
+            output = contender.forward(tuple(exact), contender.scale(self._point, self.heads).double(), "reference")
+            gradients = torch.autograd.grad(output, exact, _heads(back, self.heads, self._point).double())
+            self._found[key] = Truth(output.detach(), gradients)
+        return self._found[key]
+
+
+def errors(contender: Contender, point: Point, truths: Truths) -> tuple[Errors, Tensor]:
     """Errors of one competitor, and its output to compare later calls with."""
-    rows = 1
-    heads = max(1, min(point.heads, LARGEST_TRUTH // point.length**2))
+    heads = truths.heads
     back = torch.zeros_like(contender.out)
-    back[:rows] = contender.out[:rows]
+    back[:ROWS] = contender.out[:ROWS]
     tensors = tuple(leaf.tensor for leaf in contender.leaves)
     found = contender.forward(tensors, contender.scale(point, point.heads), contender.backend)
     gradients = torch.autograd.grad(found, tensors, back)
-    exact = [leaf.part(leaf.tensor.detach(), rows, heads).double().requires_grad_() for leaf in contender.leaves]
-    truth = contender.forward(tuple(exact), contender.scale(point, heads).double(), "reference")
-    true_gradients = torch.autograd.grad(truth, exact, _heads(back, rows, heads, point).double())
-    cut = [leaf.part(gradient, rows, heads) for leaf, gradient in zip(contender.leaves, gradients, strict=True)]
+    truth = truths.of(contender, back)
+    cut = [leaf.part(gradient, ROWS, heads) for leaf, gradient in zip(contender.leaves, gradients, strict=True)]
     worst = max(
-        _distance(a, b) for g, t in zip(cut, true_gradients, strict=True) for a, b in zip(_parts(g), _parts(t), strict=True)
+        _distance(a, b) for g, t in zip(cut, truth.gradients, strict=True) for a, b in zip(_parts(g), _parts(t), strict=True)
     )
     output = found.detach()
-    return Errors(_distance(_heads(output, rows, heads, point), truth.detach()), worst), output
+    return Errors(_distance(_heads(output, heads, point), truth.output), worst), output
 
 
 def verdict(found: Errors, backend: str, dtype: torch.dtype) -> str:
@@ -71,8 +96,8 @@ def verdict(found: Errors, backend: str, dtype: torch.dtype) -> str:
     return ""
 
 
-def _heads(merged: Tensor, rows: int, heads: int, point: Point) -> Tensor:
-    split = merged[:rows].unflatten(-1, (point.heads, point.head_width))
+def _heads(merged: Tensor, heads: int, point: Point) -> Tensor:
+    split = merged[:ROWS].unflatten(-1, (point.heads, point.head_width))
     return split[..., :heads, :].flatten(-2)
 
 

@@ -11,6 +11,7 @@ the host runs ahead while that is written, so that launching costs nothing that 
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,9 @@ import torch
 
 FLUSHED = 256 * 2**20
 """Bytes written between two calls on a GPU: four times the second-level cache of a Hopper."""
+FEWEST = 3
+"""Rounds for a median."""
+PATIENCE = 6
 
 
 class Competitor(NamedTuple):
@@ -102,13 +106,19 @@ def interleave(
 ) -> dict[str, Times]:
     """Rounds until `seconds` are over and there are at least `rounds`; a first one is not counted.
 
+    Where so many rounds take more than `PATIENCE` times `seconds`, if that is any time at all, there are fewer, but `FEWEST`.
+
     `before` each forward pass and `after` it, with its output, something may be done that no clock counts.
     """
     names = list(competitors)
     found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in names}
-    until = stopwatch.now() + seconds
-    done = -1
-    while done < rounds or (done < most and stopwatch.now() < until):
+    began, done = stopwatch.now(), -1
+
+    def within(limit: float) -> bool:
+        return stopwatch.now() - began < limit
+
+    patience = PATIENCE * seconds or math.inf
+    while done < min(FEWEST, rounds) or (done < rounds and within(patience)) or (done < most and within(seconds)):
         for place in order.permutation(len(names)):
             name = names[place]
             before(name)

@@ -62,6 +62,13 @@ def session(threads: int, seed: int) -> list[Row]:
     found += [
         Row(evaluation="attention-ratio", metric="scaling / inverse-sqrt", condition=scaled, value=1.02, unit="ratio"),
         Row(evaluation="attention-floor", metric="scaling / inverse-sqrt", condition=scaled, value=0.004, unit="ratio"),
+        Row(
+            evaluation="attention-ratio",
+            metric="textbook / inverse-sqrt",
+            condition=f"{POINT.format(512)},scaling=naive",
+            value=1.5,
+            unit="ratio",
+        ),
         Row(evaluation="attention-ratio", metric=NAIVE.metric, condition=NAIVE.condition, value=3.0 + 0.1 * seed, unit="ratio"),
         Row(evaluation="ceiling", metric="matmul", value=1e12, unit="FLOP/s"),
         Row(evaluation="ceiling", metric="copy", value=5e10, unit="byte/s"),
@@ -140,7 +147,10 @@ def test_rates_and_shares_are_arithmetic_over_time(timed: Evidence) -> None:
 
 def test_scalings_show_what_they_cost(timed: Evidence) -> None:
     table = scalings_table(timed, ratio_frame(timed))
-    assert [cell.text for cell in table.rows[0]][2:] == ["qk-norm", "+2.0", "+2.0 to +2.0", "0.4"]
+    rows = [[cell.text for cell in row][2:] for row in table.rows]
+    assert rows[0] == ["qk-norm", "+2.0", "+2.0 to +2.0", "0.4"]
+    assert rows[1][:2] == ["the textbook, 1/√K", "+50.0"]
+    assert any("freed memory is kept" in note for note in table.notes)
 
 
 def test_the_page_of_a_timing_study(timed: Evidence, tmp_path: Path) -> None:

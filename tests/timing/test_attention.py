@@ -15,14 +15,14 @@ from ablate.config import ConfigError, RunConfig, Runtime
 from ablate.nn.attention.call import Machine
 from ablate.records import DONE
 from ablate.seeds import generator
-from ablate.timing import measure
-from ablate.timing.attention import at_point
+from ablate.timing import freed_memory, measure
+from ablate.timing.attention import at_point, session
 from ablate.timing.attention_bench import bench
 from ablate.timing.attention_calls import HUGGING_FACE, Contender, contenders, names
 from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point
-from ablate.timing.attention_ratios import BEST, SCALING, ratios
+from ablate.timing.attention_ratios import BEST, KEPT, SCALING, ratios
 from ablate.timing.attention_rows import rows
-from ablate.timing.correctness import errors, verdict
+from ablate.timing.correctness import Truths, errors, verdict
 from ablate.timing.interleaved import Wall
 from ablate.timing.kernels import busiest
 from ablate.timing.measure import TIMING, run_session
@@ -43,7 +43,7 @@ def test_every_competitor_is_right(mask: str) -> None:
     assert [c.name for c in entered] == names(here, Machine(device="cpu"), FLOAT, "all")
     for contender in entered:
         if contender.checked:
-            found, _ = errors(contender, here)
+            found, _ = errors(contender, here, Truths(here))
             assert not verdict(found, contender.runs, FLOAT), contender.name
 
 
@@ -151,6 +151,7 @@ def test_ratios_of_planted_times() -> None:
         result(long, "auto again", 2.1),
         *(result(scaled, name, 1.0 + 0.01 * number) for number, name in enumerate(SCALINGS)),
         result(scaled, "inverse-sqrt again", 0.98),
+        result(scaled, "naive", 1.5),
     ]
     found = {(one.metric, one.condition): one for one in ratios(planted)}
     assert found["naive / auto", long.condition].value == pytest.approx(1.5)
@@ -161,6 +162,7 @@ def test_ratios_of_planted_times() -> None:
     worst = found[SCALING, "worst from 512"]
     assert worst.value == pytest.approx(1.06) and worst.floor == pytest.approx(0.02) and worst.better == "lower"
     assert found[SCALING, "constants, worst"].value == pytest.approx(1.02)
+    assert found[KEPT, f"{scaled.condition},scaling=naive"].value == pytest.approx(1.5)
 
 
 def test_kernels_are_named_by_what_ran() -> None:
@@ -183,6 +185,33 @@ def _ceilings() -> Any:
     from ablate.timing.ceilings import Ceilings
 
     return Ceilings(1e11, 1e10)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_freed_memory_is_kept_where_scalings_compete_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    seen: list[tuple[bool, dict[int, int]]] = []
+    whole = at_point
+
+    def noted(where: Point, *rest: Any) -> Any:
+        seen.append((where.scalings, dict(told)))
+        return whole(where, *rest)
+
+    monkeypatch.setattr(freed_memory, "_mallopt", lambda: lambda parameter, size: told.append((parameter, size)))
+    monkeypatch.setattr("ablate.timing.attention.at_point", noted)
+    found = session(RUN, lambda **named: None, lambda so_far: None)
+    assert seen == [(False, {}), (False, {}), (True, freed_memory.KEPT)]
+    assert dict(told) == freed_memory.GIVEN_BACK
+    assert [result.name for result in found.results if result.point.scalings][-1] == "naive"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freed_memory, "_mallopt", lambda: None)
+    with freed_memory.kept():
+        assert not freed_memory.can_be_kept()
+    entered = contenders(TINY[2], Machine(device="cpu"), CPU, FLOAT, "compared")
+    assert [contender.name for contender in entered] == [*SCALINGS, "inverse-sqrt again"]
 
 
 @pytest.mark.usefixtures("tiny")

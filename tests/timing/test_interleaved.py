@@ -62,6 +62,13 @@ def test_rounds_go_on_until_the_time_is_over() -> None:
     assert len(found["only"].forward) == 19
 
 
+def test_rounds_that_take_too_long_are_fewer_but_enough_for_a_median() -> None:
+    for forward, counted in ((0.5, 9), (1.0, 5), (5.0, 3)):
+        # Two seconds, so twelve at most, in rounds of twice the forward pass; the first one is not counted.
+        found, _ = run({"only": (forward, forward)}, seconds=2.0, rounds=9)
+        assert len(found["only"].forward) == counted
+
+
 def test_everybody_runs_once_a_round_and_in_every_order() -> None:
     names = dict.fromkeys("abc", (0.1, 0.1))
     _, log = run(names, seconds=0, rounds=120)
