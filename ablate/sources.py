@@ -1,6 +1,7 @@
 """The source text a run depends on: the objective's file and every module of this package it imports, by syntax tree.
 
 Comments, docstrings and empty lines are left out of the text: a sentence that is made clearer must not train anything again.
+(Digests of a corpus are over the whole of the files that clean it.)
 Yardsticks are left out, since their `VERSION` speaks for them and a changed yardstick must not retrain. So are the
 registries, since listing one more objective or corpus changes no run.
 """
@@ -63,8 +64,10 @@ def code(source: bytes) -> bytes:
 
     A docstring that is all there is of a class or a function stays.
     """
-    lines = source.decode().splitlines(keepends=True)
-    bodies = [body for node in ast.walk(ast.parse(source)) if isinstance(body := getattr(node, "body", None), list)]
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    text = io.StringIO(source.decode(encoding), newline=None).getvalue()  # lines end as the parser ends them, nowhere else
+    lines = io.StringIO(text).readlines()
+    bodies = [body for node in ast.walk(ast.parse(text)) if isinstance(body := getattr(node, "body", None), list)]
     for node in (node for body in bodies for node in body if len(body) > 1):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
@@ -72,7 +75,7 @@ def code(source: bytes) -> bytes:
             if not before.strip() and after.lstrip()[:1] in (b"", b"#"):
                 lines[first : last + 1] = [""] * (last + 1 - first)
     # Comments are cut by place, and only where a token says that they are some: a string may hold the sign as well.
-    for token in tokenize.generate_tokens(io.StringIO(source.decode()).readline):
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
         row, column = token.start
         if token.type == tokenize.COMMENT and lines[row - 1]:
             lines[row - 1] = lines[row - 1][:column].rstrip() + "\n"

@@ -93,6 +93,15 @@ def test_what_is_in_a_string_or_a_statement_is(old: str, new: str) -> None:
     assert sources.code(PLAIN.replace(old, new).encode()) != sources.code(PLAIN.encode())
 
 
+def test_lines_end_where_the_parser_ends_them() -> None:
+    """A page break is no end of a line; were it one, what follows would be cut a line too early."""
+    paged = "#\x0c\nRATE = {}\n'Learning rate.'\n"
+    assert sources.code(paged.format(1).encode()) == b"RATE = 1\n" != sources.code(paged.format(2).encode())
+    assert sources.code(b"x = 1\r\n\r\ny = 2\r\n") == b"x = 1\ny = 2\n"
+    assert sources.code("# -*- coding: latin-1 -*-\nx = 'ö'\n".encode("latin-1")) == "x = 'ö'\n".encode()
+    assert sources.code(b"\xef\xbb\xbfx = 1\n") == b"x = 1\n"
+
+
 def test_what_is_left_of_this_package_is_the_same_program() -> None:
     for path in sorted(Path(sources.__file__).parent.rglob("*.py")):
         whole, left = sources.text(path), sources.code(sources.text(path))

@@ -2,7 +2,7 @@
 
 *Identical up to measured times* means: the same runs with the same status, the same numbers and the same texts, the columns
 a clock or a meter wrote (seconds, joules, `clock.*`) and the identities left out. Identities are digests of source text and
-change with any line of it; whether they changed is said apart.
+change with any line of code; whether they changed is said apart.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
                 torch.manual_seed(torch_seed(run.seed, f"timing/{point.label}"))
                 if device.type == "cuda":
                     time.sleep(PAUSE)
-                with freed_memory.kept() if point.scalings else contextlib.nullcontext():
+                with freed_memory.kept() if point.scalings and device.type == "cpu" else contextlib.nullcontext():
                     results = (*found.results, *at_point(point, run, device, dtype, stopwatch))
                 found = dataclasses.replace(found, results=results, load=(found.load[0], round(os.getloadavg()[0], 2)))
                 keep(found)
@@ -119,7 +119,7 @@ def at_point(
     able: dict[str, Competitor] = {}
     outputs: dict[str, Tensor] = {}
     truths = Truths(point)
-    kernels: dict[tuple[Any, str], str] = {}
+    kernels: dict[tuple[Any, ...], str] = {}
     for contender in entered:
         twin = results.get(contender.name.removesuffix(AGAIN))
         if twin is not None:  # the same call once more: checking it would show nothing new
@@ -165,7 +165,7 @@ def _checked(
     device: torch.device,
     dtype: torch.dtype,
     truths: Truths,
-    kernels: dict[tuple[Any, str], str],
+    kernels: dict[tuple[Any, ...], str],
 ) -> tuple[Result, Tensor]:
     """One call of both passes: right or wrong, by which kernel (`kernels`: those seen at this point), with how much memory."""
     result = Result(point=point, name=contender.name, runs=contender.runs)
@@ -177,7 +177,7 @@ def _checked(
             torch.cuda.reset_peak_memory_stats(device)
             competitor.backward(competitor.forward())
             result = dataclasses.replace(result, memory=torch.cuda.max_memory_allocated(device) - held)
-        same = contender.forward, contender.runs
+        same = contender.forward, contender.runs, contender.scaling
         if same not in kernels:
             kernels[same] = busiest(competitor.forward, device)
         result = dataclasses.replace(result, kernel=kernels[same])

@@ -9,6 +9,7 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,12 +20,12 @@ from ablate.config import ConfigError, RunConfig, require
 from ablate.nn.attention.call import Machine
 from ablate.nn.attention.selection import machine_of
 from ablate.records import Row, write_atomically
-from ablate.timing.attention import DTYPES, Result, Session, competing, session
+from ablate.timing.attention import CARE, DTYPES, Result, Session, competing, session
 from ablate.timing.attention_calls import names
 from ablate.timing.attention_grid import AttentionGrid, points
 from ablate.timing.attention_ratios import Ratio, ratios
 from ablate.timing.attention_rows import rows
-from ablate.timing.interleaved import spread
+from ablate.timing.interleaved import PATIENCE, spread
 
 HOPPER = Machine(device="cuda", capability=(9, 0), name="a Hopper with cuDNN 9.19", cudnn=91900, triton=True)
 """What a plan takes for granted where there is no GPU to ask."""
@@ -65,8 +66,9 @@ def plan(run: RunConfig, machine: Machine) -> str:
     lines, seconds, calls = [], 0.0, 0
     for point in found:
         entered = names(point, machine, dtype, competing(grid))
+        meant = grid.seconds * (CARE if point.scalings else 1)
         rounds = (1 + point.scalings) * grid.rounds * len(entered) * point.flops("both") / RATES[kind]
-        seconds += max(grid.seconds, rounds) + CHECKING[kind]
+        seconds += max(meant, min(rounds, PATIENCE * meant or math.inf)) + CHECKING[kind]
         calls += len(entered)
         shape = f"{point.rows} x {point.length} x {point.heads}"
         lines += _wrapped(f"{point.label:<30} {shape:<14} ", ", ".join(entered))
@@ -75,7 +77,7 @@ def plan(run: RunConfig, machine: Machine) -> str:
         [
             head,
             *lines,
-            f"\n{len(found)} calls, {calls} competitors, {run.runtime.precision}, {grid.rounds} rounds or more of each: "
+            f"\n{len(found)} calls, {calls} competitors, {run.runtime.precision}, {grid.rounds} rounds of each if time allows: "
             f"about {max(1, round(seconds / 60))} minutes, an estimate and no measurement",
         ]
     )

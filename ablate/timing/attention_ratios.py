@@ -98,10 +98,10 @@ def _scalings(point: Point, times: dict[str, Times]) -> list[Ratio]:
     if plain is None:
         return []
     floor = _floor(times, SCALINGS[0])
-    costs = [(SCALING, name) for name in SCALINGS[1:]] + [(KEPT, "naive")]
+    costs = [(SCALING, name, "lower") for name in SCALINGS[1:]] + [(KEPT, "naive", "higher")]
     return [
-        Ratio(metric, f"{point.condition},scaling={name}", ratio(times[name].both, plain.both), floor, "lower")
-        for metric, name in costs
+        Ratio(metric, f"{point.condition},scaling={name}", ratio(times[name].both, plain.both), floor, better)
+        for metric, name, better in costs
         if name in times
     ]
 

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 TRIM, MAP = -1, -3
 """Bytes free at the end of the heap from which they go back; bytes from which a table is no part of the heap."""
+OLDEST = (2, 36)
+"""The oldest glibc whose source and behaviour were looked at."""
 KEPT = {MAP: 2**30, TRIM: 2**31 - 1}
 GIVEN_BACK = {MAP: 2**25, TRIM: 2**26}
 """What glibc comes to by itself once a table of 32 MiB was freed; its adjusting ends with the first call of mallopt."""
@@ -33,8 +36,9 @@ def kept() -> Iterator[None]:
 
 
 def can_be_kept() -> bool:
-    """This process runs on glibc."""
-    return _mallopt() is not None
+    """This process runs on a glibc that takes thresholds so large; old ones take 32 MiB at most."""
+    name, version = platform.libc_ver()
+    return _mallopt() is not None and name == "glibc" and tuple(map(int, version.split(".")[:2])) >= OLDEST
 
 
 def _set(thresholds: dict[int, int]) -> None:
@@ -47,7 +51,7 @@ def _set(thresholds: dict[int, int]) -> None:
 def _mallopt() -> Callable[[int, int], int] | None:
     try:
         library = ctypes.CDLL(None)
-        # musl has mallopt neither, and macOS none of the two.
+        # Others have no mallopt, or one that does nothing.
         return library.mallopt if hasattr(library, "gnu_get_libc_version") else None
     except (OSError, AttributeError, TypeError):
         return None

@@ -26,6 +26,7 @@ FLUSHED = 256 * 2**20
 FEWEST = 3
 """Rounds for a median."""
 PATIENCE = 6
+"""How many times the time that was meant for the rounds they may take."""
 
 
 class Competitor(NamedTuple):

@@ -75,7 +75,7 @@ def attention(
     """Each query's average of the values it sees, weighted by how well their keys match; shape [B, H, T, K].
 
     `mask`: who sees whom. `bias`: added to the scaled scores, in nats; a tensor broadcastable to [B, H, T, S], or one of
-    `biases`. `scale`: what the scores before it are multiplied by, a number or one of `scales`; None is 1 / sqrt(K).
+    `biases`. `scale`: what the scores before it are multiplied by, a number or what a `Scale` returns; None is 1 / sqrt(K).
     `backend`: a name out of `BACKENDS`, or `auto`.
 
     A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0. Under

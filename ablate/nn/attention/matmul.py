@@ -78,6 +78,9 @@ def attend(
 ) -> Tensor:
     """See `ablate.nn.attention.attention`; `rows` are multiplied here."""
     log_t_H = None if rows is None else rows.log_t_H
+    if log_t_H is not None and not torch.is_grad_enabled():
+        # A parameter wants a gradient even where none is taken, and the weights would be kept for it.
+        log_t_H = log_t_H.detach()
     z_BHTK: Tensor = _BlockwiseAttention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t_H, mask, scale, rows)
     return z_BHTK
 
@@ -111,7 +114,8 @@ class _BlockwiseAttention(torch.autograd.Function):
             if any(ctx.needs_input_grad):
                 weights.append(p)
         ctx.save_for_backward(q, k, v, bias, *kept, *weights)
-        ctx.blocks, ctx.scale, ctx.rows, ctx.kept = blocks, scale, rows, len(kept)
+        ctx.blocks, ctx.scale, ctx.kept = blocks, scale, len(kept)
+        ctx.unit = rows is not None and rows.unit
         return z
 
     @staticmethod
@@ -141,8 +145,8 @@ class _BlockwiseAttention(torch.autograd.Function):
                 part = _part_of(dbias, block)
                 part.add_(ds.view(-1, q.shape[1], *ds.shape[1:]).sum_to_size(part.shape))
         dlog_t = None
-        if ctx.rows is not None:
-            dq, dk, dlog_t = gradients(dq, dk, q, k, kept, ctx.rows, ctx.needs_input_grad[4])
+        if kept:
+            dq, dk, dlog_t = gradients(dq, dk, q, k, kept, ctx.unit, ctx.needs_input_grad[4])
         return dq, dk, dv, dbias, dlog_t, None, None, None
 
 

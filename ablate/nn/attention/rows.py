@@ -37,6 +37,7 @@ class Rows(NamedTuple):
     """How the rows of a call are multiplied."""
 
     log_t_H: Tensor | None = None
+    """None only with `unit`: temperatures of 1."""
     fixed: Tensor | None = None
     """Factors of the queries, broadcastable to [B, H, T, 1]; not with `unit`."""
     unit: bool = False
@@ -78,10 +79,10 @@ def multiplied(q: Tensor, k: Tensor, log_t: Tensor | None, rows: Rows) -> tuple[
 
 
 def gradients(
-    dy_q: Tensor, dy_k: Tensor, y_q: Tensor, y_k: Tensor, kept: Kept, rows: Rows, learns: bool
+    dy_q: Tensor, dy_k: Tensor, y_q: Tensor, y_k: Tensor, kept: Kept, unit: bool, learns: bool
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """dq, dk, and d log t where it `learns`."""
-    if rows.unit:
+    if unit:
         rt_q, r_k, t, t_H = kept
         assert rt_q is not None and r_k is not None
         dq, dt_BHT = _unit_backward(dy_q, y_q, rt_q, t)
@@ -148,12 +149,12 @@ class _UnitRows(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, log_t: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor]:
         y_q, y_k, kept = multiplied(q, k, log_t, rows)
         ctx.save_for_backward(y_q, y_k, *kept)
-        ctx.rows, ctx.dtype = rows, q.dtype
+        ctx.dtype = q.dtype
         return y_q, y_k
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy_q: Tensor, dy_k: Tensor) -> Any:
         y_q, y_k, *kept = ctx.saved_tensors
-        dq, dk, dlog_t = gradients(dy_q, dy_k, y_q, y_k, tuple(kept), ctx.rows, ctx.needs_input_grad[2])
+        dq, dk, dlog_t = gradients(dy_q, dy_k, y_q, y_k, tuple(kept), True, ctx.needs_input_grad[2])
         return dq.to(ctx.dtype), dk.to(ctx.dtype), dlog_t, None

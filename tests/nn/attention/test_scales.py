@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
+import weakref
 
 import pytest
 import torch
@@ -100,6 +101,40 @@ def test_rows_multiplied_inside_the_core_are_those_multiplied_before_it(name: At
     assert all(torch.equal(one, other) for one, other in zip(inside, before, strict=True))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_inside_the_core_with_fewer_queries_a_bias_and_a_frozen_temperature(name: AttentionScale) -> None:
+    scale = scale_of(name, 1.0, H, K, context=64).double().requires_grad_(False)
+    q, k, v = (noise(B, H, length, K, seed=i).requires_grad_() for i, length in enumerate((5, T, T)))
+    bias = noise(1, H, 5, T, seed=6).requires_grad_()
+    results = [
+        attention(q, k, v, mask=Causal(), bias=bias, scale=scale(q, k, Causal()), backend=name) for name in ("matmul", "naive")
+    ]
+    dz = noise(B, H, 5, K, seed=7)
+    for one, other in zip(*(torch.autograd.grad(z, [q, k, v, bias], dz) for z in results), strict=True):
+        assert (one - other).abs().max() <= 1e-12 * max(1.0, float(other.abs().max()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_weights_are_kept_where_no_gradient_is_taken(name: AttentionScale, monkeypatch: pytest.MonkeyPatch) -> None:
+    scale, x = scale_of(name, 1.0, H, K, context=64), noise(64, H, T, K).float()
+    most, alive = 0, weakref.WeakSet[Tensor]()
+    real = matmul._weights
+
+    def counted(*given: typing.Any) -> Tensor:
+        nonlocal most
+        most = max(most, len(alive))
+        p = real(*given)
+        alive.add(p)
+        return p
+
+    monkeypatch.setattr(matmul, "_weights", counted)
+    monkeypatch.setattr(matmul, "SCORES_AT_ONCE", 64)
+    with torch.no_grad():
+        attention(x, x, x, scale=scale(x, x, FULL), backend="matmul")
+    # The last block's are still there when the next are made.
+    assert most == 1
+
+
 def test_rows_are_multiplied_before_a_backend_that_would_see_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[torch.dtype, bool]] = []
 
@@ -108,7 +143,6 @@ def test_rows_are_multiplied_before_a_backend_that_would_see_something_else(monk
         return real(q, *rest, **more)
 
     real = matmul.attend
-    monkeypatch.setattr(matmul, "attend", spy)
     monkeypatch.setattr("ablate.nn.attention._load", lambda name: spy)
     scale = scale_of("qk-norm", 1.0, H, K, context=64)
     q = noise(B, H, T, K).float()
