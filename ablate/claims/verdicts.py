@@ -189,6 +189,7 @@ def _p_values(differences: np.ndarray, sign: int, band: float | None, tolerant: 
     error, degrees, mean = interval.sd / np.sqrt(interval.n), interval.n - 1, interval.mean
     if sign:
         mean += sign * (band or 0.0) if tolerant else 0.0
+        # mypy: a tuple made from two signs has two numbers, which a generator does not say
         return tuple(min(1.0, 2 * one_sided(s * mean, error, degrees)) for s in (sign, -sign))  # type: ignore[return-value]
     assert band is not None
     inside = max(one_sided(band - mean, error, degrees), one_sided(band + mean, error, degrees))

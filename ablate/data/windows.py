@@ -20,7 +20,7 @@ from ablate.seeds import generator
 class Window(NamedTuple):
     """`length` consecutive positions of the stream."""
 
-    index: int  # type: ignore[assignment]
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an example
     """Which example: the i of `draw`, the j of `[j]`; noise is derived from it."""
     tokens_T: np.ndarray
     """int64"""
@@ -33,7 +33,7 @@ class Window(NamedTuple):
 class Pair(NamedTuple):
     """A segment, what follows it and what does not: int64 arrays, `first` with either of the others at most `length` tokens."""
 
-    index: int  # type: ignore[assignment]
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an example
     """Which example, as in `Window`."""
     first: np.ndarray
     following: np.ndarray

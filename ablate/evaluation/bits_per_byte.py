@@ -79,6 +79,7 @@ class BitsPerByte:
         tokens = sum(len(part) for part in parts)
         below = float(nats[model.estimator].sum() - sum(unigram_V[np.asarray(part)].sum() for part in parts)) / tokens
         shared = {"evaluation": self.name, "unit": "nats", "better": "higher", "items": tokens}
+        # mypy: the values of a dictionary have one type, the fields of a row several
         rows.append(Row(metric="nats_below_unigram", condition=model.estimator, value=below, **shared))  # type: ignore[arg-type]
         looked_at = found.bytes + found.unknown_bytes
         for metric, share, of in (

@@ -90,6 +90,7 @@ class MaskedBits:
                     ("nats_below_unigram", below, "nats", "higher"),
                 ):
                     check_finite(value, f"{self.name} {metric}")
+                    # mypy: the values of a dictionary have one type, the fields of a row several
                     rows.append(Row(metric=metric, value=value, unit=unit, better=better, **shared))  # type: ignore[arg-type]
             samples = tuple(self._samples(model, device, text))
         return Reading(rows=tuple(rows), samples=samples)

@@ -100,6 +100,7 @@ def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
     Whether it is read along the run as well is no part of it: the last reading is the same, and an earlier one cannot be had
     again from a trained model.
     """
+    # mypy: that every yardstick is a dataclass is part of the protocol, but cannot be written into it
     fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick) if f.name != "on_curve"}  # type: ignore[arg-type]
     if isinstance(yardstick, ReadsFiles):
         fields |= yardstick.fingerprints()

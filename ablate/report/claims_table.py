@@ -73,6 +73,7 @@ def claims_table(evidence: Evidence) -> Table:
         for finding in verdict.findings or (None,):
             head = (
                 Cell(f"{verdict.claim}. {one_line(claim(verdict.claim).statement)}" if first else ""),
+                # mypy: the values of TONES are the tones, as plain strings
                 Cell(verdict.status if first else "", bold=first, tone=tone),  # type: ignore[arg-type]
             )
             rows.append(head + (_cells(finding, evidence) if finding else (Cell(""),) * 4))

@@ -71,6 +71,7 @@ def differences_table(evidence: Evidence, metric: Metric) -> Table:
                 Cell(
                     rounding.fixed(row["detectable"], metric.digits) if not aside else rounding.MISSING, order=row["detectable"]
                 ),
+                # mypy: both are tones, but the values of a dictionary are plain strings
                 Cell(verdict, tone={"better": "good", "worse": "bad"}.get(verdict, "")),  # type: ignore[arg-type]
             )
         )

@@ -50,7 +50,7 @@ def networks(evidence: Evidence) -> Table | None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) or hasattr(value, "dtype") else math.nan  # type: ignore[arg-type]  # numpy scalars
+    return float(value) if isinstance(value, int | float) or hasattr(value, "dtype") else math.nan  # type: ignore[arg-type]  # NumPy's
 
 
 def _cell(fact: str, value: float) -> Cell:

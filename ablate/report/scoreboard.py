@@ -202,6 +202,7 @@ def table(found: tuple[Score, ...]) -> Table:
                 Cell((Span(score.source, href=score.link), f". {score.published}")),
                 Cell(score.measured),
                 Cell(score.n),
+                # mypy: a score keeps its tone as a plain string
                 Cell(score.status, bold=bool(score.study), tone=score.tone, muted=not score.study),  # type: ignore[arg-type]
                 Cell(study),
             )

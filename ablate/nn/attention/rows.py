@@ -11,7 +11,7 @@ d log t = sum <y, dy>, whatever y is t times of. A row of zeros stays one, and h
 Written out, because eager operations pass over the numbers a dozen times where four are needed: normalising queries and keys
 of width 64 cost 10 % of the core at 512 positions that way. Any backend can be given rows that were multiplied before
 (`Rows.applied`); `matmul` multiplies them itself (`multiplied`, `gradients`) in the place of the copy that it makes anyway,
-which saves the call of a further function: 4 % became 2 to 3.
+which saves the call of a further function: 3 to 5 % became 2 to 3.5.
 
 The gradient of unit rows is that of weight normalisation (Salimans and Kingma 2016, section 2) at the weights y, and torch has
 a kernel for it that takes one pass. Shape letters: B batch, T query position, S key position, H heads, K head width.
