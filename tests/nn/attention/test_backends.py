@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ablate.config import ConfigError
 from ablate.nn.attention import BACKENDS, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, backend
+from ablate.nn.attention.blocks import SEPARATE_DOCUMENTS, plan
 from ablate.nn.attention.eligibility import RULES, refusal
-from ablate.nn.attention.matmul import SEPARATE_DOCUMENTS, plan
 from ablate.nn.attention.reference import attend as reference
 from ablate.nn.attention.selection import describe, machine_of
 
@@ -79,6 +79,23 @@ def test_single_precision_is_the_formula(name: str, T: int, S: int, mask: str, b
         pytest.skip("refuses a bias with gradient")
     for scale, spread in ((None, 1.0), (0.25, 3.0)):
         assert max(errors(name, T, S, MASKS[mask](T, S), bias=bias, dtype=torch.float32, scale=scale, spread=spread)) <= 1e-5
+
+
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("bias", ["none", "learned"])
+@pytest.mark.parametrize("mask", MASKS)
+def test_products_into_parts_of_a_tensor_on_one_thread_and_on_two(mask: str, bias: str) -> None:
+    # Long enough for several blocks of queries in each row, and for documents by themselves.
+    found = errors("matmul", 300, 300, MASKS[mask](300, 300), bias=bias, dtype=torch.float32, scale=0.25, spread=2.0)
+    assert max(found) <= 1e-5
 
 
 @pytest.mark.parametrize("mask", ["full", "causal", "lengths", "documents"])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ablate.config import AttentionScale, Backbone, ConfigError
-from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention, matmul
+from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention, blocks, matmul
 from ablate.nn.attention.observation import watched
 from ablate.nn.attention.rows import Rows
 from ablate.nn.attention.scales import scale_of
@@ -128,7 +128,7 @@ def test_no_weights_are_kept_where_no_gradient_is_taken(name: AttentionScale, mo
         return p
 
     monkeypatch.setattr(matmul, "_weights", counted)
-    monkeypatch.setattr(matmul, "SCORES_AT_ONCE", 64)
+    monkeypatch.setattr(blocks, "SCORES_AT_ONCE", 64)
     with torch.no_grad():
         attention(x, x, x, scale=scale(x, x, FULL), backend="matmul")
     # The last block's are still there when the next are made.
