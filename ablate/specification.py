@@ -52,6 +52,9 @@ class Target:
     at_most: float | None = None
     floor: str = ""
     """`Metric.key` of what the number moves by when nothing has changed (A/A); empty: not measured."""
+    among: tuple[str, ...] = ()
+    """Conditions that `key` and `floor` stop short of: the worst of them counts, each by its median over seeds, those without
+    a reading left out. The worst of each seed would count noise: of a dozen equal numbers some are always high."""
     values: dict[str, Scalar] = field(default_factory=dict)
     """Levels of the arms it is asked of; empty: of every arm."""
     source: str = ""
@@ -157,7 +160,7 @@ def from_json(text: str) -> Specification:
     raw["arms"] = tuple(Arm(**{**arm, "seeds": tuple(arm["seeds"])}) for arm in raw["arms"])
     raw["factors"] = tuple(FactorCard(**{**card, "levels": tuple(card["levels"])}) for card in raw["factors"])
     raw["metrics"] = tuple(Metric(**metric) for metric in raw["metrics"])
-    raw["targets"] = tuple(Target(**target) for target in raw.get("targets", ()))
+    raw["targets"] = tuple(Target(**{**target, "among": tuple(target.get("among", ()))}) for target in raw.get("targets", ()))
     raw["learned"] = Metric(**raw["learned"]) if raw["learned"] else None
     raw["claims"], raw["looks"] = tuple(raw["claims"]), tuple(raw["looks"])
     return Specification(**raw)

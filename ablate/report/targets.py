@@ -1,12 +1,14 @@
 """What numbers are to reach, beside what they are: for studies of what the project itself makes.
 
 A target is met, missed, or within the floor: short of it by no more than the number moves when nothing has changed (A/A).
-Numbers and floors are medians over seeds; the range over seeds stands beside them.
+Numbers and floors are medians over seeds; the range over seeds stands beside them. Where the worst of several numbers counts,
+the floor is that one's, or the middle one of all where that is larger: two equal things may agree by chance.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -18,6 +20,10 @@ from ablate.specification import Metric, Target
 
 MET, WITHIN, MISSED, NOISY, UNREAD = "met", "within the floor", "missed", "too noisy to say", "not measured"
 TONES = {MET: "good", WITHIN: "open", MISSED: "bad", NOISY: "open", UNREAD: "open"}
+OF_THE_WORST = (
+    "Where a target is for the worst of several numbers, each is taken by its median over seeds, and the worst of these stands "
+    "here. Columns of other tables that say `of a session` are the worst of each seed, noise included."
+)
 LARGEST_FLOOR = 0.25
 """A floor above this says that the machine was not fit to measure on."""
 
@@ -40,15 +46,13 @@ def tally(evidence: Evidence) -> Inline:
 
 
 def targets_frame(evidence: Evidence) -> pd.DataFrame:
-    """One row per target and arm: target, arm, arm_label, at_least, at_most, value, low, high, n, floor, status."""
+    """One row per target and arm: target, arm, arm_label, at_least, at_most, where, value, low, high, n, floor, status."""
     rows = []
     for target in evidence.specification.targets:
         for arm in evidence.arms:
             if arm.role not in ("baseline", "arm") or any(arm.values.get(p) != level for p, level in target.values.items()):
                 continue
-            read, floors = (_values(evidence, key, arm.name) for key in (target.key, target.floor))
-            value = float(read.median()) if len(read) else math.nan
-            floor = float(floors.median()) if len(floors) else math.nan
+            reading = _reading(evidence, target, arm.name)
             rows.append(
                 {
                     "target": one_line(target.label),
@@ -56,15 +60,38 @@ def targets_frame(evidence: Evidence) -> pd.DataFrame:
                     "arm_label": evidence.labels[arm.name],
                     "at_least": math.nan if target.at_least is None else target.at_least,
                     "at_most": math.nan if target.at_most is None else target.at_most,
-                    "value": value,
-                    "low": float(read.min()) if len(read) else math.nan,
-                    "high": float(read.max()) if len(read) else math.nan,
-                    "n": len(read),
-                    "floor": floor,
-                    "status": status(target, value, floor),
+                    **reading._asdict(),
+                    "status": status(target, reading.value, reading.floor),
                 }
             )
     return pd.DataFrame(rows)
+
+
+class _Reading(NamedTuple):
+    where: str
+    value: float
+    low: float
+    high: float
+    n: int
+    floor: float
+
+
+def _reading(evidence: Evidence, target: Target, arm: str) -> _Reading:
+    """Of the worst condition, where there are several."""
+    if not target.among:
+        return _of_one(evidence, target.key, target.floor, arm, "")
+    every = [_of_one(evidence, f"{target.key}@{where}", f"{target.floor}@{where}", arm, where) for where in target.among]
+    read = [one for one in every if one.n]
+    if not read:
+        return every[0]._replace(where="")
+    worst = max(read, key=lambda one: _short(target, one.value))
+    return worst._replace(floor=max(worst.floor, float(pd.Series([one.floor for one in read]).median())))
+
+
+def _of_one(evidence: Evidence, key: str, floor: str, arm: str, where: str) -> _Reading:
+    read, floors = _values(evidence, key, arm), _values(evidence, floor, arm)
+    low, middle, high = (float(x) for x in (read.min(), read.median(), read.max()))
+    return _Reading(where, middle, low, high, len(read), float(floors.median()))
 
 
 def status(target: Target, value: float, floor: float) -> str:
@@ -73,17 +100,24 @@ def status(target: Target, value: float, floor: float) -> str:
         return UNREAD
     if floor > LARGEST_FLOOR:
         return NOISY
-    short = max(
-        -math.inf if target.at_least is None else target.at_least - value,
-        -math.inf if target.at_most is None else value - target.at_most,
-    )
+    short = _short(target, value)
     if short <= 0:
         return MET
     return WITHIN if short <= floor else MISSED
 
 
+def _short(target: Target, value: float) -> float:
+    """By how much it is missed; 0 or less: not at all."""
+    return max(
+        -math.inf if target.at_least is None else target.at_least - value,
+        -math.inf if target.at_most is None else value - target.at_most,
+    )
+
+
 def targets_table(evidence: Evidence) -> Table:
-    frame = targets_frame(evidence)
+    frame, gathered = targets_frame(evidence), any(target.among for target in evidence.specification.targets)
+    if not gathered:
+        frame = frame.drop(columns="where")
     rows = tuple(
         (
             Cell(row.target),
@@ -93,6 +127,7 @@ def targets_table(evidence: Evidence) -> Table:
             Cell(f"{rounding.fixed(row.low, 3)} to {rounding.fixed(row.high, 3)}" if row.n else rounding.MISSING),
             Cell(rounding.fixed(row.floor, 3), order=row.floor),
             Cell(row.status, tone=TONES[row.status]),  # type: ignore[arg-type]
+            *((Cell(row.where.replace(",", ", ")),) if gathered else ()),
         )
         for row in frame.itertuples()
     )
@@ -104,6 +139,7 @@ def targets_table(evidence: Evidence) -> Table:
         Column("range over seeds"),
         Column("A/A floor"),
         Column("", "left"),
+        *((Column("the worst", "left", wrap=True),) if gathered else ()),
     )
     return Table(
         name="targets",
@@ -114,6 +150,7 @@ def targets_table(evidence: Evidence) -> Table:
             "Median and range over seeds. A/A floor: how far the same thing measured twice in the same rounds was from 1, the "
             "median over seeds. Within the floor: short of the target by no more than that; "
             f"too noisy: a floor above {LARGEST_FLOOR:g}.",
+            *((OF_THE_WORST,) if gathered else ()),
         ),
         frame=frame,
     )

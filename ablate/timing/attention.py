@@ -32,8 +32,9 @@ from ablate.timing.kernels import SHORT, Profiled, busiest
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PAUSE = 1.0
 """Seconds of rest before each point on a GPU, whose clock falls with its temperature."""
-CARE = 7
-"""How many times as long scalings are compared as kernels: they are held to a few per cent, and kernels to a multiple."""
+CARE, LEAST_CARE, LONG = 9, 3, 512
+"""How many times as long scalings are compared as kernels, at lengths from `LONG` and below: at the former they are held to a
+few per cent, and kernels to a multiple."""
 UNCHANGED = 1e-2
 """Relative distance at which a timed output is another one than the checked."""
 
@@ -141,10 +142,9 @@ def at_point(
         torch.empty_like(outputs[name]).fill_(torch.nan)
 
     order = generator(run.seed, f"timing/order/{point.label}")
-    care = CARE if point.scalings else 1
     options: dict[str, Any] = {
-        "seconds": grid.seconds * care,
-        "rounds": grid.rounds * min(2, care),
+        "seconds": grid.seconds * care(point),
+        "rounds": grid.rounds * min(2, care(point)),
         "before": before,
         "after": after,
     }
@@ -157,6 +157,11 @@ def at_point(
         )
         for name, result in results.items()
     ]
+
+
+def care(point: Point) -> int:
+    """How many times the time meant for a point this one is given."""
+    return (CARE if point.length >= LONG else LEAST_CARE) if point.scalings else 1
 
 
 def _checked(

@@ -20,7 +20,7 @@ from ablate.config import ConfigError, RunConfig, require
 from ablate.nn.attention.call import Machine
 from ablate.nn.attention.selection import machine_of
 from ablate.records import Row, write_atomically
-from ablate.timing.attention import CARE, DTYPES, Result, Session, competing, session
+from ablate.timing.attention import DTYPES, Result, Session, care, competing, session
 from ablate.timing.attention_calls import names
 from ablate.timing.attention_grid import AttentionGrid, points
 from ablate.timing.attention_ratios import Ratio, ratios
@@ -66,7 +66,7 @@ def plan(run: RunConfig, machine: Machine) -> str:
     lines, seconds, calls = [], 0.0, 0
     for point in found:
         entered = names(point, machine, dtype, competing(grid))
-        meant = grid.seconds * (CARE if point.scalings else 1)
+        meant = grid.seconds * care(point)
         rounds = (1 + point.scalings) * grid.rounds * len(entered) * point.flops("both") / RATES[kind]
         seconds += max(meant, min(rounds, PATIENCE * meant or math.inf)) + CHECKING[kind]
         calls += len(entered)

@@ -151,6 +151,10 @@ def points(size: str, device: str) -> tuple[Point, ...]:
     return tuple(found + [point(mask, length, 64, True) for mask, length in plan.scalings])
 
 
+GRIDS = (("smoke", "cpu"), ("quick", "cpu"), ("standard", "cpu"), ("full", "cpu"), ("standard", "cuda"), ("full", "cuda"))
+"""Sizes and kinds of device that grids differ by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
     lengths: dict[MaskName, tuple[int, ...]]

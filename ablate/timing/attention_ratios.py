@@ -1,7 +1,9 @@
 """What a session says in numbers that survive a busy machine: quotients of competitors that ran in the same rounds.
 
-    ratio(a / b) = median over rounds of time(a) / time(b), forward and backward together
-    floor        = |ratio(a again / a) - 1| of the same point
+    ratio(a / b) = median over rounds of time(a) / mean(time(b), time(b again)), forward and backward together
+    floor        = |median over rounds of time(b again) / time(b) - 1| at the same point
+
+What all are compared with runs twice a round, so that its luck is not taken for theirs.
 
 | metric | how many times as long as `auto` takes |
 | --- | --- |
@@ -12,7 +14,8 @@
 | textbook / inverse-sqrt | the textbook where scalings compete, so with freed memory kept (`freed_memory`) |
 
 Each point has its own; `CONDITIONS` gather several points. The floor of a worst one is its own, or the middle one of all points
-gathered where that is larger: two equal things may agree by chance.
+gathered where that is larger: two equal things may agree by chance. The worst of one session also counts its noise; what is
+asked of the worst (`Target.among`) is therefore asked of the points by themselves (`places`).
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from typing import NamedTuple
 
 from ablate.timing.attention import Result
 from ablate.timing.attention_calls import AGAIN, DENSE, HUGGING_FACE
-from ablate.timing.attention_grid import SCALINGS, Point
+from ablate.timing.attention_grid import GRIDS, SCALINGS, Point, points
 from ablate.timing.interleaved import Times, ratio
 
 RATIOS, FLOORS = "attention-ratio", "attention-floor"
@@ -78,11 +81,24 @@ CONDITIONS: tuple[tuple[str, str, Holds], ...] = (
 """Metric, name of the condition, and which points and conditions it gathers."""
 
 
+def places(metric: str, condition: str) -> tuple[str, ...]:
+    """Conditions of the single numbers that a gathered one is over, in grids of any size."""
+    (holds,) = (holds for name, gathered, holds in CONDITIONS if (name, gathered) == (metric, condition))
+    every = dict.fromkeys(point for size, device in GRIDS for point in points(size, device))
+    found = [
+        (point, where)
+        for point in every
+        if point.scalings == (metric == SCALING)
+        for where in ([f"{point.condition},scaling={name}" for name in SCALINGS[1:]] if point.scalings else [point.condition])
+    ]
+    return tuple(dict.fromkeys(where for point, where in found if holds(point, where)))
+
+
 def _backends(point: Point, times: dict[str, Times]) -> list[Ratio]:
     if "auto" not in times:
         return []
-    auto, floor = times["auto"].both, _floor(times, "auto")
-    quotients = {name: ratio(other.both, auto) for name, other in times.items() if name != "auto"}
+    auto, floor = _twice(times, "auto"), _floor(times, "auto")
+    quotients = {name: ratio(other.both, auto) for name, other in times.items() if not name.startswith("auto")}
     groups = {
         NAIVE: [quotients[name] for name in quotients if name == "naive"],
         SDPA: [quotients[name] for name in quotients if name.startswith("sdpa:")],
@@ -94,16 +110,22 @@ def _backends(point: Point, times: dict[str, Times]) -> list[Ratio]:
 
 
 def _scalings(point: Point, times: dict[str, Times]) -> list[Ratio]:
-    plain = times.get(SCALINGS[0])
-    if plain is None:
+    if SCALINGS[0] not in times:
         return []
+    plain = _twice(times, SCALINGS[0])
     floor = _floor(times, SCALINGS[0])
     costs = [(SCALING, name, "lower") for name in SCALINGS[1:]] + [(KEPT, "naive", "higher")]
     return [
-        Ratio(metric, f"{point.condition},scaling={name}", ratio(times[name].both, plain.both), floor, better)
+        Ratio(metric, f"{point.condition},scaling={name}", ratio(times[name].both, plain), floor, better)
         for metric, name, better in costs
         if name in times
     ]
+
+
+def _twice(times: dict[str, Times], name: str) -> tuple[float, ...]:
+    """Each round's mean of what ran twice in it."""
+    again = times.get(name + AGAIN, times[name])
+    return tuple(statistics.fmean(pair) for pair in zip(times[name].both, again.both, strict=True))
 
 
 def _floor(times: dict[str, Times], name: str) -> float:

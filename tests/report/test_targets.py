@@ -16,7 +16,7 @@ from ablate.report.attention_speed import ratio_frame, scalings_table, speed_fra
 from ablate.report.compile import build, compile_report
 from ablate.report.evidence import Evidence
 from ablate.report.targets import MET, MISSED, NOISY, UNREAD, WITHIN, status, targets_frame
-from ablate.specification import Arm, Metric, Specification, Target
+from ablate.specification import Arm, Metric, Specification, Target, from_json, to_json
 
 ARMS = tuple(
     Arm(name=f"threads={n}", label=f"threads {n}", role=role, values={"runtime.threads": n}, seeds=(0, 1, 2))  # type: ignore[arg-type]
@@ -130,6 +130,36 @@ def test_targets_are_held_against_the_median_of_their_arms(timed: Evidence) -> N
     row = frame.loc[("three times", "threads=1")]
     assert (row["value"], row["n"], row["floor"]) == (pytest.approx(3.0), 3, pytest.approx(0.01))
     assert (row["low"], row["high"]) == (pytest.approx(2.9), pytest.approx(3.1))
+
+
+def test_of_several_numbers_the_worst_median_counts_and_not_the_median_worst(timed: Evidence) -> None:
+    # Three numbers that each are 1.00 by their median over seeds, and of which one in each seed is 1.10; a fourth is 1.02.
+    def planted(evaluation: str, number: int, value: float, row: pd.Series) -> pd.Series:
+        condition = f"place={number}"
+        changed = {"evaluation": evaluation, "metric": "x", "condition": condition, "key": f"{evaluation}/x@{condition}"}
+        return pd.Series({**row, **changed, "value": value})
+
+    some = timed.numbers[timed.numbers["key"] == NAIVE.key]
+    rows = [
+        planted(evaluation, number, value, row)
+        for _, row in some.iterrows()
+        for number in range(4)
+        for evaluation, value in (
+            ("ratio", 1.02 if number == 3 else 1.10 if number == row["pair"] else 1.0),
+            ("floor", 0.001 if number == 3 else 0.004),
+        )
+    ]
+    among = (*(f"place={number}" for number in range(4)), "place=never")
+    target = Target(label="at most", key="ratio/x", floor="floor/x", among=among, at_most=1.01)
+    specification = dataclasses.replace(timed.specification, targets=(target,))
+    assert from_json(to_json(specification)).targets == (target,)
+    frame = targets_frame(Evidence(specification, pd.DataFrame(rows), timed.runs))
+    assert list(frame["where"]) == ["place=3", "place=3"]
+    assert frame["value"].tolist() == pytest.approx([1.02, 1.02]) and frame["floor"].tolist() == pytest.approx([0.004, 0.004])
+    assert set(frame["status"]) == {MISSED}
+    nowhere = dataclasses.replace(target, among=("place=never",))
+    found = targets_frame(Evidence(dataclasses.replace(specification, targets=(nowhere,)), pd.DataFrame(rows), timed.runs))
+    assert set(found["status"]) == {UNREAD} and set(found["where"]) == {""}
 
 
 def test_rates_and_shares_are_arithmetic_over_time(timed: Evidence) -> None:

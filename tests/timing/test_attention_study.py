@@ -14,7 +14,7 @@ from ablate.study.study import Study
 from ablate.timing.attention import DTYPES, Result
 from ablate.timing.attention_calls import names
 from ablate.timing.attention_grid import Point, points
-from ablate.timing.attention_ratios import FLOORS, RATIOS, ratios
+from ablate.timing.attention_ratios import CONDITIONS, FLOORS, RATIOS, SCALING, places, ratios
 from ablate.timing.interleaved import Times
 
 FILE = Path(__file__).parents[2] / "studies" / "attention_core.py"
@@ -42,8 +42,37 @@ def test_every_target_and_column_is_measured(tier: str, study: Study) -> None:
     for metric in study.metrics:
         assert found[metric.key].value == pytest.approx(1.0)
     for target in study.targets:
-        assert found[target.key].value == pytest.approx(1.0) and found[target.key].floor == 0.0
+        keys = [f"{target.key}@{where}" for where in target.among] or [target.key]
+        read = [found[key] for key in keys if key in found]
+        assert read and all(one.value == pytest.approx(1.0) and one.floor == 0.0 for one in read)
         assert target.floor == target.key.replace(RATIOS, FLOORS)
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+def test_a_target_for_the_worst_looks_wherever_the_gathered_number_does(tier: str, study: Study) -> None:
+    equal, slow = Times((1.0,) * 3, (2.0,) * 3), Times((2.0,) * 3, (4.0,) * 3)
+    among = {target.label: (target.key, target.among) for target in study.targets if target.among}
+    assert len(among) == 5
+    for odd in points(tier, "cpu"):
+        # One point where the chosen backend, or all scalings but the plain one, takes twice as long.
+        planted = [
+            Result(point=point, name=name, runs=name, times=slow if point == odd and _is_slow(point, name) else equal)
+            for point in points(tier, "cpu")
+            for name in names(point, Machine(device="cpu"), DTYPES["fp32"], "compared")
+        ]
+        found = {f"{RATIOS}/{one.metric}@{one.condition}": one.value for one in ratios(planted)}
+        for metric, condition, _ in CONDITIONS:
+            key = f"{RATIOS}/{metric}"
+            if "worst" in condition and "below 512" not in condition:
+                where = places(metric, condition)
+                assert (key, where) in among.values()
+                several = [found[f"{key}@{place}"] for place in where if f"{key}@{place}" in found]
+                worst = max(several) if metric == SCALING else min(several)
+                assert worst == pytest.approx(found[f"{key}@{condition}"])
+
+
+def _is_slow(point: Point, name: str) -> bool:
+    return name not in ("inverse-sqrt", "inverse-sqrt again", "naive") if point.scalings else name.startswith("auto")
 
 
 def test_its_sessions_stand_alone(study: Study) -> None:
