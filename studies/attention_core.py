@@ -81,9 +81,9 @@ STUDY = Study(
         #   ... by a pass each way written in C              1.026, full 1.032; on one thread 1.039, full 1.021
         #   ... forwards by the kernel of weight normalisation 1.05, gradients in place and in parts 1.08
         #   both passes compiled by inductor                 1.05 to 1.07, inside the core and in place 1.06 to 1.085
-        # What no pass of its own can do without, reading and writing each gradient once more, is 1.016 to 1.020. Inside the core the
-        # projection of gradients takes 1.7 % of a call, norms 0.7, products 0.2, and a dozen operations on numbers a row or a head
-        # 1.3, each of them 10 to 30 microseconds behind products that have emptied the caches, against 2 or 3 by itself.
+        # What no pass of its own can do without, reading and writing each gradient once more, is 1.016 to 1.020. As it is, the
+        # projection of gradients takes 1.7 % of a call, norms 0.7, products 0.2, and a dozen operations per row
+        # or head 1.3: 10 to 30 microseconds each, after products that emptied the caches, and 2 or 3 by themselves.
         target_of_worst("dearest scaling / 1/√K, from 512", SCALING, "worst from 512", at_most=1.03),
         target_of_worst("dearest constant / 1/√K, every length", SCALING, "constants, worst", at_most=1.03),
     ),

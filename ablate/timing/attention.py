@@ -32,7 +32,7 @@ from ablate.timing.kernels import SHORT, Profiled, busiest
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PAUSE = 1.0
 """Seconds of rest before each point on a GPU, whose clock falls with its temperature."""
-CARE, LEAST_CARE, LONG = 9, 3, 512
+CARE, LEAST_CARE, LONG = 8, 3, 512
 """How many times as long scalings are compared as kernels, at lengths from `LONG` and below: at the former they are held to a
 few per cent, and kernels to a multiple."""
 UNCHANGED = 1e-2
