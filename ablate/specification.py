@@ -53,8 +53,9 @@ class Target:
     floor: str = ""
     """`Metric.key` of what the number moves by when nothing has changed (A/A); empty: not measured."""
     among: tuple[str, ...] = ()
-    """Conditions that `key` and `floor` stop short of: the worst of them counts, each by its median over seeds, those without
-    a reading left out. The worst of each seed would count noise: of a dozen equal numbers some are always high."""
+    """Conditions that `key` and `floor` stop short of: the worst of them counts, each by its median over seeds and against its
+    own floor, those without a reading left out. The worst of each seed would count noise: of a dozen equal numbers some are
+    always high."""
     values: dict[str, Scalar] = field(default_factory=dict)
     """Levels of the arms it is asked of; empty: of every arm."""
     source: str = ""

@@ -1,8 +1,8 @@
 """What numbers are to reach, beside what they are: for studies of what the project itself makes.
 
 A target is met, missed, or within the floor: short of it by no more than the number moves when nothing has changed (A/A).
-Numbers and floors are medians over seeds; the range over seeds stands beside them. Where the worst of several numbers counts,
-the floor is that one's, or the middle one of all where that is larger: two equal things may agree by chance.
+Numbers and floors are medians over seeds; the range over seeds stands beside them. Of several numbers each is held against its
+own floor, and a clear miss counts before one that a noisy machine may have made.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from ablate.report.evidence import Evidence
 from ablate.specification import Metric, Target
 
 MET, WITHIN, MISSED, NOISY, UNREAD = "met", "within the floor", "missed", "too noisy to say", "not measured"
+WORST = (MET, WITHIN, NOISY, MISSED)
+"""The last counts first where the worst of several numbers does."""
 TONES = {MET: "good", WITHIN: "open", MISSED: "bad", NOISY: "open", UNREAD: "open"}
 OF_THE_WORST = (
     "Where a target is for the worst of several numbers, each is taken by its median over seeds, and the worst of these stands "
@@ -84,8 +86,7 @@ def _reading(evidence: Evidence, target: Target, arm: str) -> _Reading:
     read = [one for one in every if one.n]
     if not read:
         return every[0]._replace(where="")
-    worst = max(read, key=lambda one: _short(target, one.value))
-    return worst._replace(floor=max(worst.floor, float(pd.Series([one.floor for one in read]).median())))
+    return max(read, key=lambda one: (WORST.index(status(target, one.value, one.floor)), _short(target, one.value)))
 
 
 def _of_one(evidence: Evidence, key: str, floor: str, arm: str, where: str) -> _Reading:
@@ -117,7 +118,7 @@ def _short(target: Target, value: float) -> float:
 def targets_table(evidence: Evidence) -> Table:
     frame, gathered = targets_frame(evidence), any(target.among for target in evidence.specification.targets)
     if not gathered:
-        frame = frame.drop(columns="where")
+        frame = frame.drop(columns="where", errors="ignore")
     rows = tuple(
         (
             Cell(row.target),

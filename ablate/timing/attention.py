@@ -23,7 +23,7 @@ from ablate.nn.attention.selection import machine_of
 from ablate.seeds import generator, torch_seed
 from ablate.timing import freed_memory
 from ablate.timing.attention_calls import AGAIN, Compete, Contender, contenders
-from ablate.timing.attention_grid import AttentionGrid, Point, points
+from ablate.timing.attention_grid import SCALED, AttentionGrid, Point, points
 from ablate.timing.ceilings import Ceilings, ceilings
 from ablate.timing.correctness import Errors, Truths, errors, verdict
 from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall, interleave, spread
@@ -32,9 +32,9 @@ from ablate.timing.kernels import SHORT, Profiled, busiest
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PAUSE = 1.0
 """Seconds of rest before each point on a GPU, whose clock falls with its temperature."""
-CARE, LEAST_CARE, LONG = 8, 3, 512
-"""How many times as long scalings are compared as kernels, at lengths from `LONG` and below: at the former they are held to a
-few per cent, and kernels to a multiple."""
+CARE, CARE_BELOW = 8, 3
+"""How many times as long scalings are compared as kernels, at lengths from `SCALED` and below: they are held to a few per cent,
+and kernels to a multiple; short calls are many in any time."""
 UNCHANGED = 1e-2
 """Relative distance at which a timed output is another one than the checked."""
 
@@ -161,7 +161,7 @@ def at_point(
 
 def care(point: Point) -> int:
     """How many times the time meant for a point this one is given."""
-    return (CARE if point.length >= LONG else LEAST_CARE) if point.scalings else 1
+    return (CARE if point.length >= SCALED else CARE_BELOW) if point.scalings else 1
 
 
 def _checked(

@@ -38,6 +38,8 @@ DOCUMENTS = 4
 """Packed into a row, of random lengths."""
 BACKWARD = 2.5
 """Of the forward arithmetic."""
+SCALED = 512
+"""Length from which a scaling is held to a few per cent over the plain one; constants are at every length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,8 @@ class AttentionGrid:
     name: ClassVar[str] = "attention"
     size: Literal["smoke", "quick", "standard", "full"] = "quick"
     seconds: float = 0.6
-    """Time for the rounds of one point [seconds]; slow points take longer, for `rounds` of them, but not `PATIENCE` times."""
+    """Time for the rounds of one point [seconds]; slow points take longer, for `rounds` of them, but not `PATIENCE` times.
+    Where scalings compete it is several times as long (`CARE`)."""
     rounds: int = 7
     """Times that each competitor runs at each point if there is time; twice as many where scalings compete."""
 

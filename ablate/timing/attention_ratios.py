@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from ablate.timing.attention import Result
 from ablate.timing.attention_calls import AGAIN, DENSE, HUGGING_FACE
-from ablate.timing.attention_grid import GRIDS, SCALINGS, Point, points
+from ablate.timing.attention_grid import GRIDS, SCALED, SCALINGS, Point, points
 from ablate.timing.interleaved import Times, ratio
 
 RATIOS, FLOORS = "attention-ratio", "attention-floor"
@@ -37,8 +37,8 @@ DENSE_FORM, XLNET = "dense / auto", "Hugging Face / auto"
 SCALING = "scaling / inverse-sqrt"
 KEPT = "textbook / inverse-sqrt"
 CONSTANTS = ("inverse", "none")
-LONG, SCALED = 256, 512
-"""Lengths from which `auto` is held to the best of the others, and from which a scaling is held to the plain one."""
+LONG = 256
+"""Length from which `auto` is held to the best of the others."""
 
 
 class Ratio(NamedTuple):
@@ -82,7 +82,7 @@ CONDITIONS: tuple[tuple[str, str, Holds], ...] = (
 
 
 def places(metric: str, condition: str) -> tuple[str, ...]:
-    """Conditions of the single numbers that a gathered one is over, in grids of any size."""
+    """Conditions of the single numbers that a gathered one may be over, in grids of any size."""
     (holds,) = (holds for name, gathered, holds in CONDITIONS if (name, gathered) == (metric, condition))
     every = dict.fromkeys(point for size, device in GRIDS for point in points(size, device))
     found = [

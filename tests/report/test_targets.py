@@ -155,11 +155,32 @@ def test_of_several_numbers_the_worst_median_counts_and_not_the_median_worst(tim
     assert from_json(to_json(specification)).targets == (target,)
     frame = targets_frame(Evidence(specification, pd.DataFrame(rows), timed.runs))
     assert list(frame["where"]) == ["place=3", "place=3"]
-    assert frame["value"].tolist() == pytest.approx([1.02, 1.02]) and frame["floor"].tolist() == pytest.approx([0.004, 0.004])
+    assert frame["value"].tolist() == pytest.approx([1.02, 1.02]) and frame["floor"].tolist() == pytest.approx([0.001, 0.001])
     assert set(frame["status"]) == {MISSED}
     nowhere = dataclasses.replace(target, among=("place=never",))
     found = targets_frame(Evidence(dataclasses.replace(specification, targets=(nowhere,)), pd.DataFrame(rows), timed.runs))
     assert set(found["status"]) == {UNREAD} and set(found["where"]) == {""}
+
+
+@pytest.mark.parametrize(("larger", "said"), [(0.03, WITHIN), (0.5, NOISY)])
+def test_a_noisy_number_that_misses_by_more_does_not_hide_a_clear_miss(timed: Evidence, larger: float, said: str) -> None:
+    planted = {"noisy": (1.030, larger), "clear": (1.025, 0.001), "good": (1.0, 0.001)}
+    some = timed.numbers[timed.numbers["key"] == NAIVE.key]
+    rows = [
+        pd.Series({**row, "evaluation": kind, "metric": "x", "condition": at, "key": f"{kind}/x@{at}", "value": value})
+        for _, row in some.iterrows()
+        for at, both in planted.items()
+        for kind, value in zip(("ratio", "floor"), both, strict=True)
+    ]
+
+    def read(*among: str) -> tuple[set[str], set[str]]:
+        target = Target(label="at most", key="ratio/x", floor="floor/x", among=among, at_most=1.01)
+        specification = dataclasses.replace(timed.specification, targets=(target,))
+        frame = targets_frame(Evidence(specification, pd.DataFrame(rows), timed.runs))
+        return set(frame["where"]), set(frame["status"])
+
+    assert read("noisy", "good") == ({"noisy"}, {said})
+    assert read("noisy", "clear", "good") == ({"clear"}, {MISSED})
 
 
 def test_rates_and_shares_are_arithmetic_over_time(timed: Evidence) -> None:

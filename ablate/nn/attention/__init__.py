@@ -11,6 +11,7 @@ and not T x S. Attention weights are never dropped, because that alone would rul
 | --- | --- |
 | masks, biases, scales | what a call may ask for |
 | rows | what of a scaling goes into queries and keys |
+| blocks | which queries and keys `matmul` multiplies at once |
 | reference, naive, matmul, sdpa, flex, biased, flash | the backends |
 | bias_gradient, bias_kernel | what `biased` adds to torch's kernels |
 | call, eligibility, faults, selection | which of them runs |

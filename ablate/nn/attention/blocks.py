@@ -1,6 +1,6 @@
 """Which queries and keys `matmul` multiplies at once: blocks as large as the cache of the cores, without what nobody sees.
 
-A causal mask then costs half, and packed documents cost their own squares. Short blocks skip more, long ones multiply faster.
+A causal mask then costs half, and packed documents cost their own squares.
 
 Shapes: B rows of the batch, H heads, T queries, S keys.
 """
@@ -62,7 +62,7 @@ def plan(mask: Mask, B: int, H: int, T: int, S: int, dtype: torch.dtype, device:
         return _shared_plan(mask, shape)
     kept = _PLANS.setdefault(mask, {})
     if shape not in kept:
-        alone = _documents_alone(mask, T)
+        alone = _documents_alone(mask, B, T)
         kept[shape] = _plan_by_documents(*alone, shape) if alone else _plan_by_rows(mask, shape)
     return kept[shape]
 
@@ -101,12 +101,12 @@ def _block(mask: Mask, rows: slice, begin: int, end: int, shape: Shape) -> Block
     return Block(rows, queries, keys, partly, tile, blind)
 
 
-def _documents_alone(mask: Mask, T: int) -> tuple[Documents, bool] | None:
+def _documents_alone(mask: Mask, B: int, T: int) -> tuple[Documents, bool] | None:
     """The documents, and whether each is read causally; None where one mask over whole rows serves better, or must."""
     inner, causal = mask, False
     if isinstance(mask, Both) and Causal() in (mask.left, mask.right):
         inner, causal = (mask.right if mask.left == Causal() else mask.left), True
-    if not isinstance(inner, Documents) or T < SEPARATE_DOCUMENTS or inner.runs is None:
+    if not isinstance(inner, Documents) or T < SEPARATE_DOCUMENTS or inner.runs is None or len(inner.runs) != B:
         return None
     return (inner, causal) if not causal or inner.queries_BT is inner.keys_BS else None
 
@@ -124,8 +124,8 @@ def _plan_by_documents(documents: Documents, causal: bool, shape: Shape) -> tupl
 
 
 def are_whole(blocks: tuple[Block, ...], T: int, S: int) -> bool:
-    """Whether each block is all that its rows have."""
-    return all(block.queries == slice(0, T) and block.keys == slice(0, S) for block in blocks)
+    """Whether each block is all that its rows have; without blocks nothing would be written."""
+    return bool(blocks) and all(block.queries == slice(0, T) and block.keys == slice(0, S) for block in blocks)
 
 
 def queries_of(x: Tensor, block: Block) -> Tensor:

@@ -107,6 +107,7 @@ def test_half_precision_of_the_fused_kernel(T: int, S: int, mask: str, spread: f
     assert max(found[1:]) <= 1.2e-2
 
 
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("name", ["naive", "matmul", "sdpa:math"])
 @pytest.mark.parametrize("bias", ["none", "learned"])
 @pytest.mark.parametrize("spread", [1.0, 3.0])
@@ -187,6 +188,27 @@ def test_what_is_hidden_can_be_anything_without_a_bit_changing(name: str, mask: 
         same = (changed == z).all(dim=3).all(dim=1)
         assert bool(same[~seen[:, :, place]].all())
         assert not bool(same[seen[:, :, place]].any())
+
+
+def test_without_queries_keys_and_values_get_no_gradient() -> None:
+    q, k, v = noise(B, H, 0, K, seed=0), noise(B, H, 5, K, seed=1).requires_grad_(), noise(B, H, 5, K, seed=2).requires_grad_()
+    for _ in range(3):  # memory that nobody writes may hold zeros by chance
+        torch.full((B, H, 5, K), torch.nan, dtype=torch.float64)
+        z = attention(q, k, v, backend="matmul")
+        assert z.shape == (B, H, 0, K)
+        assert all((gradient == 0).all() for gradient in torch.autograd.grad(z.sum(), (k, v)))
+
+
+def test_numbers_of_documents_that_all_rows_share() -> None:
+    numbers = (torch.arange(SEPARATE_DOCUMENTS + 44) // 50)[None]
+    mask = Documents(numbers, numbers)
+    T = numbers.shape[1]
+    q, k, v = (noise(B, H, T, K, seed=i).requires_grad_() for i in range(3))
+    z = attention(q, k, v, mask=mask, backend="matmul")
+    truth = reference(q, k, v, mask=mask, bias=None, scale=K**-0.5)
+    assert error(z, truth) <= 1e-10
+    pairs = zip(torch.autograd.grad(z.sum(), (q, k, v)), torch.autograd.grad(truth.sum(), (q, k, v)), strict=True)
+    assert all(error(found, wanted, 1.0) <= 1e-10 for found, wanted in pairs)
 
 
 def test_blocks_cover_every_pair_once_and_skip_what_is_hidden() -> None:
