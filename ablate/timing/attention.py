@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ablate import freed_memory
 from ablate.config import RunConfig
 from ablate.measure import Report
 from ablate.nn.attention.selection import machine_of
 from ablate.seeds import generator, torch_seed
-from ablate.timing import freed_memory
 from ablate.timing.attention_calls import AGAIN, Compete, Contender, contenders
 from ablate.timing.attention_grid import SCALED, AttentionGrid, Point, points
 from ablate.timing.ceilings import Ceilings, ceilings
@@ -32,9 +32,10 @@ from ablate.timing.kernels import SHORT, Profiled, busiest
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PAUSE = 1.0
 """Seconds of rest before each point on a GPU, whose clock falls with its temperature."""
-CARE, CARE_BELOW = 8, 3
+CARE, CARE_BELOW, CARE_CLOSE = 8, 3, 2
 """How many times as long scalings are compared as kernels, at lengths from `SCALED` and below: they are held to a few per cent,
-and kernels to a multiple; short calls are many in any time."""
+and kernels to a multiple. At lengths below `CLOSE` kernels get twice the time, being nearly as fast as each other there."""
+CLOSE = 256
 UNCHANGED = 1e-2
 """Relative distance at which a timed output is another one than the checked."""
 
@@ -88,7 +89,7 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
         found = Session(
             results=tuple(earlier), ceilings=roof, itemsize=dtype.itemsize, load=(round(before, 2), round(before, 2))
         )
-        plan, have = points(grid.size, device.type), {result.point for result in earlier}
+        plan, have = in_turn(points(grid.size, device.type)), {result.point for result in earlier}
         for number, point in enumerate(plan):
             report(phase=f"timing {point.label}", done=number, total=len(plan))
             if point not in have:
@@ -103,6 +104,17 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
     finally:
         torch.set_num_threads(threads)
     return found
+
+
+def in_turn(plan: Sequence[Point]) -> list[Point]:
+    """Longest first, and scalings after all kernels.
+
+    glibc keeps more freed memory for the next call the larger the tables are that were freed before, and with none freed yet
+    it gives all of it back at every call: a process's first short calls then time the system, as no call in training does after
+    the first few steps. On one thread of one CPU sdpa:flash took 0.99 times as long as `auto` at full 64 when that was the
+    first point, and 1.05 after longer ones. What `freed_memory.kept` sets stays set, so scalings come last.
+    """
+    return sorted(plan, key=lambda point: (point.scalings, -point.length))
 
 
 def at_point(
@@ -161,7 +173,9 @@ def at_point(
 
 def care(point: Point) -> int:
     """How many times the time meant for a point this one is given."""
-    return (CARE if point.length >= SCALED else CARE_BELOW) if point.scalings else 1
+    if point.scalings:
+        return CARE if point.length >= SCALED else CARE_BELOW
+    return CARE_CLOSE if point.length < CLOSE else 1
 
 
 def _checked(

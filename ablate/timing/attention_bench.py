@@ -67,7 +67,7 @@ def plan(run: RunConfig, machine: Machine) -> str:
     for point in found:
         entered = names(point, machine, dtype, competing(grid))
         meant = grid.seconds * care(point)
-        rounds = (1 + point.scalings) * grid.rounds * len(entered) * point.flops("both") / RATES[kind]
+        rounds = min(2, care(point)) * grid.rounds * len(entered) * point.flops("both") / RATES[kind]
         seconds += max(meant, min(rounds, PATIENCE * meant or math.inf)) + CHECKING[kind]
         calls += len(entered)
         shape = f"{point.rows} x {point.length} x {point.heads}"

@@ -28,6 +28,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from ablate import freed_memory
 from ablate.config import AttentionScale
 from ablate.nn.attention import attention
 from ablate.nn.attention.biases import BUCKETS, Buckets
@@ -36,7 +37,6 @@ from ablate.nn.attention.eligibility import eligible
 from ablate.nn.attention.masks import Dense, Documents, Mask, kind
 from ablate.nn.attention.scales import Scale, scale_of
 from ablate.nn.attention.selection import AUTO, choose
-from ablate.timing import freed_memory
 from ablate.timing.attention_grid import SCALINGS, Point
 
 AGAIN = " again"

@@ -50,9 +50,9 @@ class AttentionGrid:
     size: Literal["smoke", "quick", "standard", "full"] = "quick"
     seconds: float = 0.6
     """Time for the rounds of one point [seconds]; slow points take longer, for `rounds` of them, but not `PATIENCE` times.
-    Where scalings compete it is several times as long (`CARE`)."""
+    Where scalings compete, and where calls are short, it is several times as long (`ablate.timing.attention.CARE`)."""
     rounds: int = 7
-    """Times that each competitor runs at each point if there is time; twice as many where scalings compete."""
+    """Times that each competitor runs at each point if there is time; twice as many where it is several times as long."""
 
     def __post_init__(self) -> None:
         choose(self.size, ("smoke", "quick", "standard", "full"), "size of the attention grid")

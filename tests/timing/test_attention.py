@@ -11,15 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from ablate import freed_memory
 from ablate.config import ConfigError, RunConfig, Runtime
 from ablate.nn.attention.call import Machine
 from ablate.records import DONE
 from ablate.seeds import generator
-from ablate.timing import freed_memory, measure
-from ablate.timing.attention import at_point, session
+from ablate.timing import measure
+from ablate.timing.attention import at_point, in_turn, session
 from ablate.timing.attention_bench import bench
 from ablate.timing.attention_calls import HUGGING_FACE, Contender, contenders, names
-from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point
+from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point, points
 from ablate.timing.attention_ratios import BEST, KEPT, SCALING, places, ratios
 from ablate.timing.attention_rows import rows
 from ablate.timing.correctness import Truths, errors, verdict
@@ -215,6 +216,14 @@ def test_freed_memory_is_kept_where_scalings_compete_and_nowhere_else(monkeypatc
     assert seen == [(False, {}), (False, {}), (True, freed_memory.KEPT)]
     assert dict(told) == freed_memory.GIVEN_BACK
     assert [result.name for result in found.results if result.point.scalings][-1] == "naive"
+
+
+def test_short_calls_come_after_long_ones_and_scalings_after_all_kernels() -> None:
+    plan = in_turn(points("quick", "cpu"))
+    assert sorted(plan, key=str) == sorted(points("quick", "cpu"), key=str)
+    kernels = [point for point in plan if not point.scalings]
+    assert plan[: len(kernels)] == kernels
+    assert [point.length for point in kernels] == sorted((point.length for point in kernels), reverse=True)
 
 
 @pytest.mark.usefixtures("tiny")

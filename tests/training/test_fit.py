@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ablate import freed_memory
 from ablate.config import Backbone, Budget, ConfigError, Data, Optimization, RunConfig, Runtime, override
 from ablate.evaluation.fine_tuning import FineTuning
 from ablate.evaluation.generation import Generation
@@ -20,7 +21,7 @@ from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.records import DIVERGED, DONE, Record, untimed
 from ablate.training import PRETRAINING, fit
-from ablate.training.fit import WEIGHTS
+from ablate.training.fit import WEIGHTS, arithmetic
 
 RUN = RunConfig(
     objective=Bert.Config(mask_rate=0.15, next_sentence="off"),
@@ -149,6 +150,17 @@ def test_the_identity_holds_what_shapes_the_weights_and_nothing_else() -> None:
         "budget.tokens": 9,
     }.items():
         assert PRETRAINING.identify(override(RUN, {path: value})).training != identity.training, path
+
+
+@pytest.mark.parametrize(("device", "inside"), [("cpu", freed_memory.KEPT), ("cuda", {})])
+def test_freed_memory_is_kept_for_the_next_step_on_a_cpu(
+    device: str, inside: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[int, int] = {}
+    monkeypatch.setattr(freed_memory, "_mallopt", lambda: told.__setitem__)
+    with arithmetic(dataclasses.replace(RUN, runtime=Runtime(device=device))):
+        assert told == inside
+    assert told == (freed_memory.GIVEN_BACK if inside else {})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the refusal is for machines without the device")

@@ -3,7 +3,7 @@
 A table of scores of many megabytes is taken from the system and given back at every call, and the system clears each page when
 it is touched again. That is a good part of what the textbook costs on a CPU, and a user of the textbook pays it, so kernels are
 compared with it. It also differs from call to call by more than what two scalings of the same kernel differ by, and is none of
-their work, so scalings are compared without.
+their work, so scalings are compared without. Training keeps what it frees.
 
 Source: mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD. Other C libraries have no such switch, and nothing changes there.
 """
