@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("study", help="name of a study, or path of a study file: its base run is tuned")
     tune.add_argument("file", type=Path, metavar="FILE", help="for --set runtime.attention=tuned:FILE")
     tune.add_argument("--tier", default="quick", help="at which tier (default: quick)")
-    tune.add_argument("--device", help="cpu, cuda or mps")
+    tune.add_argument("--device", help="cpu or cuda")
     tune.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a field of the base run")
     tune.set_defaults(command=_tune, corpus=None)
 

@@ -41,6 +41,13 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["plan", PLANTED, "--set", "data.context=3"], "data.context = 3, but must be between 8 and 65536"),
         (["report", "nowhere"], "nowhere holds no report"),
         (["publish", "bert-masking"], "holds no reports; run a study first"),
+        (["bench", "attention", "--device", "mps"], "--device = 'mps', but must be cpu or cuda, which can be timed"),
+        (["bench", "attention", "--device", "mps", "--dry-run"], "--device = 'mps', but must be cpu or cuda"),
+        (["bench", "attention", "--device", "cuda:0"], "runtime.device = 'cuda:0', but must be one of cpu, cuda, mps"),
+        (["bench", "attention", "--out", "rows.txt"], "--out = 'rows.txt', but must be a .json or a .csv file"),
+        (["tune", "bert-masking", "f.json", "--device", "gpu"], "runtime.device = 'gpu', but must be one of cpu, cuda, mps"),
+        (["tune", "bert-masking", "f.json", "--set", "runtime.attention=flahs"], "attention backend 'flahs'; known: auto, "),
+        (["tune", "bert-masking", "."], ". is a folder, but must be the name of a file for the choices"),
     ],
 )
 def test_wrong_input(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
@@ -48,6 +55,27 @@ def test_wrong_input(arguments: list[str], message: str, capsys: pytest.CaptureF
     error = capsys.readouterr().err
     assert error.startswith("ablate: ") and message in error and error.count("\n") == 1
     assert not (elsewhere / "runs").exists() and not (elsewhere / "reports").exists()
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_tune_refuses_a_device_that_is_not_there(
+    device: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, elsewhere: Path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert main(["tune", "bert-masking", "f.json", "--device", device]) == 2
+    assert capsys.readouterr().err == f"ablate: device '{device}' is not on this machine; it has cpu\n"
+    assert not (elsewhere / "f.json").exists()
+
+
+@pytest.mark.parametrize("text", ["[]", '{"format": 1, "choices": [{"machine": null}]}'])
+def test_a_run_by_a_file_of_no_choices_is_refused(text: str, capsys: pytest.CaptureFixture[str], texts: Path) -> None:
+    (texts / "f.json").write_text(text)
+    study = str(ROOT / "studies" / "bert_masking.py")
+    assert main(["run", study, "--tier", "smoke", "--corpus", "grammar", "--set", "runtime.attention=tuned:f.json"]) == 2
+    error = capsys.readouterr().err
+    assert "\nablate: f.json is no file of attention choices: " in f"\n{error}" and "Traceback" not in error
+    assert not list((texts / "runs").glob("*/record.json"))
 
 
 @pytest.fixture

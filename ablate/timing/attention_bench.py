@@ -41,12 +41,15 @@ HEAD = (
 
 def bench(run: RunConfig, *, dry: bool = False, file: Path | None = None, say: Callable[[str], None] = print) -> int:
     """Exit status: 0, or 2 where the device is not there and more than a plan was asked for."""
+    device = run.runtime.device
+    # Any other would be timed by the wall's clock, which does not wait for it.
+    require(device in RATES, "--device", device, f"{' or '.join(RATES)}, which can be timed")
     require(file is None or file.suffix in (".json", ".csv"), "--out", str(file), "a .json or a .csv file")
-    missing = run.runtime.device == "cuda" and not torch.cuda.is_available()
+    missing = device == "cuda" and not torch.cuda.is_available()
     if missing:
         say(f"There is no CUDA device on this machine. On {HOPPER.name} this would be measured:\n")
     if missing or dry:
-        say(plan(run, HOPPER if missing else machine_of(torch.device(run.runtime.device))))
+        say(plan(run, HOPPER if missing else machine_of(torch.device(device))))
         if missing and not dry:
             raise ConfigError(
                 "device 'cuda' is not on this machine and nothing was measured; --dry-run asks for the plan alone"

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ablate import sources
-from ablate.config import ConfigError, RunConfig, flatten
+from ablate.config import ConfigError, RunConfig, choose, flatten
 from ablate.measure import Identity, Measure, Report, digest
 from ablate.nn import attention as core
 from ablate.nn.attention.selection import machine_of
@@ -72,6 +72,7 @@ def check(run: RunConfig) -> None:
     """`ConfigError` for an objective that is no grid and for a device that is not there."""
     if not isinstance(run.objective, AttentionGrid):
         raise ConfigError(f"objective {run.objective.name!r} is trained and not timed; the timing measure takes AttentionGrid")
+    choose(run.runtime.device, ("cpu", "cuda"), "runtime.device of a study that times")
     if run.runtime.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             "device 'cuda' is not on this machine; `ablate bench attention --device cuda --dry-run` shows the plan"

@@ -14,18 +14,23 @@ from pathlib import Path
 
 import torch
 
-from ablate.config import RunConfig
+from ablate.config import ConfigError, RunConfig
 from ablate.data.text import prepare
 from ablate.nn.attention.call import Call
 from ablate.nn.attention.choices import Choice
 from ablate.nn.attention.observation import Seen, watched
 from ablate.nn.attention.selection import describe, words
-from ablate.nn.attention.tune import tune
+from ablate.nn.attention.tune import check_device, tune
 from ablate.training.fit import arithmetic, build, text_module
+from ablate.training.measure import check_machine
 
 
 def calls_of(run: RunConfig, report: Callable[..., None] = lambda *arguments, **named: None) -> list[Call]:
-    """The attention calls of one training batch, each kind once, in the order of their first appearance."""
+    """The attention calls of one training batch, each kind once, in the order of their first appearance.
+
+    `ConfigError` for a machine that cannot do the run.
+    """
+    check_machine(run)
     text = prepare(run.data, report)
     model = build(run, text).train()
     batch = next(iter(text_module(run, model, text).train_dataloader()))
@@ -35,13 +40,22 @@ def calls_of(run: RunConfig, report: Callable[..., None] = lambda *arguments, **
     def note(seen: Seen) -> None:
         found[describe(seen.q_BHTK, seen.k_BHSK, seen.v_BHSK, seen.mask, seen.bias)] = None
 
-    with arithmetic(run), watched(note):
+    # As the trainer does for bf16: choices for single precision would match no call of such a run.
+    half = torch.autocast(run.runtime.device, torch.bfloat16, enabled=run.runtime.precision == "bf16")
+    with arithmetic(run), half, watched(note):
         model.losses(batch)
     return list(found)
 
 
 def tune_run(run: RunConfig, path: Path, report: Callable[..., None]) -> list[Choice]:
-    """Measure the calls of `run` on its device and threads, and write the choices to `path`."""
+    """Measure the calls of `run` on its device and threads, and write the choices to `path`.
+
+    `ConfigError`, before anything is measured, for a device that cannot be tuned and for a folder in the place of the file.
+    """
+    check_machine(run)
+    check_device(run.runtime.device)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder, but must be the name of a file for the choices")
     calls = calls_of(run, report)
     torch.set_num_threads(run.runtime.threads)
     return tune(calls, path, device=run.runtime.device, report=report)

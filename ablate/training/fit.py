@@ -153,10 +153,10 @@ def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
 
 
 @contextmanager
-def attention_by(wanted: str) -> Iterator[None]:
+def attention_by(wanted: str, threads: int) -> Iterator[None]:
     """Attention inside runs as `runtime.attention` says; `ConfigError` for a backend that is unknown or a file that is none."""
     kind, _, file = wanted.partition(":")
-    with tuned(choices.load(Path(file))) if kind == TUNED else backend(wanted):
+    with tuned(choices.load(Path(file), threads)) if kind == TUNED else backend(wanted):
         yield
 
 
@@ -174,7 +174,8 @@ def arithmetic(run: RunConfig) -> Iterator[None]:
     # Nothing here reads memory it has not written; filling every new tensor would only cost time.
     deterministic.fill_uninitialized_memory = False
     try:
-        with attention_by(run.runtime.attention), freed_memory.kept() if run.runtime.device == "cpu" else nullcontext():
+        kept = freed_memory.kept() if run.runtime.device == "cpu" else nullcontext()
+        with attention_by(run.runtime.attention, run.runtime.threads), kept:
             yield
     finally:
         torch.use_deterministic_algorithms(before)

@@ -97,7 +97,7 @@ def _bytes(file: Path) -> bytes:
 
 def check_machine(run: RunConfig) -> None:
     """Device, precision and backend of attention against what the machine has; `ConfigError` otherwise."""
-    with attention_by(run.runtime.attention):
+    with attention_by(run.runtime.attention, run.runtime.threads):
         pass
     available = ["cpu"]
     available += ["cuda"] if torch.cuda.is_available() else []

@@ -49,10 +49,11 @@ def tune(
     """Measure `calls` on `device` and write the choices to `path`.
 
     `backends` and `seconds`: the competitors and the clock, for whoever has others. `report(phase=, done=, total=)` after each.
-    Raises `ConfigError` for a call that no backend can run and for fewer than 20 turns.
+    Raises `ConfigError` for a call that no backend can run, for a device that cannot be tuned and for fewer than 20 turns.
     """
     if turns < TURNS:
         raise ConfigError(f"turns is {turns}, but a median needs at least {TURNS}")
+    check_device(device)
     place = torch.device(device)
     machine, found = selection.machine_of(place), []
     for done, call in enumerate(calls):
@@ -63,6 +64,16 @@ def tune(
     if path is not None:
         save(found, path)
     return found
+
+
+def check_device(device: str) -> None:
+    """`ConfigError` for a device on which nothing can be tuned."""
+    able = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    if device.partition(":")[0] not in able:
+        # The clock and the float64 truth are for these two; another would be timed without waiting for it.
+        raise ConfigError(
+            f"device is {device!r}, but must be {' or '.join(able)}: attention is tuned on a CPU and, if there is one, on CUDA"
+        )
 
 
 def _choose(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -190,9 +191,61 @@ def test_a_file_from_another_machine_is_ignored_with_one_line(
     assert said.startswith(f"attention choices in {path} are ignored: it is from ")
 
 
-def test_a_choice_that_the_rules_refuse_by_now_is_dropped(tmp_path: Path) -> None:
-    assert choices.load(_written(tmp_path / "choices.json", backend="sdpa:cudnn")) == {}
-    assert choices.load(_written(tmp_path / "choices.json", backend="of yesterday")) == {}
+def test_machines_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _written(tmp_path / "choices.json", triton=not selection.machine_of(CPU).triton)
+    assert choices.load(path) == {}
+    said = capsys.readouterr().err
+    assert "triton True; this is" in said and said.endswith("triton False\n")
+
+
+@pytest.mark.parametrize(
+    ("backend", "why"),
+    [("sdpa:cudnn", "needs CUDA with cuDNN"), ("of yesterday", "there is no backend of this name; known: reference, ")],
+)
+def test_a_choice_that_the_rules_refuse_by_now_is_dropped_with_the_reason(
+    backend: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _written(tmp_path / "choices.json", backend=backend)
+    assert choices.load(path) == {}
+    call = "float32 [2, 2, 8 x 8, 16], causal"
+    said = capsys.readouterr().err
+    assert said.startswith(f"attention choices in {path} are ignored: {backend} cannot run {call}: {why}")
+    assert said.count("\n") == 1
+
+
+def test_of_choices_that_are_refused_in_part_the_others_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _edited(tmp_path, lambda written: written["choices"].append({**written["choices"][0], "backend": "sdpa:cudnn"}))
+    assert choices.load(path, threads=1) == {(CALL, selection.machine_of(CPU), 1): "sdpa:math"}
+    said = capsys.readouterr().err
+    assert said.startswith(f"1 of 2 attention choices in {path} are ignored: sdpa:cudnn cannot run ") and said.count("\n") == 1
+
+
+def test_choices_for_another_number_of_threads_are_ignored_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _written(tmp_path / "choices.json")
+    choices.load(path)
+    choices.load(path, threads=1)
+    assert capsys.readouterr().err == ""
+    choices.load(path, threads=2)
+    assert capsys.readouterr().err == (
+        f"attention choices in {path} are ignored: measured with 1 thread(s); this runs with 2\n"
+    )
+
+
+def test_why_a_file_is_ignored_is_said_once_and_not_by_the_processes_of_runs(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (_written(tmp_path / name, name="Another processor") for name in ("first.json", "second.json"))
+    for path in (first, first, second):
+        choices.load(path)
+    assert [line.split()[3] for line in capfd.readouterr().err.splitlines()] == [str(first), str(second)]
+    third = _written(tmp_path / "third.json", name="Another processor")
+    run = multiprocessing.get_context("forkserver").Process(target=choices.load, args=(third,))
+    run.start()
+    run.join()
+    assert run.exitcode == 0
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "choices": [{"call": {}}]}'])
@@ -207,9 +260,90 @@ def test_what_is_no_such_file_is_refused(text: str, tmp_path: Path) -> None:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "choices.json"
-    path.write_text('{"format": 0, "choices": []}', encoding="utf-8")
-    with pytest.raises(ConfigError, match="has format 0, but this version reads 1"):
+    for later in ("[]", "{}", '[{"call": "of another shape"}]'):
+        path.write_text(f'{{"format": 0, "choices": {later}}}', encoding="utf-8")
+        with pytest.raises(ConfigError, match="has format 0, but this version reads 1"):
+            choices.load(path)
+
+
+def _edited(folder: Path, change: Callable[[Any], object]) -> Path:
+    path = _written(folder / "choices.json")
+    written = json.loads(path.read_text(encoding="utf-8"))
+    change(written)
+    path.write_text(json.dumps(written), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        ("machine", [], "choices[0].machine = [], but must be an object with device, "),
+        ("machine", None, "choices[0].machine = None, but must be an object with device, "),
+        ("machine", "cpu", "choices[0].machine = 'cpu', but must be an object with device, "),
+        ("machine.name", 3, "choices[0].machine.name = 3, but must be a text"),
+        ("machine.triton", 1, "choices[0].machine.triton = 1, but must be true or false"),
+        ("machine.torch", "2.13", "choices[0].machine.torch = '2.13', but must be two whole numbers"),
+        ("machine.torch", [2, 13, 1], "choices[0].machine.torch = [2, 13, 1], but must be two whole numbers"),
+        ("machine.capability", [9, "0"], "choices[0].machine.capability = [9, '0'], but must be two whole numbers"),
+        ("machine.cudnn", ..., "choices[0].machine lacks cudnn"),
+        ("machine.tpu", True, "choices[0].machine has a field 'tpu'; known: device, "),
+        ("call", [], "choices[0].call = [], but must be an object with dtype, "),
+        ("call", ..., "choices[0] lacks call"),
+        ("call.T", ..., "choices[0].call lacks T"),
+        ("call.bias", ..., "choices[0].call lacks bias"),
+        ("call.heads", 2, "choices[0].call has a field 'heads'; known: dtype, "),
+        ("call.T", "8", "choices[0].call.T = '8', but must be a whole number"),
+        ("call.T", 8.0, "choices[0].call.T = 8.0, but must be a whole number"),
+        ("call.T", True, "choices[0].call.T = True, but must be a whole number"),
+        ("call.mask", ["causal"], "choices[0].call.mask = ['causal'], but must be a text"),
+        ("call.bias", {}, "choices[0].call.bias = {}, but must be one of none, fixed, learned"),
+        ("threads", "1", "choices[0].threads = '1', but must be a whole number"),
+        ("threads", None, "choices[0].threads = None, but must be a whole number"),
+        ("threads", ..., "choices[0] lacks threads"),
+        ("backend", None, "choices[0].backend = None, but must be a text"),
+    ],
+)
+def test_an_entry_of_another_shape_is_refused_by_its_field(where: str, value: Any, message: str, tmp_path: Path) -> None:
+    def change(written: Any) -> None:
+        part = written["choices"][0]
+        *above, last = where.split(".")
+        for name in above:
+            part = part[name]
+        part.pop(last, None) if value is ... else part.update({last: value})
+
+    path = _edited(tmp_path, change)
+    with pytest.raises(ConfigError) as refused:
         choices.load(path)
+    assert str(refused.value).startswith(f"{path} is no file of attention choices: {message}")
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < len(str(path)) + 250
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("null", "the whole = None, but must be an object with format, choices"),
+        ("[1, 2]", "the whole = [1, 2], but must be an object with format, choices"),
+        ('{"format": 1}', "the whole lacks choices"),
+        ('{"format": 1, "choices": {"a": 1}}', "choices = {'a': 1}, but must be a list"),
+        ('{"format": 1, "choices": null}', "choices = None, but must be a list"),
+        ('{"format": 1, "choices": [3]}', "choices[0] = 3, but must be an object with call, machine, threads, backend"),
+        ("[" * 100_000, "maximum recursion depth exceeded"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "choices.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        choices.load(path)
+    assert str(refused.value).startswith(f"{path} is no file of attention choices: {message}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("device", ["mps", "gpu", "", "cuda"])
+def test_what_cannot_be_tuned_is_refused(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=f"device is '{device}', but must be cpu: attention is tuned on a CPU and"):
+        tune.tune([CALL], device=device)
 
 
 def test_every_field_that_a_rule_may_read_is_in_the_key(tmp_path: Path) -> None:
