@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,7 +31,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError
 from ablate.nn.attention.biases import Bias
-from ablate.nn.attention.masks import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix
+from ablate.nn.attention.masks import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, kind
 from ablate.nn.attention.observation import WATCHERS, Seen
 from ablate.nn.attention.rows import Rows
 from ablate.nn.attention.scales import Scaling
@@ -83,11 +83,16 @@ def attention(
     autocast all three are cast to its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes
     that do not agree and for a backend that cannot run the call.
     """
-    _check(q_BHTK.shape, k_BHSK.shape, v_BHSK.shape)
-    T, S = q_BHTK.shape[2], k_BHSK.shape[2]
-    added = bias.dense(T, S) if bias is not None and not isinstance(bias, Tensor) else bias
-    if added is not None and added.ndim != 4:
-        raise ConfigError(f"the attention bias has shape {tuple(added.shape)}, but must have 4 dimensions, as [B, H, T, S] has")
+    _check(q_BHTK, k_BHSK, v_BHSK)
+    call = (*q_BHTK.shape[:3], k_BHSK.shape[2])
+    added = bias.dense(*call[2:]) if bias is not None and not isinstance(bias, Tensor) else bias
+    if added is not None and not (added.ndim == 4 and _fits(added.shape, call)):
+        raise ConfigError(
+            f"the attention bias has shape {tuple(added.shape)}, which does not broadcast to [B, H, T, S], {call}"
+        )
+    for extent in mask.extents():
+        if not _fits(extent, call):
+            raise ConfigError(f"the {kind(mask)} mask is for [B, H, T, S] = {extent} and cannot be widened to {call}")
     scaling = scale if isinstance(scale, Scaling) else Scaling(q_BHTK.shape[-1] ** -0.5 if scale is None else scale)
     device = q_BHTK.device
     if torch.is_autocast_enabled(device.type):
@@ -95,9 +100,14 @@ def attention(
         q, k, v = (x.to(dtype) for x in (*scaling.folded(q_BHTK, k_BHSK), v_BHSK))
         with torch.autocast(device.type, enabled=False):
             return _run(q, k, v, mask, added, scaling.number, None, backend)
+    if not q_BHTK.dtype == k_BHSK.dtype == v_BHSK.dtype:
+        types = ", ".join(str(x.dtype).removeprefix("torch.") for x in (q_BHTK, k_BHSK, v_BHSK))
+        raise ConfigError(f"queries, keys and values are {types}, but must be of one type")
     rows = scaling.rows
     if rows is not None and (WATCHERS or rows.beforehand(q_BHTK)):
-        return _run(*rows.applied(q_BHTK, k_BHSK), v_BHSK, mask, added, scaling.number, None, backend)
+        # Multiplied in the larger type of the two and rounded once, as under autocast.
+        q, k = (x.to(v_BHSK.dtype) for x in rows.applied(q_BHTK, k_BHSK))
+        return _run(q, k, v_BHSK, mask, added, scaling.number, None, backend)
     return _run(q_BHTK, k_BHSK, v_BHSK, mask, added, scaling.number, rows, backend)
 
 
@@ -111,10 +121,11 @@ def _run(
     name = choose(describe(q, k, v, mask, bias), machine_of(q.device), wanted)
     attend = _load(name)
     if rows is None:
-        return attend(q, k, v, mask=mask, bias=bias, scale=scale)
+        # What the reference computes in float64 comes back in the type of the values, as everybody's does.
+        return attend(q, k, v, mask=mask, bias=bias, scale=scale).to(v.dtype)
     if name in MULTIPLY_ROWS:
         return attend(q, k, v, mask=mask, bias=bias, scale=scale, rows=rows)
-    return attend(*rows.applied(q, k), v, mask=mask, bias=bias, scale=scale)
+    return attend(*rows.applied(q, k), v, mask=mask, bias=bias, scale=scale).to(v.dtype)
 
 
 @functools.cache
@@ -124,8 +135,16 @@ def _load(name: str) -> Callable[..., Tensor]:
     return found
 
 
-def _check(q: torch.Size, k: torch.Size, v: torch.Size) -> None:
+def _check(*given: Tensor) -> None:
+    q, k, v = (tuple(x.shape) for x in given)
     agree = len(q) == len(k) == len(v) == 4 and q[:2] == k[:2] == v[:2] and q[3] == k[3] and k[2] == v[2]
     if not agree:
-        wanted = "must be [B, H, T, K], [B, H, S, K] and [B, H, S, K']"
-        raise ConfigError(f"queries {tuple(q)}, keys {tuple(k)} and values {tuple(v)} do not agree; they {wanted}")
+        raise ConfigError(
+            f"queries {q}, keys {k} and values {v} do not agree; they must be [B, H, T, K], [B, H, S, K], [B, H, S, K']"
+        )
+    if 0 in (q[1], q[3], v[3]):
+        raise ConfigError(f"queries {q}, keys {k} and values {v} need a head and a feature at least")
+
+
+def _fits(extent: Sequence[int], call: Sequence[int]) -> bool:
+    return all(own in (1, wanted) for own, wanted in zip(extent, call, strict=True))

@@ -90,6 +90,7 @@ def _flash(call: Call, machine: Machine) -> str:
         return _first(
             (call.bias == "learned", "sends no gradient to a bias"),
             (call.value_width != call.K, f"needs values as wide as keys, {call.K}, not {call.value_width}"),
+            (min(call.T, call.S) == 0, "needs a query and a key"),
         )
     small = (8, 6) <= machine.capability <= (8, 9) or (12, 0) <= machine.capability <= (12, 1)
     return _first(

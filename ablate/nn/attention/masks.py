@@ -26,6 +26,11 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from ablate.config import ConfigError, require
+
+Extent = tuple[int, int, int, int]
+"""Rows, heads, queries and keys that a tensor is for; 1: for any number of them."""
+
 
 class Span(NamedTuple):
     """What a block of queries sees: keys [first, last), all of those below `partly` and the others where a tile says so."""
@@ -48,6 +53,10 @@ class Mask(ABC):
     def span(self, begin: int, end: int, T: int, S: int) -> Span:
         """What the queries [begin, end) see, whatever the row."""
 
+    def extents(self) -> tuple[Extent, ...]:
+        """Which calls its tensors are for; none: for all."""
+        return ()
+
     def table(self, T: int, S: int, device: torch.device) -> Tensor:
         """`dense`, written down once for all layers that ask this mask."""
         kept: dict[tuple[int, int, torch.device], Tensor] = self.__dict__.setdefault("_tables", {})
@@ -61,14 +70,15 @@ class Mask(ABC):
         return (seen if seen.shape[-2] == 1 else seen[..., begin:end, :])[..., span.partly : span.last]
 
     def counts(self, T: int, S: int, device: torch.device) -> Tensor:
-        """Keys that each query sees, int64, broadcastable to [B, 1, T]."""
-        seen = self.dense(T, S, device)
+        """Keys that each query sees, int64, broadcastable to [B, H, T]."""
+        seen = self.table(T, S, device)
         return seen.sum(dim=-1) if seen.shape[-1] == S else seen.expand(*seen.shape[:-1], S).sum(dim=-1)
 
     def pairs(self, B: int, T: int, S: int) -> int:
-        """Queries and keys of one head that see each other, in all rows together."""
+        """Queries and keys of one head that see each other, in all rows together; where heads differ the mean over them."""
         counts = self.counts(T, S, torch.device("cpu"))
-        return int(counts.expand(B, 1, T).sum())
+        heads = counts.shape[1]
+        return round(int(counts.expand(B, heads, T).sum()) / heads)
 
     def leaves_none_blind(self, T: int, S: int) -> bool:
         """True when it is known without looking that every query sees a key."""
@@ -109,6 +119,9 @@ class Prefix(Mask):
     kind: ClassVar[str] = "prefix"
     length: int
 
+    def __post_init__(self) -> None:
+        require(self.length >= 0, "length of the prefix", self.length, "at least 0")
+
     def dense(self, T: int, S: int, device: torch.device) -> Tensor:
         seen = torch.ones(T, S, dtype=torch.bool, device=device).tril(S - T)
         seen[:, : self.length] = True
@@ -125,7 +138,7 @@ class Prefix(Mask):
 
     def counts(self, T: int, S: int, device: torch.device) -> Tensor:
         causal = torch.arange(1, T + 1, device=device) + S - T
-        return causal.clamp(min=min(max(self.length, 0), S), max=S)[None, None]
+        return causal.clamp(min=min(self.length, S), max=S)[None, None]
 
     def pairs(self, B: int, T: int, S: int) -> int:
         # Query t sees max(c, t + 1 + S - T) keys: c while t + 1 + S - T <= c, then an arithmetic series up to S.
@@ -156,9 +169,17 @@ class Lengths(Mask):
     kind: ClassVar[str] = "lengths"
     lengths_B: Tensor
 
+    def __post_init__(self) -> None:
+        _must(self.lengths_B.ndim == 1, "lengths", self.lengths_B, "one number for each row")
+
+    def extents(self) -> tuple[Extent, ...]:
+        return ((len(self.lengths_B), 1, 1, 1),)
+
     @cached_property
     def bounds(self) -> tuple[int, int]:
         """The shortest and the longest row; read from the device once."""
+        if not len(self.lengths_B):
+            return 0, 0
         shortest, longest = self.lengths_B.aminmax()
         return int(shortest), int(longest)
 
@@ -192,6 +213,14 @@ class Documents(Mask):
     kind: ClassVar[str] = "documents"
     queries_BT: Tensor
     keys_BS: Tensor
+
+    def __post_init__(self) -> None:
+        for numbers in (self.queries_BT, self.keys_BS):
+            _must(numbers.ndim == 2, "document numbers", numbers, "a row of numbers for each row")
+
+    def extents(self) -> tuple[Extent, ...]:
+        (B, T), (C, S) = self.queries_BT.shape, self.keys_BS.shape
+        return (B, 1, T, 1), (C, 1, 1, S)
 
     def dense(self, T: int, S: int, device: torch.device) -> Tensor:
         return (self.queries_BT[:, :, None] == self.keys_BS[:, None, :])[:, None].to(device)
@@ -234,15 +263,19 @@ class Dense(Mask):
     kind: ClassVar[str] = "dense"
     visible: Tensor
 
+    def __post_init__(self) -> None:
+        fits = self.visible.ndim == 4 and self.visible.dtype == torch.bool
+        _must(fits, "table of a mask", self.visible, "four dimensions of truth values, as [B, H, T, S] has")
+
+    def extents(self) -> tuple[Extent, ...]:
+        B, H, T, S = self.visible.shape
+        return ((B, H, T, S),)
+
     def dense(self, T: int, S: int, device: torch.device) -> Tensor:
         return self.visible
 
     def span(self, begin: int, end: int, T: int, S: int) -> Span:
         return Span(0, S, 0)
-
-    def pairs(self, B: int, T: int, S: int) -> int:
-        heads = self.visible.shape[1]
-        return int(self.visible.expand(B, heads, T, S).sum()) // heads
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,6 +285,9 @@ class Both(Mask):
     kind: ClassVar[str] = "both"
     left: Mask
     right: Mask
+
+    def extents(self) -> tuple[Extent, ...]:
+        return self.left.extents() + self.right.extents()
 
     def dense(self, T: int, S: int, device: torch.device) -> Tensor:
         return self.left.dense(T, S, device) & self.right.dense(T, S, device)
@@ -263,6 +299,11 @@ class Both(Mask):
 
     def tile(self, begin: int, end: int, span: Span, T: int, S: int, device: torch.device) -> Tensor:
         return self.left.tile(begin, end, span, T, S, device) & self.right.tile(begin, end, span, T, S, device)
+
+
+def _must(holds: bool, what: str, found: Tensor, wanted: str) -> None:
+    if not holds:
+        raise ConfigError(f"the {what} of shape {tuple(found.shape)} and type {found.dtype} must be {wanted}")
 
 
 def same_document(seeing_BT: Tensor | None, seen_BS: Tensor | None) -> Mask:

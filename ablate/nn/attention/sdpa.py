@@ -40,8 +40,10 @@ def attend(
     q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, *, mask: Mask, bias: Tensor | None, scale: float, kernel: str
 ) -> Tensor:
     """See `ablate.nn.attention.attention`; `kernel` is one of `KERNELS`."""
+    # The fused kernels want the features of a head next to each other.
+    q, k, v = (x if x.stride(-1) == 1 else x.clone(memory_format=torch.contiguous_format) for x in (q_BHTK, k_BHSK, v_BHSK))
     with sdpa_kernel(KERNELS[kernel]) if KERNELS[kernel] else contextlib.nullcontext():
-        return _call(q_BHTK, k_BHSK, v_BHSK, mask, bias, scale, by_name=q_BHTK.is_cuda and kernel == "flash")
+        return _call(q, k, v, mask, bias, scale, by_name=q_BHTK.is_cuda and kernel == "flash")
 
 
 cudnn, flash, efficient, math, default = (partial(attend, kernel=name) for name in KERNELS)
@@ -91,4 +93,7 @@ def folded(mask: Mask, bias: Tensor | None, T: int, S: int, device: torch.device
 
 def laid_out(table: Tensor, S: int) -> Tensor:
     """The table with its keys next to each other in memory, which every kernel on CUDA wants; a T5 bias has its heads there."""
-    return table if table.shape[-1] == S and table.stride(-1) == 1 else table.expand(*table.shape[:-1], S).contiguous()
+    if table.shape[-1] == S and table.stride(-1) == 1:
+        return table
+    # `contiguous` would leave the strides of a single key as they are, and the kernels look at them.
+    return table.expand(*table.shape[:-1], S).clone(memory_format=torch.contiguous_format)
