@@ -47,8 +47,8 @@ STUDY = Study(
             path="runtime.threads",
             label="threads",
             levels=(1, 2),
-            equation="ratio(a / b) = median over rounds of time(a) / mean(time(b), time(b again)), forward and backward of one "
-            "call, in one process",
+            equation="ratio(a / b) = median of time(a) / time(b) over rounds and over the two times that b runs in each, "
+            "forward and backward of one call, in one process",
             source="competitors in turn, order drawn anew each round; Georges et al. 2007 on why sessions are repeated",
             note="A seed is a session: a new process, new random numbers, new orders. Ratios are taken within a round, so they "
             "survive a machine that others use; milliseconds do not. The A/A floor is b against itself: the chosen backend, "

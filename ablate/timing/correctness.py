@@ -17,7 +17,8 @@ from torch import Tensor
 from ablate.timing.attention_calls import Contender
 from ablate.timing.attention_grid import Point
 
-ROWS = 1
+ROWS = 2
+"""Two, so that a bias whose gradient is not summed over rows is seen, and a mask that is wrong in all but the first."""
 LARGEST_TRUTH = 2**24
 """Scores in float64 at once: a hundred mebibytes for each table of them."""
 
@@ -52,7 +53,7 @@ class Truths:
 
     def __init__(self, point: Point) -> None:
         self._point = point
-        self.heads = max(1, min(point.heads, LARGEST_TRUTH // point.length**2))
+        self.heads = max(1, min(point.heads, LARGEST_TRUTH // (ROWS * point.length**2)))
         self._found: dict[tuple[Hashable, ...], Truth] = {}
 
     def of(self, contender: Contender, back: Tensor) -> Truth:

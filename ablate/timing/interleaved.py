@@ -5,8 +5,8 @@ equal competitors differ by is the floor (A/A): no smaller difference means anyt
 
 On a CPU the clock is the wall's. On a GPU it is the device's own, between two events on its stream; before each call a
 buffer larger than the second-level cache is written, so that no call finds its inputs where the one before it left them, and
-the host runs ahead while that is written, so that launching costs nothing that is not the call's own; Triton's
-`do_bench` does the same.
+the host runs ahead while that is written, which hides some sixty microseconds of launching; Triton's `do_bench` does the same.
+Calls that may take the host longer are timed by the profiler (`kernels.SHORT`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What really ran, and how long the device was busy with it: never from what was asked for.
 
 "SDPA" is the name of a choice; a kernel's own name says which was made. On a GPU it is the profiler that knows, on a CPU every
-operation that reaches torch's dispatcher is timed. Below some fifty microseconds the time between two events on a GPU is
-mostly that of launching, and the profiler's time of the kernels themselves is taken instead.
+operation that reaches torch's dispatcher is timed. A call of some tens of microseconds on a GPU takes the host longer to
+start, which the time between two events then is, and the profiler's time of the kernels themselves is taken instead.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablate.timing.interleaved import Device
 
-SHORT = 50e-6
-"""Seconds below which the device's time is asked of the profiler."""
+SHORT = 250e-6
+"""Seconds between two events below which they may be the host's, and the profiler is asked: an eager call of several operations
+and its graph take Python up to 200 microseconds to start."""
 CALLS = 3
 """On a CPU, where an operation may pay for what is not its own: the shortest time of each counts."""
 
