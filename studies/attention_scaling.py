@@ -116,8 +116,8 @@ STUDY = Study(
             },
             note="the learning rate of all arms is 4e-3, not tuned for any of them. Two former sizes of the tier were run on "
             "the same seeds: width 128, 400 thousand tokens, 2e-3, a ladder of 150 steps from 0.016, which reproduced C27 and "
-            "left C28 and C29 undecided; and 1.3 M tokens, which left all three undecided, with eight seeds too, and took up "
-            "to 16.5 minutes for five. The highest stable rate was first read in whole rungs and is now read between them; that "
+            "left C28 and C29 undecided; and 1.3 M tokens, which left all three undecided, with eight seeds too, and took "
+            "16.5 minutes for five. The highest stable rate was first read in whole rungs and is now read between them; that "
             "was changed after five seeds at 1.3 M tokens had left C27 undecided",
         ),
         "standard": Tier(
