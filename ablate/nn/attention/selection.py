@@ -10,6 +10,7 @@ replaces it for one machine on request. Reasons, measured where they say so:
   standard deviation 3, against 2e-3); with a learned bias `matmul`, the fused one refuses it.
 - CUDA: cuDNN, then FlashAttention 2, then the memory-efficient kernel (NVIDIA's and FlashAttention's tables on Hopper: cuDNN
   1.8 to 2 times FlashAttention 2 at head width 128); a learned bias goes to `biased`. Nothing here was measured on a GPU yet.
+  In torch's deterministic mode, which training asks for, cuDNN has no backward pass: runs of studies have the other two.
 """
 
 from __future__ import annotations
