@@ -32,8 +32,8 @@ WHOSE_WORK = (
     "Whose work a ratio is: on a GPU, being faster than FlashAttention 2 on unmasked and causal calls is cuDNN's work, chosen "
     "by name, and torch from 2.11 on chooses it by itself. What this project adds is the sorted two streams, the bias that a "
     "gradient reaches, scalings folded into queries and keys, and on a CPU the blockwise products. Hugging Face's XLNet "
-    "computes a relative term that the sorted form does not; the comparison is of implementations, not of one function. Studies "
-    "train in torch's deterministic mode, in which cuDNN has no backward pass: on a GPU they run on the kernels after it."
+    "computes a relative term that the sorted form does not; the comparison is of implementations, not of one function. "
+    "Studies train in torch's deterministic mode, in which cuDNN has no backward pass: on a GPU they run on other kernels."
 )
 
 MEMORY_KEPT = "Here freed memory is kept for the next call."

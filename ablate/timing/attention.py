@@ -107,14 +107,14 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
 
 
 def in_turn(plan: Sequence[Point]) -> list[Point]:
-    """Longest first, and scalings after all kernels.
+    """Short calls after the others, and scalings after all kernels.
 
     glibc keeps more freed memory for the next call the larger the tables are that were freed before, and with none freed yet
     it gives all of it back at every call: a process's first short calls then time the system, as no call in training does after
     the first few steps. On one thread of one CPU sdpa:flash took 0.99 times as long as `auto` at full 64 when that was the
     first point, and 1.05 after longer ones. What `freed_memory.kept` sets stays set, so scalings come last.
     """
-    return sorted(plan, key=lambda point: (point.scalings, -point.length))
+    return sorted(plan, key=lambda point: (point.scalings, point.length < CLOSE))
 
 
 def at_point(

@@ -17,8 +17,9 @@ from torch import Tensor
 from ablate.timing.attention_calls import Contender
 from ablate.timing.attention_grid import Point
 
-ROWS = 2
-"""Two, so that a bias whose gradient is not summed over rows is seen, and a mask that is wrong in all but the first."""
+SHORT = 512
+"""Up to this length two rows are checked, so that a bias whose gradient is not summed over rows is seen, and a mask that is
+wrong in all but the first; one beyond, where two take as long as the timing."""
 LARGEST_TRUTH = 2**24
 """Scores in float64 at once: a hundred mebibytes for each table of them."""
 
@@ -42,7 +43,7 @@ class Errors(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """Output and gradients in float64, of the first `ROWS` and heads."""
+    """Output and gradients in float64, of the first rows and heads."""
 
     output: Tensor
     gradients: tuple[Tensor, ...]
@@ -53,35 +54,38 @@ class Truths:
 
     def __init__(self, point: Point) -> None:
         self._point = point
-        self.heads = max(1, min(point.heads, LARGEST_TRUTH // (ROWS * point.length**2)))
+        self.rows = 2 if point.length <= SHORT else 1
+        self.heads = max(1, min(point.heads, LARGEST_TRUTH // (self.rows * point.length**2)))
         self._found: dict[tuple[Hashable, ...], Truth] = {}
 
     def of(self, contender: Contender, back: Tensor) -> Truth:
         """`back`: the gradient that comes back."""
         key = (contender.forward, contender.scaling, *(id(leaf.tensor) for leaf in contender.leaves))
         if key not in self._found:
-            exact = [leaf.part(leaf.tensor.detach(), ROWS, self.heads).double().requires_grad_() for leaf in contender.leaves]
+            exact = [
+                leaf.part(leaf.tensor.detach(), self.rows, self.heads).double().requires_grad_() for leaf in contender.leaves
+            ]
             output = contender.forward(tuple(exact), contender.scale(self._point, self.heads).double(), "reference")
-            gradients = torch.autograd.grad(output, exact, _heads(back, self.heads, self._point).double())
+            gradients = torch.autograd.grad(output, exact, _cut(back, self, self._point).double())
             self._found[key] = Truth(output.detach(), gradients)
         return self._found[key]
 
 
 def errors(contender: Contender, point: Point, truths: Truths) -> tuple[Errors, Tensor]:
     """Errors of one competitor, and its output to compare later calls with."""
-    heads = truths.heads
+    rows, heads = truths.rows, truths.heads
     back = torch.zeros_like(contender.out)
-    back[:ROWS] = contender.out[:ROWS]
+    back[:rows] = contender.out[:rows]
     tensors = tuple(leaf.tensor for leaf in contender.leaves)
     found = contender.forward(tensors, contender.scale(point, point.heads), contender.backend)
     gradients = torch.autograd.grad(found, tensors, back)
     truth = truths.of(contender, back)
-    cut = [leaf.part(gradient, ROWS, heads) for leaf, gradient in zip(contender.leaves, gradients, strict=True)]
+    cut = [leaf.part(gradient, rows, heads) for leaf, gradient in zip(contender.leaves, gradients, strict=True)]
     worst = max(
         _distance(a, b) for g, t in zip(cut, truth.gradients, strict=True) for a, b in zip(_parts(g), _parts(t), strict=True)
     )
     output = found.detach()
-    return Errors(_distance(_heads(output, heads, point), truth.output), worst), output
+    return Errors(_distance(_cut(output, truths, point), truth.output), worst), output
 
 
 def verdict(found: Errors, backend: str, dtype: torch.dtype) -> str:
@@ -97,9 +101,9 @@ def verdict(found: Errors, backend: str, dtype: torch.dtype) -> str:
     return ""
 
 
-def _heads(merged: Tensor, heads: int, point: Point) -> Tensor:
-    split = merged[:ROWS].unflatten(-1, (point.heads, point.head_width))
-    return split[..., :heads, :].flatten(-2)
+def _cut(merged: Tensor, truths: Truths, point: Point) -> Tensor:
+    split = merged[: truths.rows].unflatten(-1, (point.heads, point.head_width))
+    return split[..., : truths.heads, :].flatten(-2)
 
 
 def _parts(gradient: Tensor) -> tuple[Tensor, ...]:

@@ -238,7 +238,8 @@ def test_short_calls_come_after_long_ones_and_scalings_after_all_kernels() -> No
     assert sorted(plan, key=str) == sorted(points("quick", "cpu"), key=str)
     kernels = [point for point in plan if not point.scalings]
     assert plan[: len(kernels)] == kernels
-    assert [point.length for point in kernels] == sorted((point.length for point in kernels), reverse=True)
+    short = [point.length < 256 for point in kernels]
+    assert any(short) and short == sorted(short)
 
 
 @pytest.mark.usefixtures("tiny")
