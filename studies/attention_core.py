@@ -37,7 +37,7 @@ STUDY = Study(
     title="The attention core",
     question="How fast is the attention core, beside the textbook, torch's kernels and Hugging Face's XLNet?",
     base=RunConfig(
-        objective=AttentionGrid(size="quick", seconds=0.5, rounds=5),
+        objective=AttentionGrid(size="quick", seconds=0.4, rounds=5),
         backbone=Backbone(),
         budget=Budget(readings=1),
         runtime=Runtime(threads=1),
@@ -76,10 +76,11 @@ STUDY = Study(
         target_of_worst("torch / auto, a bias that learns, every length", SDPA, "biased, worst", at_least=1.0),
         # The dearest is normalising queries and keys. Forms tried in the same rounds, 60 to 500 of them, freed memory kept (512
         # positions, head width 64; times as long as 1/√K, causal on two threads unless said):
-        #   rows multiplied inside the core, as it is        1.033, full 1.030; on one thread 1.025, full 1.019
+        #   rows multiplied inside the core, as it is        1.033 to 1.041, full 1.03; on one thread 1.025, full 1.017
         #   rows multiplied before it by one more function   1.043, full 1.041; on one thread 1.037, full 1.028
         #   inside, queries and keys in one table            1.035 to 1.056, full 1.031; on one thread 1.029 to 1.032
         #   ... and by groups of rows, their caches warm     1.058, full 1.054; on one thread 1.036
+        #   gradients projected a block at a time, warm      full 1.041 to 1.049; on one thread full 1.034
         #   norms of the rows as they lie, then the copy     1.048, full 1.039; on one thread 1.053
         #   ... with fewer small operations                  1.033 to 1.039
         #   ... by a pass each way written in C              1.026, full 1.032; on one thread 1.039, full 1.021

@@ -32,10 +32,11 @@ from ablate.timing.kernels import SHORT, Profiled, busiest
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PAUSE = 1.0
 """Seconds of rest before each point on a GPU, whose clock falls with its temperature."""
-CARE, CARE_BELOW, CARE_CLOSE = 8, 3, 2
+CARE, CARE_BELOW = 8, 3
 """How many times as long scalings are compared as kernels, at lengths from `SCALED` and below: they are held to a few per cent,
-and kernels to a multiple. At lengths below `CLOSE` kernels get twice the time, being nearly as fast as each other there."""
-CLOSE = 256
+and kernels to a multiple; short calls are many in any time."""
+SHORT_CALL = 256
+"""Length below which a call's tables are a few megabytes."""
 UNCHANGED = 1e-2
 """Relative distance at which a timed output is another one than the checked."""
 
@@ -114,7 +115,7 @@ def in_turn(plan: Sequence[Point]) -> list[Point]:
     the first few steps. On one thread of one CPU sdpa:flash took 0.99 times as long as `auto` at full 64 when that was the
     first point, and 1.05 after longer ones. What `freed_memory.kept` sets stays set, so scalings come last.
     """
-    return sorted(plan, key=lambda point: (point.scalings, point.length < CLOSE))
+    return sorted(plan, key=lambda point: (point.scalings, point.length < SHORT_CALL))
 
 
 def at_point(
@@ -173,9 +174,7 @@ def at_point(
 
 def care(point: Point) -> int:
     """How many times the time meant for a point this one is given."""
-    if point.scalings:
-        return CARE if point.length >= SCALED else CARE_BELOW
-    return CARE_CLOSE if point.length < CLOSE else 1
+    return (CARE if point.length >= SCALED else CARE_BELOW) if point.scalings else 1
 
 
 def _checked(

@@ -50,7 +50,7 @@ class AttentionGrid:
     size: Literal["smoke", "quick", "standard", "full"] = "quick"
     seconds: float = 0.6
     """Time for the rounds of one point [seconds]; slow points take longer, for `rounds` of them, but not `PATIENCE` times.
-    Where scalings compete, and where calls are short, it is several times as long (`ablate.timing.attention.CARE`)."""
+    Where scalings compete it is several times as long (`ablate.timing.attention.CARE`)."""
     rounds: int = 7
     """Times that each competitor runs at each point if there is time; twice as many where it is several times as long."""
 
