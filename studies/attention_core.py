@@ -10,6 +10,7 @@ from ablate.timing.measure import TIMING
 
 
 def column(metric: str, condition: str, label: str, better: str = "higher") -> Metric:
+    # mypy: `better` is a plain string to it
     return Metric(evaluation=RATIOS, metric=metric, condition=condition, label=label, better=better, digits=2)  # type: ignore[arg-type]
 
 

@@ -117,15 +117,16 @@ def call(row: pd.Series) -> str:
 
 def memory_kept(evidence: Evidence, ratios: pd.DataFrame) -> list[Paragraph]:
     """How much of the textbook's slowness is memory that goes back to the system; empty where that was not measured."""
-    kept = ratios[ratios["metric"] == KEPT] if len(ratios) else ratios
-    if not len(kept):
+    if not len(ratios):
         return []
-    away = ratios[ratios["metric"] == "naive / auto"].set_index(["arm", *POINT[:3]])["ratio"]
+    keys = ["arm", *POINT[:3]]
+    away, kept = (ratios[ratios["metric"] == metric] for metric in ("naive / auto", KEPT))
     found = [
-        f"{away.get(tuple(row[['arm', *POINT[:3]]]), float('nan')):.2f} and {row['ratio']:.2f} ({call(row)}, "
-        f"{evidence.labels[row['arm']]})"
-        for _, row in kept.iterrows()
+        f"{row['ratio_away']:.2f} and {row['ratio']:.2f} ({call(row)}, {evidence.labels[row['arm']]})"
+        for _, row in kept.merge(away[[*keys, "ratio"]], on=keys, suffixes=("", "_away")).iterrows()
     ]
+    if not found:
+        return []
     words = (
         "The textbook writes large tables, which glibc by itself gives back to the system and takes again at every call. "
         "Kernels are timed so, as a user of the textbook finds them; training here keeps freed memory instead. How many times "

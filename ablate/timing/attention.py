@@ -23,7 +23,7 @@ from ablate.measure import Report
 from ablate.nn.attention.selection import machine_of
 from ablate.seeds import generator, torch_seed
 from ablate.timing.attention_calls import AGAIN, Compete, Contender, contenders
-from ablate.timing.attention_grid import SCALED, AttentionGrid, Point, points
+from ablate.timing.attention_grid import LONG, SCALED, AttentionGrid, Point, points
 from ablate.timing.ceilings import Ceilings, ceilings
 from ablate.timing.correctness import Errors, Truths, errors, verdict
 from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall, interleave, spread
@@ -35,8 +35,6 @@ PAUSE = 1.0
 CARE, CARE_BELOW = 8, 3
 """How many times as long scalings are compared as kernels, at lengths from `SCALED` and below: they are held to a few per cent,
 and kernels to a multiple; short calls are many in any time."""
-SHORT_CALL = 256
-"""Length below which a call's tables are a few megabytes."""
 UNCHANGED = 1e-2
 """Relative distance at which a timed output is another one than the checked."""
 
@@ -115,7 +113,7 @@ def in_turn(plan: Sequence[Point]) -> list[Point]:
     the first few steps. On one thread of one CPU sdpa:flash took 0.99 times as long as `auto` at full 64 when that was the
     first point, and 1.05 after longer ones. What `freed_memory.kept` sets stays set, so scalings come last.
     """
-    return sorted(plan, key=lambda point: (point.scalings, point.length < SHORT_CALL))
+    return sorted(plan, key=lambda point: (point.scalings, point.length < LONG))
 
 
 def at_point(

@@ -38,6 +38,9 @@ DOCUMENTS = 4
 """Packed into a row, of random lengths."""
 BACKWARD = 2.5
 """Of the forward arithmetic."""
+LONG = 256
+"""Length from which `auto` is held to 0.95 of the best of the others; below, where a call's tables are a few megabytes, to the
+best itself."""
 SCALED = 512
 """Length from which a scaling is held to a few per cent over the plain one; constants are at every length."""
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from ablate.timing.attention import Result
 from ablate.timing.attention_calls import AGAIN, DENSE, HUGGING_FACE
-from ablate.timing.attention_grid import GRIDS, SCALED, SCALINGS, Point, points
+from ablate.timing.attention_grid import GRIDS, LONG, SCALED, SCALINGS, Point, points
 from ablate.timing.interleaved import Times, ratio
 
 RATIOS, FLOORS = "attention-ratio", "attention-floor"
@@ -38,8 +38,6 @@ DENSE_FORM, XLNET = "dense / auto", "Hugging Face / auto"
 SCALING = "scaling / inverse-sqrt"
 KEPT = "textbook / inverse-sqrt"
 CONSTANTS = ("inverse", "none")
-LONG = 256
-"""Length from which `auto` is held to the best of the others."""
 
 
 class Ratio(NamedTuple):

@@ -17,7 +17,7 @@ from torch import Tensor
 from ablate.timing.attention_calls import Contender
 from ablate.timing.attention_grid import Point
 
-SHORT = 512
+LONGEST_FOR_TWO = 512
 """Up to this length two rows are checked, so that a bias whose gradient is not summed over rows is seen, and a mask that is
 wrong in all but the first; one beyond, where two take as long as the timing."""
 LARGEST_TRUTH = 2**24
@@ -54,7 +54,7 @@ class Truths:
 
     def __init__(self, point: Point) -> None:
         self._point = point
-        self.rows = 2 if point.length <= SHORT else 1
+        self.rows = 2 if point.length <= LONGEST_FOR_TWO else 1
         self.heads = max(1, min(point.heads, LARGEST_TRUTH // (self.rows * point.length**2)))
         self._found: dict[tuple[Hashable, ...], Truth] = {}
 

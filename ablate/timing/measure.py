@@ -69,7 +69,7 @@ def prepare(run: RunConfig, report: Report) -> Mapping[str, Any]:
 
 
 def check(run: RunConfig) -> None:
-    """`ConfigError` for an objective that is no grid and for a device that is not there."""
+    """`ConfigError` for an objective that is no grid and for a device that is not there or has no clock here."""
     if not isinstance(run.objective, AttentionGrid):
         raise ConfigError(f"objective {run.objective.name!r} is trained and not timed; the timing measure takes AttentionGrid")
     choose(run.runtime.device, ("cpu", "cuda"), "runtime.device of a study that times")

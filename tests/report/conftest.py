@@ -175,6 +175,7 @@ def readings_at(specification: Specification, arm: Arm, progress: float, noise: 
             better=m.better,
             items=2300,
             stage=stage,
+            # mypy: the values of a dictionary have one type, the fields several
             **spent,  # type: ignore[arg-type]
         )
         for m in metrics.values()

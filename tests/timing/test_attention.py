@@ -21,7 +21,7 @@ from ablate.timing import measure
 from ablate.timing.attention import at_point, in_turn, session
 from ablate.timing.attention_bench import bench
 from ablate.timing.attention_calls import HUGGING_FACE, Contender, contenders, names
-from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point, points
+from ablate.timing.attention_grid import LONG, MASKS, SCALINGS, AttentionGrid, Point, points
 from ablate.timing.attention_ratios import BEST, KEPT, SCALING, places, ratios
 from ablate.timing.attention_rows import rows
 from ablate.timing.correctness import Truths, errors, verdict
@@ -34,6 +34,7 @@ RUN = RunConfig(objective=AttentionGrid(size="smoke", seconds=0.0, rounds=3), ru
 
 
 def point(mask: str, length: int = 24, rows: int = 2, **changes: Any) -> Point:
+    # mypy: a plain string is no name of a mask to it
     return Point(mask=mask, length=length, head_width=8, heads=2, rows=rows, **changes)  # type: ignore[arg-type]
 
 
@@ -238,7 +239,7 @@ def test_short_calls_come_after_long_ones_and_scalings_after_all_kernels() -> No
     assert sorted(plan, key=str) == sorted(points("quick", "cpu"), key=str)
     kernels = [point for point in plan if not point.scalings]
     assert plan[: len(kernels)] == kernels
-    short = [point.length < 256 for point in kernels]
+    short = [point.length < LONG for point in kernels]
     assert any(short) and short == sorted(short)
 
 
@@ -253,7 +254,9 @@ def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("tiny")
 def test_an_interrupted_session_measures_only_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    silent = lambda *arguments, **named: None  # noqa: E731
+    def silent(*arguments: Any, **named: Any) -> None:
+        """Progress for nobody."""
+
     whole = at_point
 
     def interrupted(where: Point, *rest: Any) -> Any:

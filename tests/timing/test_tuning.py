@@ -49,6 +49,7 @@ def trained(run: RunConfig) -> set[Call]:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_calls_are_those_of_training(precision: str) -> None:
+    # mypy: a parameter of a test is a plain string
     run = dataclasses.replace(RUN, runtime=Runtime(threads=1, precision=precision))  # type: ignore[arg-type]
     calls = calls_of(run)
     assert {call.dtype for call in calls} == {"float32" if precision == "fp32" else "bfloat16"}
@@ -70,6 +71,7 @@ def test_a_device_that_is_not_there_is_refused_before_any_text_is_read(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    # mypy: a parameter of a test is a plain string
     run = dataclasses.replace(RUN, runtime=Runtime(device=device), data=Data(corpus="files:nowhere"))  # type: ignore[arg-type]
     for refused in (lambda: calls_of(run), lambda: tune_run(run, tmp_path / "choices.json", silent)):
         with pytest.raises(ConfigError, match=f"device '{device}' is not on this machine; it has cpu"):

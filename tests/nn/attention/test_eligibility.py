@@ -319,6 +319,7 @@ def test_every_call_finds_a_backend_on_every_machine_that_may_run_it() -> None:
                 K=K,
                 value_width=K,
                 mask=mask,
+                # mypy: a literal in a tuple is a plain string
                 bias=bias,  # type: ignore[arg-type]
                 deterministic=deterministic,
             )

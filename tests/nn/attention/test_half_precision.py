@@ -12,7 +12,16 @@ from torch import Tensor
 
 from ablate.config import AttentionScale
 from ablate.nn.attention import Mask
-from tests.nn.attention.test_backends import CPU, LENGTHS, MASKS, WIDTHS, K, errors, errors_of_scaling, threads  # noqa: F401
+from tests.nn.attention.test_backends import (
+    CPU,
+    LENGTHS,
+    MASKS,
+    WIDTHS,
+    K,
+    errors,
+    errors_of_scaling,
+    threads,  # noqa: F401 (a fixture, asked for by name)
+)
 
 PRODUCTS = ["naive", "matmul", "sdpa:math"]
 SCALES = [(None, 1.0), (None, 3.0), (0.25, 2.0)]

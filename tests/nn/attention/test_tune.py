@@ -128,6 +128,7 @@ def test_the_work_is_of_the_kind_the_call_describes(mask: str, T: int, S: int) -
         ("learned", True, False),
         ("learned", True, True),
     ):
+        # mypy: a literal in a tuple is a plain string
         call = replace(CALL, T=T, S=S, mask=mask, bias=bias, gradient=gradient, only_bias=alone, value_width=24)  # type: ignore[arg-type]
         work = workload.workload(call, CPU)
         assert kind(work.mask) == mask
