@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ablate"
-BASE = {"config", "seeds", "records", "measure", "specification", "sources", "freed_memory", "doctor"}
+BASE = {"config", "seeds", "records", "measure", "specification", "sources", "freed_memory", "cache", "doctor"}
 TRAINING_WING = ["collators", "nn", "data", "objectives", "interop", "evaluation", "training", "timing"]
 REPORTING_WING = ["analysis", "claims", "report", "study"]
 ALLOWED = {

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from ablate.cache import build_once, cache_root, silent
 from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
 from ablate.data import tokenizer_json
-from ablate.data.cache import build_once, cache_root, silent
 from ablate.data.corpora import Builds, Corpus, open_corpus, source_digest
 from ablate.data.document import Document
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ablate.cache import silent
 from ablate.config import ConfigError
-from ablate.data.cache import silent
 from ablate.evaluation.effort import samples
 from ablate.evaluation.fine_tuning import FineTuning
 from ablate.evaluation.reading import measurement_identity

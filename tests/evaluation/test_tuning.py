@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from ablate.cache import silent
 from ablate.config import Backbone
-from ablate.data.cache import silent
 from ablate.data.tokenizer import Vocabulary
 from ablate.evaluation import tuning
 from ablate.objectives.gpt import Gpt

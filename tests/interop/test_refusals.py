@@ -13,8 +13,8 @@ import pytest
 import safetensors.torch
 import torch
 
+from ablate.cache import silent
 from ablate.config import Backbone, ConfigError, Data, RunConfig
-from ablate.data.cache import silent
 from ablate.data.text import Text
 from ablate.interop import MODULES, architecture_of, fingerprint, start_from
 from ablate.interop.export import write

@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 from pathlib import Path
 
+from ablate.cache import cache_root
 from ablate.config import ConfigError
-from ablate.data.cache import cache_root
 from ablate.measure import digest
 from ablate.records import write_atomically
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ablate.cache import cache_root
 from ablate.config import ConfigError
-from ablate.data.cache import cache_root
 from ablate.data.corpora import source_digest
 from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.prose import split_sentences

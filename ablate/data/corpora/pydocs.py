@@ -23,8 +23,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import ablate
+from ablate.cache import build_once, cache_root, silent
 from ablate.config import ConfigError
-from ablate.data.cache import build_once, cache_root, silent
 from ablate.data.corpora import source_digest
 from ablate.data.corpora.near_duplicates import FreshText
 from ablate.data.document import Document

@@ -75,7 +75,7 @@ def _locked(path: Path, report: Report) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report(phase="waiting for another process to build the text", done=0, total=0)
+            report(phase="waiting for another process to build the same", done=0, total=0)
             fcntl.flock(handle, fcntl.LOCK_EX)
         # The lock file stays: removing it would let a third process lock a new file while a second holds the old one.
         yield

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ablate.cache import build_once, cache_root
 from ablate.config import ConfigError
-from ablate.data.cache import build_once, cache_root
 
 BUILDER = """
 import sys, time
 from pathlib import Path
-from ablate.data.cache import build_once
+from ablate.cache import build_once
 def build(folder):
     (folder / "first").write_text("x")
     open(sys.argv[2], "a").write("built\\n")
@@ -28,7 +28,7 @@ build_once(Path(sys.argv[1]), build)
 
 
 def start(folder: Path, log: Path, seconds: float) -> subprocess.Popen[bytes]:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[1]
     return subprocess.Popen(
         [sys.executable, "-c", BUILDER, str(folder), str(log), str(seconds)], env=os.environ | {"PYTHONPATH": str(root)}
     )
