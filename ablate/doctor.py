@@ -9,6 +9,8 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ablate.cache import cache_root
+
 PACKAGES = ("torch", "lightning", "optuna", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "seaborn", "matplotlib",
             "tokenizers", "safetensors", "jinja2", "rich")  # fmt: skip
 EXTRAS = {"hub": "datasets", "dashboard": "optuna_dashboard", "energy": "pynvml", "triton": "triton"}
@@ -18,11 +20,12 @@ def examine() -> str:
     """A report for a terminal, and for bug reports."""
     from ablate.study.store import default_root
 
-    cache = Path(os.environ.get("ABLATE_CACHE", Path.home() / ".cache" / "ablate"))
+    cache = cache_root()
     lines = [
         f"python        {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         *(f"{name:<13} {_version(name)}" for name in PACKAGES),
         f"devices       {_devices()}",
+        f"rows kernel   {_rows_kernel()}",
         f"runs          {default_root().resolve()}, {_free(default_root())}",
         f"text cache    {cache}, {_free(cache)}",
         *(
@@ -51,6 +54,14 @@ def _devices() -> str:
     found += [f"cuda ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     found += ["mps"] if torch.backends.mps.is_available() else []
     return ", ".join(found)
+
+
+def _rows_kernel() -> str:
+    try:
+        from ablate.nn.attention import rows_kernel
+    except ImportError:
+        return "unknown, torch is missing"
+    return rows_kernel.state()
 
 
 def _free(folder: Path) -> str:

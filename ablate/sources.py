@@ -3,7 +3,7 @@
 Comments, docstrings and empty lines are left out of the text: a sentence that is made clearer must not train anything again.
 (Digests of a corpus are over the whole of the files that clean it.)
 Yardsticks are left out, since their `VERSION` speaks for them and a changed yardstick must not retrain. So are the
-registries, since listing one more objective or corpus changes no run.
+registries, since listing one more objective or corpus changes no run. C beside a module, under its name, counts with it, whole.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def fingerprint(roots: tuple[str, ...], files: tuple[str, ...] = ()) -> str:
         path = _path(name)
         assert path is not None
         digest.update(name.encode() + b"\0" + code(text(path)) + b"\0")
+        if (beside := path.with_suffix(".c")).is_file():
+            digest.update(text(beside) + b"\0")
     for file in sorted(files):
         digest.update(code(Path(file).read_bytes()) + b"\0")
     return digest.hexdigest()[:16]
@@ -92,8 +94,9 @@ def text(path: Path) -> bytes:
 
 def take_snapshot() -> None:
     """Read all source files now, so that a fingerprint taken later is that of the code that was imported."""
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        text(path)
+    for path in sorted(Path(__file__).parent.rglob("*.*")):
+        if path.suffix in (".py", ".c"):
+            text(path)
 
 
 def _excluded(name: str) -> bool:

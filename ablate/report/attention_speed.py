@@ -38,8 +38,10 @@ WHOSE_WORK = (
 
 MEMORY_KEPT = "Here freed memory is kept for the next call."
 WHERE_FUSED = (
-    "On a CPU, rows are multiplied inside the blockwise products, in single precision; other backends, and all under autocast, "
-    "get rows multiplied by operations before the kernel, which cost more and are not in this table."
+    "In single precision on a CPU, rows are multiplied inside the blockwise products, by a pass in C each way where gcc is "
+    "installed (the rows kernel under Provenance) and by torch's operations where it is not; other backends on a CPU get rows "
+    "that were multiplied before the kernel by the same, and under autocast and on a GPU torch's operations do it. Those are "
+    "not in this table."
 )
 
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import torch
 
 from ablate.config import Runtime
+from ablate.nn.attention import rows_kernel
 
 LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 
 
 def provenance(runtime: Runtime) -> dict[str, str]:
     """Commit, interpreter, libraries and machine."""
-    return {**_fixed(), "device": _device(runtime), "precision": runtime.precision, "threads": str(runtime.threads)}
+    found = {**_fixed(), "device": _device(runtime), "precision": runtime.precision, "threads": str(runtime.threads)}
+    return {**found, "rows_kernel": rows_kernel.state()} if runtime.device == "cpu" else found
 
 
 @functools.cache

@@ -10,7 +10,7 @@ and not T x S. Attention weights are never dropped, because that alone would rul
 | file | |
 | --- | --- |
 | masks, biases, scales | what a call may ask for |
-| rows | what of a scaling goes into queries and keys |
+| rows, rows_kernel | what of a scaling goes into queries and keys |
 | blocks | which queries and keys `matmul` multiplies at once |
 | reference, naive, matmul, sdpa, flex, biased, flash | the backends |
 | bias_gradient, bias_kernel | what `biased` adds to torch's kernels |

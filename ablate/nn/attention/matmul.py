@@ -24,7 +24,7 @@ from torch.autograd.function import once_differentiable
 
 from ablate.nn.attention.blocks import Block, are_whole, keys_of, plan, queries_of
 from ablate.nn.attention.masks import Mask
-from ablate.nn.attention.rows import Rows, gradients, multiplied
+from ablate.nn.attention.rows import Kept, Rows, multiplied
 
 
 def attend(
@@ -59,7 +59,9 @@ class _BlockwiseAttention(torch.autograd.Function):
         scale: float,
         rows: Rows | None,
     ) -> Tensor:
-        q, k, kept = (q, k, ()) if rows is None else multiplied(q, k, log_t, rows)
+        kept: Kept = ()
+        if rows is not None:
+            q, k, kept, ctx.gradients = multiplied(q, k, log_t, rows)
         q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
         T, S = q.shape[2], k.shape[2]
         blocks = plan(mask, q.shape[0], q.shape[1], T, S, q.dtype, q.device)
@@ -80,14 +82,13 @@ class _BlockwiseAttention(torch.autograd.Function):
                 weights.append(p)
         ctx.save_for_backward(q, k, v, bias, *kept, *weights)
         ctx.blocks, ctx.whole, ctx.scale, ctx.kept = blocks, whole, scale, len(kept)
-        ctx.unit = rows is not None and rows.unit
         return z
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dz: Tensor) -> Any:
         q, k, v, bias, *more = ctx.saved_tensors
-        kept, left = tuple(more[: ctx.kept]), iter(more[ctx.kept :])
+        kept, left = more[: ctx.kept], iter(more[ctx.kept :])
         # Where a block is all that its rows have, its part of dK and dV is the whole.
         dq, beta = torch.empty_like(q), 0 if ctx.whole else 1
         dk, dv = (torch.empty_like(x) if ctx.whole else torch.zeros_like(x) for x in (k, v))
@@ -109,7 +110,7 @@ class _BlockwiseAttention(torch.autograd.Function):
                 part.add_(ds.view(-1, q.shape[1], *ds.shape[1:]).sum_to_size(part.shape))
         dlog_t = None
         if kept:
-            dq, dk, dlog_t = gradients(dq, dk, q, k, kept, ctx.unit, ctx.needs_input_grad[4])
+            dq, dk, dlog_t = ctx.gradients(dq, dk, q, k, *kept, learns=ctx.needs_input_grad[4], in_place=True)
         return dq, dk, dv, dbias, dlog_t, None, None, None
 
 

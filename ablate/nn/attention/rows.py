@@ -9,9 +9,9 @@ t is a temperature for each head, r a factor for each row. Temperatures come as 
 d log t = sum <y, dy>, whatever y is t times of. A row of zeros stays one, and has no gradient.
 
 Written out, because eager operations pass over the numbers a dozen times where four are needed: normalising queries and keys
-of width 64 cost 10 % of the core at 512 positions that way. Any backend can be given rows that were multiplied before
-(`Rows.applied`); `matmul` multiplies them itself (`multiplied`, `gradients`) in the place of the copy that it makes anyway,
-which saves the call of a further function: 3 to 5 % became 2 to 3.5.
+of width 64 cost 10 % of the core at 512 positions that way. Where a C compiler is at hand, `rows_kernel` does it in one pass
+each way. Any backend can be given rows that were multiplied before (`Rows.applied`); `matmul` multiplies them itself
+(`multiplied`) in the place of the copy that it makes anyway, which saves the call of a further function.
 
 The gradient of unit rows is that of weight normalisation (Salimans and Kingma 2016, section 2) at the weights y, and torch has
 a kernel for it that takes one pass. Shape letters: B batch, T query position, S key position, H heads, K head width.
@@ -19,18 +19,25 @@ a kernel for it that takes one pass. Shape letters: B batch, T query position, S
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ablate.nn.attention import rows_kernel
+
 SMALLEST_NORM = 1e-12
 KERNELS_ON = ("cpu", "cuda")
 """Devices for which torch has the kernel of weight normalisation."""
 
 Kept = tuple[Tensor | None, ...]
-"""What `gradients` needs beside the rows themselves; empty where nothing was multiplied."""
+"""What gradients need beside the rows themselves; empty where nothing was multiplied."""
+Gradients = Callable[..., tuple[Tensor, Tensor, Tensor | None]]
+"""(dy_q, dy_k, y_q, y_k, *kept, learns=, in_place=) -> dq, dk, and d log t where it `learns`. What stands in dy may be lost if
+`in_place`."""
 
 
 class Rows(NamedTuple):
@@ -64,32 +71,47 @@ class Rows(NamedTuple):
         return dtype if self.unit or self.log_t_H is None else torch.promote_types(dtype, self.log_t_H.dtype)
 
 
-def multiplied(q: Tensor, k: Tensor, log_t: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor, Kept]:
-    """y of queries and keys, and what their gradients need."""
-    dtype = rows.dtype(q)
+def multiplied(q: Tensor, k: Tensor, log_t: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor, Kept, Gradients]:
+    """y of queries and keys, and what their gradients need and come from."""
+    if rows.dtype(q) == torch.float32 and rows_kernel.fits(q, k, log_t, rows.fixed):
+        y_q, y_k, g = rows_kernel.multiplied(q, k, log_t, rows)
+        return y_q, y_k, (g, log_t), partial(rows_kernel.gradients, unit=rows.unit)
     if rows.unit:
-        t_H = None if log_t is None else log_t.to(dtype).exp()
-        t = None if t_H is None else t_H[:, None, None].expand(*q.shape[:-1], 1).contiguous()
-        y_k, r_k = _unit(k, None, dtype)
-        y_q, r_q = _unit(q, t, dtype)
-        return y_q, y_k, (r_q if t is None else r_q.mul_(t), r_k, t, t_H)
+        return _unit_rows(q, k, log_t, rows.dtype(q))
     assert log_t is not None
     y_q, kept = _scaled(q, log_t, rows)
-    return y_q, k, kept
+    return y_q, k, kept, _scaled_gradients
 
 
-def gradients(
-    dy_q: Tensor, dy_k: Tensor, y_q: Tensor, y_k: Tensor, kept: Kept, unit: bool, learns: bool
+def _unit_rows(q: Tensor, k: Tensor, log_t: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor, Kept, Gradients]:
+    t_H = None if log_t is None else log_t.to(dtype).exp()
+    t = None if t_H is None else t_H[:, None, None].expand(*q.shape[:-1], 1).contiguous()
+    y_k, r_k = _unit(k, None, dtype)
+    y_q, r_q = _unit(q, t, dtype)
+    return y_q, y_k, (r_q if t is None else r_q.mul_(t), r_k, t, t_H), _unit_gradients
+
+
+def _unit_gradients(
+    dy_q: Tensor,
+    dy_k: Tensor,
+    y_q: Tensor,
+    y_k: Tensor,
+    rt_q: Tensor,
+    r_k: Tensor,
+    t: Tensor | None,
+    t_H: Tensor | None,
+    *,
+    learns: bool,
+    in_place: bool,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """dq, dk, and d log t where it `learns`."""
-    if unit:
-        rt_q, r_k, t, t_H = kept
-        assert rt_q is not None and r_k is not None
-        dq, dt_BHT = _unit_backward(dy_q, y_q, rt_q, t)
-        dk, _ = _unit_backward(dy_k, y_k, r_k, None)
-        return dq, dk, dt_BHT.sum(dim=(0, 2)).mul_(t_H) if learns and t_H is not None else None
-    (factors,) = kept
-    assert factors is not None
+    dq, dt_BHT = _unit_backward(dy_q, y_q, rt_q, t)
+    dk, _ = _unit_backward(dy_k, y_k, r_k, None)
+    return dq, dk, dt_BHT.sum(dim=(0, 2)).mul_(t_H) if learns and t_H is not None else None
+
+
+def _scaled_gradients(
+    dy_q: Tensor, dy_k: Tensor, y_q: Tensor, y_k: Tensor, factors: Tensor, *, learns: bool, in_place: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
     dq, dlog_t = _scaled_backward(dy_q, y_q, factors, learns)
     return dq, dy_k, dlog_t
 
@@ -129,16 +151,17 @@ def _unit_backward(dy: Tensor, y: Tensor, rt: Tensor, t: Tensor | None) -> tuple
 class _ScaledQueries(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, log_t: Tensor, rows: Rows) -> Tensor:
-        y, (factors,) = _scaled(x, log_t, rows)
-        ctx.save_for_backward(y, factors)
+        # Keys stay as they are, so any will do.
+        y, _, kept, ctx.gradients = multiplied(x, x, log_t, rows)
+        ctx.save_for_backward(y, *kept)
         ctx.dtype = x.dtype
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Any:
-        y, factors = ctx.saved_tensors
-        dx, dlog_t = _scaled_backward(dy, y, factors, ctx.needs_input_grad[1])
+        y, *kept = ctx.saved_tensors
+        dx, _, dlog_t = ctx.gradients(dy, dy, y, y, *kept, learns=ctx.needs_input_grad[1], in_place=False)
         return dx.to(ctx.dtype), dlog_t, None
 
 
@@ -147,7 +170,7 @@ class _UnitRows(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, log_t: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor]:
-        y_q, y_k, kept = multiplied(q, k, log_t, rows)
+        y_q, y_k, kept, ctx.gradients = multiplied(q, k, log_t, rows)
         ctx.save_for_backward(y_q, y_k, *kept)
         ctx.dtype = q.dtype
         return y_q, y_k
@@ -156,5 +179,5 @@ class _UnitRows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy_q: Tensor, dy_k: Tensor) -> Any:
         y_q, y_k, *kept = ctx.saved_tensors
-        dq, dk, dlog_t = gradients(dy_q, dy_k, y_q, y_k, tuple(kept), True, ctx.needs_input_grad[2])
+        dq, dk, dlog_t = ctx.gradients(dy_q, dy_k, y_q, y_k, *kept, learns=ctx.needs_input_grad[2], in_place=False)
         return dq.to(ctx.dtype), dk.to(ctx.dtype), dlog_t, None
