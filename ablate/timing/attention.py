@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from ablate.timing.attention_calls import AGAIN, Compete, Contender, contenders
 from ablate.timing.attention_grid import LONG, SCALED, AttentionGrid, Point, points
 from ablate.timing.ceilings import Ceilings, ceilings
 from ablate.timing.correctness import Errors, Truths, errors, verdict
-from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall, interleave, spread
+from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall, interleave, ratio, spread
 from ablate.timing.kernels import SHORT, Profiled, busiest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -35,6 +36,9 @@ PAUSE = 1.0
 CARE, CARE_BELOW = 8, 3
 """How many times as long scalings are compared as kernels, at lengths from `SCALED` and below: they are held to a few per cent,
 and kernels to a multiple; short calls are many in any time."""
+RESTLESS, SPARE = 0.03, 0.12
+"""How far apart the equal competitors of a point may be before it is timed once more; which share of a session that may
+take."""
 UNCHANGED = 1e-2
 """Relative distance at which a timed output is another one than the checked."""
 
@@ -76,33 +80,79 @@ def competing(grid: AttentionGrid) -> Compete:
 
 
 def session(run: RunConfig, report: Report, keep: Callable[[Session], None], earlier: Sequence[Result] = ()) -> Session:
-    """All points of `run.objective`; `keep` is given the session so far after each. What is in `earlier` is not repeated."""
+    """All points of `run.objective`; `keep` is given the session so far after each. What is in `earlier` is not repeated.
+
+    A neighbour who is busy for some seconds moves some competitors of a point more than others, and the two that are equal
+    with them. Points whose equals differ most are timed once more while there is time, and of two visits the calmer one counts:
+    chosen by the equals alone, it prefers nobody.
+    """
     grid: AttentionGrid = run.objective
     device, dtype = torch.device(run.runtime.device), DTYPES[run.runtime.precision]
     stopwatch: Stopwatch = Device(device) if device.type == "cuda" else Wall()
     threads, before = torch.get_num_threads(), os.getloadavg()[0]
+    found = list(earlier)
+
+    def timed(point: Point, visit: str = "") -> list[Result]:
+        torch.manual_seed(torch_seed(run.seed, f"timing/{point.label}{visit}"))
+        if device.type == "cuda":
+            time.sleep(PAUSE)
+        with freed_memory.kept() if point.scalings and device.type == "cpu" else contextlib.nullcontext():
+            return at_point(point, run, device, dtype, stopwatch)
+
+    def so_far() -> Session:
+        loads = round(before, 2), round(os.getloadavg()[0], 2)
+        return Session(results=tuple(found), ceilings=roof, itemsize=dtype.itemsize, load=loads)
+
     torch.set_num_threads(run.runtime.threads)
     try:
         torch.manual_seed(torch_seed(run.seed, "timing/ceilings"))
         roof = ceilings(device, dtype, stopwatch)
-        found = Session(
-            results=tuple(earlier), ceilings=roof, itemsize=dtype.itemsize, load=(round(before, 2), round(before, 2))
-        )
-        plan, have = in_turn(points(grid.size, device.type)), {result.point for result in earlier}
-        for number, point in enumerate(plan):
-            report(phase=f"timing {point.label}", done=number, total=len(plan))
-            if point not in have:
-                torch.manual_seed(torch_seed(run.seed, f"timing/{point.label}"))
-                if device.type == "cuda":
-                    time.sleep(PAUSE)
-                with freed_memory.kept() if point.scalings and device.type == "cpu" else contextlib.nullcontext():
-                    results = (*found.results, *at_point(point, run, device, dtype, stopwatch))
-                found = dataclasses.replace(found, results=results, load=(found.load[0], round(os.getloadavg()[0], 2)))
-                keep(found)
+        plan, number, have = in_turn(points(grid.size, device.type)), 0, {result.point for result in earlier}
+        # What scalings do to freed memory stays done, so nothing of the others is timed after them.
+        for together in ([point for point in plan if not point.scalings], [point for point in plan if point.scalings]):
+            began = stopwatch.now()
+            for point in together:
+                report(phase=f"timing {point.label}", done=number, total=len(plan))
+                number += 1
+                if point not in have:
+                    found += timed(point)
+                    keep(so_far())
+            now = stopwatch.now()
+            until = now + SPARE * (now - began)
+            for point in restless(found, together):
+                if stopwatch.now() >= until:
+                    break
+                report(phase=f"timing {point.label} once more", done=number, total=len(plan))
+                found[:] = calmer(found, timed(point, " once more"))
+                keep(so_far())
         report(phase="timing", done=len(plan), total=len(plan))
+        return so_far()
     finally:
         torch.set_num_threads(threads)
-    return found
+
+
+def restless(found: Sequence[Result], among: Sequence[Point]) -> list[Point]:
+    """Points whose two equal competitors differ by more than `RESTLESS`, the most restless first."""
+    apart = {point: unrest([result for result in found if result.point == point]) for point in among}
+    return sorted((point for point in among if apart[point] > RESTLESS), key=lambda point: -apart[point])
+
+
+def calmer(found: Sequence[Result], again: Sequence[Result]) -> list[Result]:
+    """`found` with the second visit of a point in the place of the first, if its equals are closer to each other."""
+    (point,) = {result.point for result in again}
+    first = [result for result in found if result.point == point]
+    if not unrest(again) < unrest(first):
+        return list(found)
+    place = found.index(first[0])
+    rest = [result for result in found if result.point != point]
+    return [*rest[:place], *again, *rest[place:]]
+
+
+def unrest(results: Sequence[Result]) -> float:
+    """How far apart the two equal competitors of a point are: |ratio - 1|; not a number where they were not timed."""
+    times = {result.name: result.times for result in results}
+    pairs = [(times[name.removesuffix(AGAIN)], time) for name, time in times.items() if name.endswith(AGAIN)]
+    return max((abs(ratio(two.both, one.both) - 1) for one, two in pairs if one and two), default=math.nan)
 
 
 def in_turn(plan: Sequence[Point]) -> list[Point]:

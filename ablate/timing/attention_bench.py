@@ -125,20 +125,22 @@ class _Printed:
     def __init__(self, run: RunConfig, file: Path | None, say: Callable[[str], None]) -> None:
         self.run, self.file, self.say = run, file, say
         self.began = time.monotonic()
-        self.shown = 0
+        self.shown: tuple[Result, ...] = ()
         self.heading = ""
 
     def report(self, phase: str, done: float = 0, total: float = 0) -> None:
         left = (time.monotonic() - self.began) / done * (total - done) if done else 0.0
         tail = f", about {left:.0f} s left" if done else ""
-        self.heading = f"{phase.removeprefix('timing ')}   ({int(done) + 1} of {int(total)}{tail})"
+        self.heading = f"{phase.removeprefix('timing ')}   ({min(int(done) + 1, int(total))} of {int(total)}{tail})"
         if done == 0:
             runtime = self.run.runtime
             self.say(f"attention on {runtime.device}, {runtime.precision}, {runtime.threads} thread(s), times in ms\n\n{HEAD}")
 
     def keep(self, found: Session) -> None:
-        new = found.results[self.shown :]
-        self.shown = len(found.results)
+        new = [result for result in found.results if not any(result is shown for shown in self.shown)]
+        self.shown = found.results
+        if not new:
+            return
         self.say(f"\n{self.heading}\n{block(new, found)}")
         if self.file is not None:
             write_atomically(self.file, (to_csv if self.file.suffix == ".csv" else to_json)(rows(found)))

@@ -22,8 +22,9 @@ from ablate.timing.interleaved import Device
 SHORT = 250e-6
 """Seconds between two events below which they may be the host's, and the profiler is asked: an eager call of several operations
 and its graph take Python up to 200 microseconds to start."""
-CALLS = 3
-"""On a CPU, where an operation may pay for what is not its own: the shortest time of each counts."""
+CALLS, ENOUGH = 3, 0.02
+"""Calls on a CPU, where an operation may pay for what is not its own: the shortest time of each counts. No more are made after
+so many seconds, of which no such payment is a large part."""
 
 
 class Profiled(Device):
@@ -46,8 +47,9 @@ def busiest(call: Callable[[], Any], device: torch.device) -> str:
             torch.cuda.synchronize()
         found = _kernels(seen)
     else:
-        each = []
-        for _ in range(CALLS):
+        each: list[dict[str, float]] = []
+        began = time.perf_counter()
+        while not each or (len(each) < CALLS and time.perf_counter() - began < ENOUGH):
             with _Operations() as operations:
                 call()
             each.append(operations.seconds)

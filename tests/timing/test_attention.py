@@ -18,14 +18,14 @@ from ablate.nn.attention.call import Machine
 from ablate.records import DONE
 from ablate.seeds import generator
 from ablate.timing import measure
-from ablate.timing.attention import at_point, in_turn, session
+from ablate.timing.attention import Result, at_point, calmer, in_turn, restless, session
 from ablate.timing.attention_bench import bench
 from ablate.timing.attention_calls import HUGGING_FACE, Contender, contenders, names
 from ablate.timing.attention_grid import LONG, MASKS, SCALINGS, AttentionGrid, Point, points
 from ablate.timing.attention_ratios import BEST, KEPT, SCALING, places, ratios
 from ablate.timing.attention_rows import rows
 from ablate.timing.correctness import Truths, errors, verdict
-from ablate.timing.interleaved import Wall
+from ablate.timing.interleaved import Times, Wall
 from ablate.timing.kernels import busiest
 from ablate.timing.measure import TIMING, run_session
 
@@ -207,6 +207,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ablate.timing.attention.points", lambda size, device: TINY)
     monkeypatch.setattr("ablate.timing.attention_bench.points", lambda size, device: TINY)
     monkeypatch.setattr("ablate.timing.attention.ceilings", lambda device, dtype, stopwatch: _ceilings())
+    monkeypatch.setattr("ablate.timing.attention.SPARE", 0.0)
 
 
 def _ceilings() -> Any:
@@ -241,6 +242,43 @@ def test_short_calls_come_after_long_ones_and_scalings_after_all_kernels() -> No
     assert plan[: len(kernels)] == kernels
     short = [point.length < LONG for point in kernels]
     assert any(short) and short == sorted(short)
+
+
+def visited(where: Point, auto: float, again: float, other: float = 3.0) -> list[Result]:
+    """A point whose equal competitors took so many seconds each."""
+    seconds = {"naive": other, "auto": auto, "auto again": again}
+    return [Result(point=where, name=name, runs=name, times=Times((took,), (0.0,))) for name, took in seconds.items()]
+
+
+def test_of_two_visits_the_one_whose_equals_agree_counts() -> None:
+    first, second, third = (point("full", length=length) for length in (64, 128, 256))
+    found = [*visited(first, 1.0, 1.02), *visited(second, 1.0, 1.2), *visited(third, 1.0, 1.1)]
+    assert restless(found, (first, second, third)) == [second, third]
+    assert restless(found, (first, third)) == [third]
+    better, worse = visited(second, 1.0, 0.9, other=0.1), visited(second, 1.0, 0.7)
+    assert calmer(found, better) == [*found[:3], *better, *found[6:]]
+    assert calmer(found, worse) == found
+    # Of a visit that went wrong nothing is known.
+    wrong = [dataclasses.replace(result, times=None, wrong="differs") for result in better]
+    assert calmer(found, wrong) == found and restless(wrong, (second,)) == []
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("spare", [0.0, 1e6])
+def test_restless_points_are_timed_once_more_and_kernels_before_scalings(spare: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Point] = []
+    kept: list[int] = []
+
+    def restless_at_first(where: Point, *rest: Any) -> list[Result]:
+        asked.append(where)
+        return visited(where, 1.0, 1.01 if asked.count(where) > 1 or where == TINY[1] else 1.1)
+
+    monkeypatch.setattr("ablate.timing.attention.SPARE", spare)
+    monkeypatch.setattr("ablate.timing.attention.at_point", restless_at_first)
+    found = session(RUN, lambda **named: None, lambda so_far: kept.append(len(so_far.results)))
+    assert asked == ([TINY[0], TINY[1], TINY[0], TINY[2], TINY[2]] if spare else list(TINY))
+    assert [result.point for result in found.results] == [each for each in TINY for _ in range(3)]
+    assert kept == ([3, 6, 6, 9, 9] if spare else [3, 6, 9])
 
 
 @pytest.mark.usefixtures("tiny")
