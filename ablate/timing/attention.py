@@ -24,7 +24,7 @@ from ablate.measure import Report
 from ablate.nn.attention.selection import machine_of
 from ablate.seeds import generator, torch_seed
 from ablate.timing.attention_calls import AGAIN, Compete, Contender, contenders
-from ablate.timing.attention_grid import LONG, SCALED, AttentionGrid, Point, points
+from ablate.timing.attention_grid import SCALED, AttentionGrid, Point, points
 from ablate.timing.ceilings import Ceilings, ceilings
 from ablate.timing.correctness import Errors, Truths, errors, verdict
 from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall, interleave, ratio, spread
@@ -96,7 +96,7 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
         torch.manual_seed(torch_seed(run.seed, f"timing/{point.label}{visit}"))
         if device.type == "cuda":
             time.sleep(PAUSE)
-        with freed_memory.kept() if point.scalings and device.type == "cpu" else contextlib.nullcontext():
+        with contextlib.nullcontext() if device.type == "cuda" else memory_of(point):
             return at_point(point, run, device, dtype, stopwatch)
 
     def so_far() -> Session:
@@ -107,8 +107,8 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
     try:
         torch.manual_seed(torch_seed(run.seed, "timing/ceilings"))
         roof = ceilings(device, dtype, stopwatch)
-        plan, number, have = in_turn(points(grid.size, device.type)), 0, {result.point for result in earlier}
-        # What scalings do to freed memory stays done, so nothing of the others is timed after them.
+        plan, number, have = points(grid.size, device.type), 0, {result.point for result in earlier}
+        # Memory that was kept for scalings would serve the tables of kernels after them.
         for together in ([point for point in plan if not point.scalings], [point for point in plan if point.scalings]):
             began = stopwatch.now()
             for point in together:
@@ -129,6 +129,11 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
         return so_far()
     finally:
         torch.set_num_threads(threads)
+
+
+def memory_of(point: Point) -> contextlib.AbstractContextManager[None]:
+    """What a call on a CPU finds of the memory that was freed before."""
+    return freed_memory.kept() if point.scalings else freed_memory.as_alone()
 
 
 def restless(found: Sequence[Result], among: Sequence[Point]) -> list[Point]:
@@ -153,17 +158,6 @@ def unrest(results: Sequence[Result]) -> float:
     times = {result.name: result.times for result in results}
     pairs = [(times[name.removesuffix(AGAIN)], time) for name, time in times.items() if name.endswith(AGAIN)]
     return max((abs(ratio(two.both, one.both) - 1) for one, two in pairs if one and two), default=math.nan)
-
-
-def in_turn(plan: Sequence[Point]) -> list[Point]:
-    """Short calls after the others, and scalings after all kernels.
-
-    glibc keeps more freed memory for the next call the larger the tables are that were freed before, and with none freed yet
-    it gives all of it back at every call: a process's first short calls then time the system, as no call in training does after
-    the first few steps. On one thread of one CPU sdpa:flash took 0.99 times as long as `auto` at full 64 when that was the
-    first point, and 1.05 after longer ones. What `freed_memory.kept` sets stays set, so scalings come last.
-    """
-    return sorted(plan, key=lambda point: (point.scalings, point.length < LONG))
 
 
 def at_point(

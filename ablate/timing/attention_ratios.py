@@ -12,7 +12,7 @@ mean of two lies above the middle of one, and whatever was divided by it looked 
 | best / auto | the faster of these two |
 | dense / auto, Hugging Face / auto | two streams in text order; transformers' XLNet |
 | scaling / inverse-sqrt | what a scaling costs over the plain one |
-| textbook / inverse-sqrt | the textbook where scalings compete, so with freed memory kept (`freed_memory`) |
+| textbook / inverse-sqrt | the textbook where scalings compete, so with all freed memory kept (`freed_memory`) |
 
 Each point has its own; `CONDITIONS` gather several points. The floor of a worst one is its own, or the middle one of all points
 gathered where that is larger: two equal things may agree by chance. The worst of one session also counts its noise; what is

@@ -18,10 +18,10 @@ from ablate.nn.attention.call import Machine
 from ablate.records import DONE
 from ablate.seeds import generator
 from ablate.timing import measure
-from ablate.timing.attention import Result, at_point, calmer, in_turn, restless, session
+from ablate.timing.attention import Result, at_point, calmer, restless, session
 from ablate.timing.attention_bench import bench
 from ablate.timing.attention_calls import HUGGING_FACE, Contender, contenders, names
-from ablate.timing.attention_grid import LONG, MASKS, SCALINGS, AttentionGrid, Point, points
+from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point
 from ablate.timing.attention_ratios import BEST, KEPT, SCALING, places, ratios
 from ablate.timing.attention_rows import rows
 from ablate.timing.correctness import Truths, errors, verdict
@@ -217,7 +217,7 @@ def _ceilings() -> Any:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_freed_memory_is_kept_where_scalings_compete_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scalings_find_all_memory_kept_and_kernels_what_they_would_find_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     seen: list[tuple[bool, dict[int, int]]] = []
     whole = at_point
@@ -230,18 +230,9 @@ def test_freed_memory_is_kept_where_scalings_compete_and_nowhere_else(monkeypatc
     monkeypatch.setattr(freed_memory, "_mallopt", lambda: lambda parameter, size: told.append((parameter, size)))
     monkeypatch.setattr("ablate.timing.attention.at_point", noted)
     found = session(RUN, lambda **named: None, lambda so_far: None)
-    assert seen == [(False, {}), (False, {}), (True, freed_memory.KEPT)]
+    assert seen == [(False, freed_memory.ALONE), (False, freed_memory.ALONE), (True, freed_memory.KEPT)]
     assert dict(told) == freed_memory.GIVEN_BACK
     assert [result.name for result in found.results if result.point.scalings][-1] == "naive"
-
-
-def test_short_calls_come_after_long_ones_and_scalings_after_all_kernels() -> None:
-    plan = in_turn(points("quick", "cpu"))
-    assert sorted(plan, key=str) == sorted(points("quick", "cpu"), key=str)
-    kernels = [point for point in plan if not point.scalings]
-    assert plan[: len(kernels)] == kernels
-    short = [point.length < LONG for point in kernels]
-    assert any(short) and short == sorted(short)
 
 
 def visited(where: Point, auto: float, again: float, other: float = 3.0) -> list[Result]:
