@@ -1,7 +1,7 @@
 """Freed memory: given back to the system, as glibc does by itself, or kept for the next call.
 
 A table that is taken from the system and given back at every call costs more than its numbers: the system clears each page when
-it is touched again. In a process that makes one call again and again, glibc soon does so for tables of 32 MiB and more alone, and
+it is touched again. In a process that makes one call again and again, glibc soon does so for tables of 32 MiB and more, but
 keeps smaller ones. Where calls of several kinds take turns, what it keeps depends on their order and on luck, and by that the
 textbook's time at 512 positions changes by half. So kernels are compared as each would find memory in a process of its own
 (`as_alone`). Scalings differ by less than all of that, and memory is none of their work, so they are compared without (`kept`).
