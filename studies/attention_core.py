@@ -69,7 +69,7 @@ STUDY = Study(
         target_of_worst(
             "as fast as the better of textbook and torch, lengths below 256", BEST, "worst below 256", at_least=1.0
         ),
-        # Alone in a process the textbook takes 1.16 to 1.20 times as long as auto alone in another, with no page fault in either;
+        # Alone in a process the textbook takes 1.16 to 1.20 times as long as auto in another, with no page fault in either;
         # 1.25 to 1.8 where what others freed decides whether its tables go back to the system. Of auto's 26 milliseconds on two
         # threads its six products take 22, softmax and its gradient 2.2; of the textbook's 29.5 they take the same.
         target("textbook / auto, full, 512", NAIVE, at("full", 512), 2, at_least=1.25),
