@@ -1,8 +1,9 @@
-"""Where built text lives, and how it is built once: whole or not at all, whatever kills the builder.
+"""Where what was built lives, most of it text, and how it is built once: whole or not at all, whatever kills the builder.
 
     ~/.cache/ablate/              or $ABLATE_CACHE
         pydocs/<fingerprint>/     the cleaned documents of the default corpus
         text/<tokenizer>-<text>/  tokenizer and token files of one corpus under one tokenizer
+        kernels/<key>/            C of the attention core, compiled
         contents/<key>            digests of a user's files, remembered by path, size and time of change
         hub/<key>                 the commit each hub data set was pinned to
 

@@ -27,7 +27,7 @@ def examine() -> str:
         f"devices       {_devices()}",
         f"rows kernel   {_rows_kernel()}",
         f"runs          {default_root().resolve()}, {_free(default_root())}",
-        f"text cache    {cache}, {_free(cache)}",
+        f"cache         {cache}, {_free(cache)}",
         *(
             f"extra         [{name}] {'installed' if importlib.util.find_spec(module) else 'not installed'}"
             for name, module in EXTRAS.items()

@@ -28,7 +28,7 @@ TRAINING = "training"
 """`evaluation` of the rows that training itself leaves."""
 SOURCE = "source"
 """The ingredient that is the fingerprint of the code."""
-MOVES_NUMBERS = ("torch", "lightning", "numpy", "tokenizers", "python", "system", "processor", "device", "rows_kernel")
+MOVES_NUMBERS = ("torch", "lightning", "numpy", "tokenizers", "python", "system", "processor", "device")
 """Provenance that two runs of one table must share."""
 
 

@@ -1,5 +1,4 @@
-/* Rows of queries and keys multiplied, and the gradients that come back: one pass over memory each way, where tensor operations
- * need three. The formulas stand in rows.py; what is computed here and what rows.py computes with torch is the same.
+/* Rows of queries and keys multiplied, and the gradients that come back: one pass over memory each way. The formulas stand in rows.py; what is computed here and what rows.py computes with torch is the same.
  *
  *     multiply   y = g x        g = t r of a query, or with `unit` t / |x| of a query and 1 / |x| of a key; 0 of a row of zeros
  *     gradient   dx = g dy      or with `unit` g (dy - y <y, dy> / t^2)
@@ -63,7 +62,7 @@ INLINED double gradient_rows(part p, count K, const float *dy, strides at, const
             total += along;
         }
         if (unit) {
-            along /= t * t;
+            along = along / t / t;
             #pragma GCC ivdep
             for (count j = 0; j < K; j++) out[j] = g[i] * (in[j] - along * was[j]);
         } else {
@@ -78,7 +77,7 @@ INLINED double gradient_rows(part p, count K, const float *dy, strides at, const
 void multiply(count B, count H, count T, count S, count K, int unit, const float *q, strides q_at, const float *k, strides k_at,
               const float *log_t, const float *fixed, strides fixed_at, float *y_q, float *y_k, float *g, int threads) {
     const count queries = parts(B, H, T), all = queries + parts(B, H, S);
-    #pragma omp parallel for num_threads(threads) if (threads > 1)
+    #pragma omp parallel for num_threads(threads) if (threads > 1 && all > 1)
     for (count n = 0; n < all; n++) {
         const int key = n >= queries;
         const part p = key ? part_of(n - queries, H, S) : part_of(n, H, T);
@@ -96,7 +95,7 @@ void gradient(count B, count H, count T, count S, count K, int unit, const float
               strides k_at, const float *y_q, const float *y_k, const float *g, const float *log_t, float *dx_q, float *dx_k,
               double *sums, float *dlog_t, int threads) {
     const count queries = parts(B, H, T), all = queries + parts(B, H, S);
-    #pragma omp parallel for num_threads(threads) if (threads > 1)
+    #pragma omp parallel for num_threads(threads) if (threads > 1 && all > 1)
     for (count n = 0; n < all; n++) {
         const int key = n >= queries;
         const part p = key ? part_of(n - queries, H, S) : part_of(n, H, T);
