@@ -18,10 +18,10 @@ from ablate.nn.attention.call import Machine
 from ablate.records import DONE
 from ablate.seeds import generator
 from ablate.timing import measure
-from ablate.timing.attention import Result, at_point, calmer, restless, session
+from ablate.timing.attention import Result, at_point, by_memory, calmer, restless, session
 from ablate.timing.attention_bench import bench
 from ablate.timing.attention_calls import HUGGING_FACE, Contender, contenders, names
-from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point
+from ablate.timing.attention_grid import MASKS, SCALINGS, AttentionGrid, Point, points
 from ablate.timing.attention_ratios import BEST, KEPT, SCALING, places, ratios
 from ablate.timing.attention_rows import rows
 from ablate.timing.correctness import Truths, errors, verdict
@@ -235,6 +235,14 @@ def test_scalings_find_all_memory_kept_and_kernels_what_they_would_find_alone(mo
     assert [result.name for result in found.results if result.point.scalings][-1] == "naive"
 
 
+def test_shorter_calls_come_after_longer_ones_and_scalings_after_all_kernels() -> None:
+    together = by_memory(points("quick", "cpu"))
+    assert sorted((each for group in together for each in group), key=str) == sorted(points("quick", "cpu"), key=str)
+    assert all(len({(each.scalings, each.length) for each in group}) == 1 for group in together)
+    kernels = [group[0].length for group in together if not group[0].scalings]
+    assert kernels == sorted(kernels, reverse=True) and [group[0].scalings for group in together] == [False] * 5 + [True] * 2
+
+
 def visited(where: Point, auto: float, again: float, other: float = 3.0) -> list[Result]:
     """A point whose equal competitors took so many seconds each."""
     seconds = {"naive": other, "auto": auto, "auto again": again}
@@ -249,9 +257,10 @@ def test_of_two_visits_the_one_whose_equals_agree_counts() -> None:
     better, worse = visited(second, 1.0, 0.9, other=0.1), visited(second, 1.0, 0.7)
     assert calmer(found, better) == [*found[:3], *better, *found[6:]]
     assert calmer(found, worse) == found
-    # Of a visit that went wrong nothing is known.
+    # What went wrong stays to be seen, in whichever visit.
     wrong = [dataclasses.replace(result, times=None, wrong="differs") for result in better]
-    assert calmer(found, wrong) == found and restless(wrong, (second,)) == []
+    assert calmer(found, wrong) == [*found[:3], *wrong, *found[6:]] and restless(wrong, (second,)) == []
+    assert calmer(wrong, better) == wrong
 
 
 @pytest.mark.usefixtures("tiny")
