@@ -1,12 +1,13 @@
-/* Rows of queries and keys multiplied, and the gradients that come back: one pass over memory each way. The formulas stand in rows.py; what is computed here and what rows.py computes with torch is the same.
+/* Rows of queries and keys multiplied, and the gradients that come back: one pass over memory each way. The formulas stand in
+ * rows.py; what is computed here and what rows.py computes with torch is the same.
  *
  *     multiply   y = g x        g = t r of a query, or with `unit` t / |x| of a query and 1 / |x| of a key; 0 of a row of zeros
  *     gradient   dx = g dy      or with `unit` g (dy - y <y, dy> / t^2)
  *                d log t = sum of <y, dy> over the queries of a head
  *
  * B rows of the batch, H heads, T queries, S keys, K head width; without `unit` S is 0. Single precision; sums over more than a
- * row in double. A part is SHARE rows of one head (a number given by the
- * compiler's command); the threads share parts out, and no sum depends on how many threads there are.
+ * row in double. A part is SHARE rows of one head (the compiler is told how many); threads share parts out, and no sum depends on
+ * how many threads there are.
  */
 
 #include <math.h>
