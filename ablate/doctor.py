@@ -25,7 +25,7 @@ def examine() -> str:
         f"python        {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         *(f"{name:<13} {_version(name)}" for name in PACKAGES),
         f"devices       {_devices()}",
-        f"rows kernel   {_rows_kernel()}",
+        f"native        {_native_attention()}",
         f"runs          {default_root().resolve()}, {_free(default_root())}",
         f"cache         {cache}, {_free(cache)}",
         *(
@@ -56,12 +56,12 @@ def _devices() -> str:
     return ", ".join(found)
 
 
-def _rows_kernel() -> str:
+def _native_attention() -> str:
     try:
-        from ablate.nn.attention import rows_kernel
+        from ablate.nn.attention import compiled
     except ImportError:
         return "unknown, torch is missing"
-    return rows_kernel.state()
+    return compiled.state()
 
 
 def _free(folder: Path) -> str:

@@ -28,8 +28,9 @@ def fingerprint(roots: tuple[str, ...], files: tuple[str, ...] = ()) -> str:
         path = _path(name)
         assert path is not None
         digest.update(name.encode() + b"\0" + code(text(path)) + b"\0")
-        if (beside := path.with_suffix(".c")).is_file():
-            digest.update(text(beside) + b"\0")
+        for beside in (path.with_suffix(suffix) for suffix in (".c", ".h")):
+            if beside.is_file():
+                digest.update(text(beside) + b"\0")
     for file in sorted(files):
         digest.update(code(Path(file).read_bytes()) + b"\0")
     return digest.hexdigest()[:16]

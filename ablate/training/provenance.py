@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ablate.config import Runtime
-from ablate.nn.attention import rows_kernel
+from ablate.nn.attention import compiled
 
 LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 
@@ -20,7 +20,7 @@ LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 def provenance(runtime: Runtime) -> dict[str, str]:
     """Commit, interpreter, libraries and machine."""
     found = {**_fixed(), "device": _device(runtime), "precision": runtime.precision, "threads": str(runtime.threads)}
-    return {**found, "rows_kernel": "compiled" if rows_kernel.library() else "torch"} if runtime.device == "cpu" else found
+    return {**found, "native_attention": compiled.state()} if runtime.device == "cpu" else found
 
 
 @functools.cache

@@ -10,9 +10,11 @@ and not T x S. Attention weights are never dropped, because that alone would rul
 | file | |
 | --- | --- |
 | masks, biases, scales | what a call may ask for |
-| rows, rows_kernel | what of a scaling goes into queries and keys |
+| per_mask | what follows from a mask, once for all layers |
+| rows | what of a scaling goes into queries and keys |
+| reference, naive, matmul, native, sdpa, flex, biased, flash | the backends |
 | blocks | which queries and keys `matmul` multiplies at once |
-| reference, naive, matmul, sdpa, flex, biased, flash | the backends |
+| intervals, compiled | what `native` tells its C, and where that comes from |
 | bias_gradient, bias_kernel | what `biased` adds to torch's kernels |
 | call, eligibility, faults, selection | which of them runs |
 | workload, tune, choices | which of them is right and fastest here |
@@ -39,7 +41,7 @@ from ablate.nn.attention.selection import AUTO, backend, choose, describe, machi
 
 if TYPE_CHECKING:
     # Loaded by name; written down so that the fingerprint of a run's source text has them.
-    from ablate.nn.attention import biased, flash, flex, matmul, naive, reference, sdpa  # noqa: F401
+    from ablate.nn.attention import biased, flash, flex, matmul, naive, native, reference, sdpa  # noqa: F401
 
 __all__ = ["FULL", "Both", "Causal", "Dense", "Documents", "Full", "Lengths", "Mask", "Prefix", "attention", "backend"]
 
@@ -48,6 +50,7 @@ BACKENDS = {
     "reference": "reference:attend",
     "naive": "naive:attend",
     "matmul": "matmul:attend",
+    "native": "native:attend",
     "sdpa:cudnn": "sdpa:cudnn",
     "sdpa:flash": "sdpa:flash",
     "sdpa:efficient": "sdpa:efficient",
@@ -59,7 +62,7 @@ BACKENDS = {
     "flash-4": "flash:fourth",
 }
 """Name -> module of this package and function; imported when first asked for."""
-MULTIPLY_ROWS = ("matmul",)
+MULTIPLY_ROWS = ("matmul", "native")
 """Backends that are given rows as they are, and what to multiply into them."""
 
 

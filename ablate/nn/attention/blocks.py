@@ -7,14 +7,13 @@ Shapes: B rows of the batch, H heads, T queries, S keys.
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from ablate.nn.attention.masks import Both, Causal, Documents, Full, Mask, Prefix
+from ablate.nn.attention.per_mask import once_per_mask
 
 SCORES_AT_ONCE = 2**18
 """Numbers in a block of scores: one mebibyte in single precision, half of a present core's second-level cache."""
@@ -51,20 +50,15 @@ class Shape(NamedTuple):
     threads: int
 
 
-_PLANS: WeakKeyDictionary[Mask, dict[Shape, tuple[Block, ...]]] = WeakKeyDictionary()
-"""Plans of masks with tensors: one mask serves all layers of a pass."""
-
-
 def plan(mask: Mask, B: int, H: int, T: int, S: int, dtype: torch.dtype, device: torch.device) -> tuple[Block, ...]:
     """Blocks that cover all rows and queries; a query is in exactly one of them."""
-    shape = Shape(B, H, T, S, dtype, device, torch.get_num_threads())
-    if isinstance(mask, Prefix | Full):
-        return _shared_plan(mask, shape)
-    kept = _PLANS.setdefault(mask, {})
-    if shape not in kept:
-        alone = _documents_alone(mask, B, T)
-        kept[shape] = _plan_by_documents(*alone, shape) if alone else _plan_by_rows(mask, shape)
-    return kept[shape]
+    return _plan(mask, Shape(B, H, T, S, dtype, device, torch.get_num_threads()))
+
+
+@once_per_mask
+def _plan(mask: Mask, shape: Shape) -> tuple[Block, ...]:
+    alone = _documents_alone(mask, shape.B, shape.T)
+    return _plan_by_documents(*alone, shape) if alone else _plan_by_rows(mask, shape)
 
 
 def _plan_by_rows(mask: Mask, shape: Shape) -> tuple[Block, ...]:
@@ -79,9 +73,6 @@ def _plan_by_rows(mask: Mask, shape: Shape) -> tuple[Block, ...]:
         for first in range(0, B, rows)
         for begin in range(0, T, length)
     )
-
-
-_shared_plan = functools.lru_cache(maxsize=256)(_plan_by_rows)
 
 
 def _block(mask: Mask, rows: slice, begin: int, end: int, shape: Shape) -> Block:
@@ -116,7 +107,7 @@ def _plan_by_documents(documents: Documents, causal: bool, shape: Shape) -> tupl
     for row, runs in enumerate(documents.runs or []):
         for run in runs:
             own = shape._replace(B=1, T=run.end - run.begin, S=run.last - run.first)
-            for local in _shared_plan(Causal() if causal else Full(), own):
+            for local in _plan(Causal() if causal else Full(), own):
                 queries = slice(run.begin + local.queries.start, run.begin + local.queries.stop)
                 keys = slice(run.first + local.keys.start, run.first + local.keys.stop)
                 blocks.append(Block(slice(row, row + 1), queries, keys, run.first + local.partly, local.tile, local.blind))

@@ -22,6 +22,8 @@ class Machine:
     cudnn: int = 0
     """As torch counts it: 91900 is 9.19; 0: none."""
     triton: bool = False
+    native: bool = False
+    """The C of `native` can be had."""
     flash_3: bool = False
     flash_4: bool = False
     """FlashAttention 3 and 4, where their packages are installed."""

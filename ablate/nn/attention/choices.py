@@ -23,7 +23,7 @@ from ablate.nn.attention import eligibility, selection
 from ablate.nn.attention.call import Call, Machine
 from ablate.records import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 _SAID: set[str] = set()
 """Lines this process has put on stderr: a study loads its file for every run."""
 _Kind = TypeVar("_Kind", Call, Machine)

@@ -54,6 +54,15 @@ def _keeps_all(call: Call, machine: Machine) -> str:
     return f"keeps T x S weights, too many beyond {LONGEST_KEPT} positions" if max(call.T, call.S) > LONGEST_KEPT else ""
 
 
+def _native(call: Call, machine: Machine) -> str:
+    return _first(
+        (machine.device != "cpu", "needs a CPU"),
+        (call.dtype != "float32", f"takes float32, not {call.dtype}"),
+        (not machine.native, "needs gcc on Linux and AVX2 or AVX-512; `ablate doctor` says what is missing"),
+        (bool(too_long := _keeps_all(call, machine)), too_long),
+    )
+
+
 def _cudnn(call: Call, machine: Machine) -> str:
     limit, widest = _cudnn_limit(machine), max(call.K, call.value_width)
     pair = (call.K, call.value_width)
@@ -204,6 +213,7 @@ RULES: dict[str, Callable[[Call, Machine], str]] = {
     "reference": _reference,
     "naive": _keeps_all,
     "matmul": _keeps_all,
+    "native": _native,
     "sdpa:cudnn": _cudnn,
     "sdpa:flash": _flash,
     "sdpa:efficient": _efficient,

@@ -9,9 +9,8 @@ t is a temperature for each head, r a factor for each row. Temperatures come as 
 d log t = sum <y, dy>, whatever y is t times of. A row of zeros stays one, and has no gradient.
 
 Written out, because eager operations pass over the numbers a dozen times where four are needed: normalising queries and keys
-of width 64 cost 10 % of the core at 512 positions that way. Where gcc is at hand, `rows_kernel` does it in one pass each way.
-Any backend can be given rows that were multiplied before (`Rows.applied`); `matmul` multiplies them itself (`multiplied`) in
-the place of the copy that it makes anyway, which saves the call of a further function.
+of width 64 cost 10 % of the core at 512 positions that way. Any backend can be given rows that were multiplied before
+(`Rows.applied`); `native` and `matmul` multiply them themselves, in the place of a copy that they make anyway.
 
 The gradient of unit rows is that of weight normalisation (Salimans and Kingma 2016, section 2) at the weights y, and torch has
 a kernel for it that takes one pass. Shape letters: B batch, T query position, S key position, H heads, K head width.
@@ -20,14 +19,11 @@ a kernel for it that takes one pass. Shape letters: B batch, T query position, S
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-
-from ablate.nn.attention import rows_kernel
 
 SMALLEST_NORM = 1e-12
 KERNELS_ON = ("cpu", "cuda")
@@ -73,9 +69,6 @@ class Rows(NamedTuple):
 
 def multiplied(q: Tensor, k: Tensor, log_t: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor, Kept, Gradients]:
     """y of queries and keys, and what their gradients need and come from."""
-    if rows.dtype(q) == torch.float32 and rows_kernel.fits(q, k, log_t, rows.fixed):
-        y_q, y_k, g = rows_kernel.multiplied(q, k, log_t, rows)
-        return y_q, y_k, (g, None if log_t is None else log_t.clone()), partial(rows_kernel.gradients, unit=rows.unit)
     if rows.unit:
         return _unit_rows(q, k, log_t, rows.dtype(q))
     assert log_t is not None

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from ablate.config import AttentionScale
 from ablate.nn.attention.masks import Mask
+from ablate.nn.attention.per_mask import once_per_mask
 from ablate.nn.attention.rows import Rows
 
 
@@ -87,10 +88,14 @@ class LogLength(Scale):
         self.log_temperature_H = nn.Parameter(torch.full((heads,), -math.log(math.log(max(3, context)))))
 
     def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> Scaling:
-        T, S = q_BHTK.shape[2], k_BHSK.shape[2]
-        # Below e keys the logarithm falls under 1 and reaches 0 at one key, where the scores no longer matter.
-        counts = mask.counts(T, S, q_BHTK.device).to(self.log_temperature_H.dtype)
-        return Scaling(self.number, Rows(self.log_temperature_H, counts.clamp_(min=math.e).log_()[..., None]))
+        given = q_BHTK.shape[2], k_BHSK.shape[2], q_BHTK.device, self.log_temperature_H.dtype
+        return Scaling(self.number, Rows(self.log_temperature_H, _log_counts(mask, *given)))
+
+
+@once_per_mask
+def _log_counts(mask: Mask, T: int, S: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    # Below e keys the logarithm falls under 1 and reaches 0 at one key, where the scores no longer matter.
+    return mask.counts(T, S, device).to(dtype).clamp(min=math.e).log()[..., None]
 
 
 def scale_of(scaling: AttentionScale, factor: float, heads: int, head_width: int, context: int) -> Scale:

@@ -249,7 +249,7 @@ def test_why_a_file_is_ignored_is_said_once_and_not_by_the_processes_of_runs(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "choices": [{"call": {}}]}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "choices": [{"call": {}}]}'])
 def test_what_is_no_such_file_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "choices.json"
     path.write_text(text, encoding="utf-8")
@@ -324,10 +324,10 @@ def test_an_entry_of_another_shape_is_refused_by_its_field(where: str, value: An
     [
         ("null", "the whole = None, but must be an object with format, choices"),
         ("[1, 2]", "the whole = [1, 2], but must be an object with format, choices"),
-        ('{"format": 1}', "the whole lacks choices"),
-        ('{"format": 1, "choices": {"a": 1}}', "choices = {'a': 1}, but must be a list"),
-        ('{"format": 1, "choices": null}', "choices = None, but must be a list"),
-        ('{"format": 1, "choices": [3]}', "choices[0] = 3, but must be an object with call, machine, threads, backend"),
+        ('{"format": 2}', "the whole lacks choices"),
+        ('{"format": 2, "choices": {"a": 1}}', "choices = {'a': 1}, but must be a list"),
+        ('{"format": 2, "choices": null}', "choices = None, but must be a list"),
+        ('{"format": 2, "choices": [3]}', "choices[0] = 3, but must be an object with call, machine, threads, backend"),
         ("[" * 100_000, "maximum recursion depth exceeded"),
     ],
 )

@@ -1,0 +1,101 @@
+"""C of the attention core, built once a machine where it is Linux with gcc, and loaded through ctypes.
+
+Nothing needs it: where it cannot be had, torch's operations compute the same (`matmul`), and `ablate doctor` says why.
+
+No OpenMP is linked: its symbols are those that torch has already brought into the process. With one of its own, two sets of
+threads would wait for work on the same cores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import torch
+
+from ablate import sources
+from ablate.cache import build_once, cache_root
+from ablate.config import ConfigError
+
+SOURCE = Path(__file__).with_name("native.c")
+LIBRARY = "native.so"
+OPTIMISED = ("-O3", "-fopenmp", "-fPIC", "-fno-math-errno")
+"""Sums are written as sums of vectors, so nothing may be reordered: e^x is exact to a bit by the order of its terms."""
+WIDEST = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
+VECTORS = {"AVX512": ("-mfma", *WIDEST, "-DLANES=16", "-DVECS=4"), "AVX2": ("-mfma", "-mavx2", "-DLANES=8", "-DVECS=2")}
+"""What torch calls the processor -> the instructions it surely has, and a tile that fills its registers. Not `-march=native`: a
+home is shared by machines."""
+
+
+def state() -> str:
+    """`compiled`, or why not."""
+    found = _found()
+    return f"not compiled: {found}" if isinstance(found, str) else "compiled"
+
+
+def library() -> ctypes.CDLL | None:
+    """The library, built if it is not there yet, or None where it cannot be had."""
+    found = _found()
+    return None if isinstance(found, str) else found
+
+
+@functools.cache
+def _found() -> ctypes.CDLL | str:
+    compiler, processor = shutil.which("gcc"), torch.backends.cpu.get_cpu_capability()
+    if platform.system() != "Linux":
+        return f"it is for Linux, and this is {platform.system()}"
+    if processor not in VECTORS:
+        return f"it is for processors with {' or '.join(VECTORS)}, and this is {processor} to torch"
+    if compiler is None:
+        return "no gcc is installed"
+    try:
+        folder = _built(Path(compiler).resolve(), VECTORS[processor])
+        if any(_may_be_changed_by_others(path) for path in (folder, folder / LIBRARY)):
+            return f"{folder} can be written by others"
+        return ctypes.CDLL(str(folder / LIBRARY))
+    except subprocess.SubprocessError:
+        return f"{compiler} failed"
+    except (ConfigError, OSError, RuntimeError, ValueError) as error:
+        # No home, no room, a home that runs nothing: reasons to be slower, not to stop.
+        return str(error)
+
+
+def _built(compiler: Path, vectors: tuple[str, ...]) -> Path:
+    """The folder of the library, made if it is not there."""
+    flags, header = (*OPTIMISED, *vectors), SOURCE.with_suffix(".h")
+    given = {path.name: sources.text(path) for path in (SOURCE, header)}
+    made_by = (str(compiler), compiler.stat().st_size, platform.machine(), platform.libc_ver())
+    key = hashlib.sha256(repr((given, flags, made_by)).encode()).hexdigest()[:16]
+
+    def build(folder: Path) -> None:
+        for name, text in given.items():
+            (folder / name).write_bytes(text)
+        compiled, library = folder / "native.o", folder / LIBRARY
+        try:
+            # In two steps, because gcc links an OpenMP of its own to whatever it compiles with one.
+            commands: tuple[tuple[str | Path, ...], ...] = (
+                (*flags, "-c", "-o", compiled, folder / SOURCE.name),
+                ("-shared", "-o", library, compiled, "-lm"),
+            )
+            for command in commands:
+                subprocess.run([compiler, *command], check=True, capture_output=True, timeout=60)
+            for path in (library, folder):
+                path.chmod(0o700)
+            # What cannot be loaded must not get its final name.
+            ctypes.CDLL(str(library))
+        except OSError as error:
+            raise subprocess.SubprocessError(error) from None
+
+    return build_once(cache_root() / "kernels" / key, build)
+
+
+def _may_be_changed_by_others(path: Path) -> bool:
+    """What is loaded is run, and a cache may lie in a folder that many can write."""
+    found = path.stat()
+    return found.st_uid not in (os.getuid(), 0) or bool(found.st_mode & 0o022)

@@ -1,0 +1,58 @@
+"""What each query sees as an interval of keys, and as a table only where it is none.
+
+    query t of row b sees key s where first[b, t] <= s < stop[b, t], and, where there is a table, it is true
+
+Every structural mask but scattered documents is an interval: so is what two of them leave. Shapes: R rows of the batch or 1 for
+all, T queries, S keys.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ablate.nn.attention.masks import Both, Documents, Full, Lengths, Mask, Prefix
+
+CPU = torch.device("cpu")
+
+
+class Intervals(NamedTuple):
+    """Keys of each query."""
+
+    first_RT: Tensor
+    """int64, contiguous, as `stop_RT`."""
+    stop_RT: Tensor
+    table: Tensor | None = None
+    """bool, broadcastable to [B, H, T, S]."""
+
+
+def intervals(mask: Mask, T: int, S: int) -> Intervals:
+    """What the queries of `mask` see; what is empty is [0, 0)."""
+    first, stop, table = _found(mask, T, S)
+    first, stop = torch.broadcast_tensors(first, stop)
+    nothing = first >= stop
+    first, stop = (x.masked_fill(nothing, 0).contiguous() for x in (first, stop))
+    return Intervals(first, stop, table)
+
+
+def _found(mask: Mask, T: int, S: int) -> Intervals:
+    none_1T, all_1T = torch.zeros(1, T, dtype=torch.int64), torch.full((1, T), S)
+    if isinstance(mask, Both):
+        a, b = _found(mask.left, T, S), _found(mask.right, T, S)
+        tables = [x for x in (a.table, b.table) if x is not None]
+        table = tables[0] & tables[1] if len(tables) == 2 else tables[0] if tables else None
+        return Intervals(torch.maximum(a.first_RT, b.first_RT), torch.minimum(a.stop_RT, b.stop_RT), table)
+    if isinstance(mask, Full | Prefix):
+        return Intervals(none_1T, mask.counts(T, S, CPU)[0].expand(1, T))
+    if isinstance(mask, Lengths):
+        stop_R1 = mask.counts(T, S, CPU)[:, 0]
+        return Intervals(torch.zeros_like(stop_R1).expand(-1, T), stop_R1.expand(-1, T))
+    if isinstance(mask, Documents) and mask.runs is not None:
+        first, stop = torch.zeros(2, len(mask.runs), T, dtype=torch.int64)
+        for row, runs in enumerate(mask.runs):
+            for run in runs:
+                first[row, run.begin : run.end], stop[row, run.begin : run.end] = run.first, run.last
+        return Intervals(first, stop)
+    return Intervals(none_1T, all_1T, mask.table(T, S, CPU))

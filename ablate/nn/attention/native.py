@@ -1,0 +1,200 @@
+"""Attention in C on a CPU (`native.c`), built where gcc is at hand: the fastest there in single precision.
+
+    P = softmax(scale y_q y_k^T + bias)        y = g x, rows of queries and keys multiplied as `rows` says; without rows y = x
+    dV = P^T dO,   dP = dO V^T,   dS = P * (dP - rowsum(P * dP)),   dY_q = scale dS y_k,   dY_k = scale dS^T y_q,   dbias = dS
+
+The products are those of `matmul`. What differs is where they happen: a head's keys and values are copied once to where its
+products find them in the cache, in the pass that multiplies their rows too; a block of scores never leaves the cache; and the
+six products are one loop of our own, because those of the library, made for large matrices, reach three quarters of what a core
+can do at heads of 64. The weights P are kept for the backward pass, T x S numbers a head and only where a query sees a key.
+
+Source of the gradient: Dao et al. 2022, appendix B.2; of the loop, Goto and van de Geijn 2008, sections 4 and 6. Shapes: B rows
+of the batch, H heads, T queries, S keys, K head width.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ablate.nn.attention import matmul
+from ablate.nn.attention.compiled import library
+from ablate.nn.attention.intervals import Intervals, intervals
+from ablate.nn.attention.masks import Mask
+from ablate.nn.attention.per_mask import once_per_mask
+from ablate.nn.attention.rows import Rows
+
+_Count, _Place = ctypes.c_int64, ctypes.c_void_p
+
+
+class _Tensor(ctypes.Structure):
+    _fields_ = (("x", _Place), ("batch", _Count), ("head", _Count), ("row", _Count))
+
+
+class _Call(ctypes.Structure):
+    """`call` in native.c."""
+
+    _fields_ = (
+        *((name, _Count) for name in ("B", "H", "T", "S", "K", "V")),
+        ("scale", ctypes.c_float),
+        *((name, _Tensor) for name in ("q", "k", "v", "z", "bias", "table")),
+        *(("first", _Place), ("stop", _Place), ("seen", _Count)),
+        *(("t", _Place), ("r", _Tensor), ("unit", _Count)),
+        *(("weights", _Place), ("weights_of", _Place)),
+        *((name, _Tensor) for name in ("dz", "dq", "dk", "dv", "dbias")),
+        *(("dlog_t", _Place), ("work", _Place), ("threads", _Count)),
+    )
+
+
+class _Plan(NamedTuple):
+    """What a call needs of its mask."""
+
+    seen: Intervals
+    weights_of_B: Tensor
+    """int64, where the weights of a row of the batch begin."""
+    weights: int
+    """Numbers of all."""
+
+
+def attend(
+    q_BHTK: Tensor,
+    k_BHSK: Tensor,
+    v_BHSK: Tensor,
+    *,
+    mask: Mask,
+    bias: Tensor | None,
+    scale: float,
+    rows: Rows | None = None,
+) -> Tensor:
+    """See `ablate.nn.attention.attention`; `rows` are multiplied here."""
+    B, H, T, _ = q_BHTK.shape
+    log_t, r = (None, None) if rows is None else (rows.log_t_H, rows.fixed)
+    given = [x for x in (q_BHTK, k_BHSK, v_BHSK, bias, log_t, r) if x is not None]
+    # C believes what it is told: whatever torch would broadcast, refuse, or has no numbers of is left to torch.
+    plain = all(type(x) in (Tensor, nn.Parameter) and x.dtype == torch.float32 and not x.is_neg() for x in given)
+    agree = (log_t is None or log_t.shape == (H,)) and (r is None or _broadcasts(r, (B, H, T, 1)))
+    if not (plain and agree and B > 0):
+        return matmul.attend(q_BHTK, k_BHSK, v_BHSK, mask=mask, bias=bias, scale=scale, rows=rows)
+    unit = rows is not None and rows.unit
+    z_BHTK: Tensor = _Attention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t, r, unit, mask, scale, torch.is_grad_enabled())
+    return z_BHTK
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        bias: Tensor | None,
+        log_t: Tensor | None,
+        r: Tensor | None,
+        unit: bool,
+        mask: Mask,
+        scale: float,
+        keep: bool,
+    ) -> Tensor:
+        q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
+        (B, H, T, _), S = q.shape, k.shape[2]
+        plan = _plan(mask, B, H, T, S)
+        t = None if log_t is None else log_t.exp()
+        r = None if r is None else r.expand(B, H, T, 1)
+        added, table = (None if x is None else _widened(x, (B, H, T, S)) for x in (bias, plan.seen.table))
+        weights = q.new_empty(plan.weights) if keep else None
+        z = _places_first(q, T, v.shape[3])
+        call = _call_of(q, k, v, plan, t, r, unit, scale, weights)
+        call.z, call.bias, call.table = _at(z), _at(added), _at(table)
+        _run("forward", call)
+        ctx.save_for_backward(q, k, v, t, r, weights)
+        ctx.plan, ctx.unit, ctx.scale, ctx.bias = plan, unit, scale, None if bias is None else bias.shape
+        return z
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dz: Tensor) -> Any:
+        q, k, v, t, r, weights = ctx.saved_tensors
+        (_, H, T, _), S = q.shape, k.shape[2]
+        dz = dz if dz.stride(-1) == 1 else dz.contiguous()
+        dq, dk, dv = (_places_first(q, x.shape[2], x.shape[3]) for x in (q, k, v))
+        dbias = q.new_zeros(ctx.bias[0], H, T, S) if ctx.needs_input_grad[3] else None
+        dlog_t = q.new_empty(H) if ctx.needs_input_grad[4] else None
+        call = _call_of(q, k, v, ctx.plan, t, r, ctx.unit, ctx.scale, weights)
+        call.dz, call.dq, call.dk, call.dv, call.dbias = _at(dz), _at(dq), _at(dk), _at(dv), _at(dbias)
+        if dbias is not None and len(dbias) == 1:
+            call.dbias.batch = 0
+        call.dlog_t = _place(dlog_t)
+        _run("backward", call)
+        return dq, dk, dv, None if dbias is None else dbias.sum_to_size(ctx.bias), dlog_t, *(None,) * 5
+
+
+@once_per_mask
+def _plan(mask: Mask, B: int, H: int, T: int, S: int) -> _Plan:
+    seen = intervals(mask, T, S)
+    of_head = [_library().weights_of_head(_place(one), _place(other), T, S) for one, other in zip(*seen[:2], strict=True)]
+    ends = (H * torch.tensor(of_head).expand(B)).cumsum(dim=0)
+    return _Plan(seen, ends - ends.diff(prepend=ends.new_zeros(1)), int(ends[-1]))
+
+
+def _call_of(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    plan: _Plan,
+    t: Tensor | None,
+    r: Tensor | None,
+    unit: bool,
+    scale: float,
+    weights: Tensor | None,
+) -> _Call:
+    first, stop = plan.seen[:2]
+    call = _Call(*q.shape[:3], k.shape[2], q.shape[3], v.shape[3], scale, _at(q), _at(k), _at(v))
+    call.first, call.stop, call.seen = _place(first), _place(stop), first.shape[1] if len(first) > 1 else 0
+    call.t, call.r, call.unit = _place(t), _at(r), unit
+    call.weights, call.weights_of = _place(weights), _place(plan.weights_of_B)
+    return call
+
+
+def _run(name: str, call: _Call) -> None:
+    call.threads = min(torch.get_num_threads(), call.B * call.H)
+    work = torch.empty(_library().work_of_call(ctypes.byref(call)))
+    call.work = _place(work)
+    getattr(_library(), name)(ctypes.byref(call))
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    found = library()
+    assert found is not None
+    found.weights_of_head.argtypes = (_Place, _Place, _Count, _Count)
+    found.weights_of_head.restype = found.work_of_call.restype = _Count
+    found.work_of_call.argtypes = found.forward.argtypes = found.backward.argtypes = (ctypes.POINTER(_Call),)
+    found.forward.restype = found.backward.restype = None
+    return found
+
+
+def _places_first(like: Tensor, length: int, width: int) -> Tensor:
+    """[B, H, length, width], laid out as projections have and want it: places before heads."""
+    return like.new_empty(like.shape[0], length, like.shape[1], width).transpose(1, 2)
+
+
+def _widened(x: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+    """[B, H, T, S], its keys next to each other in memory."""
+    return (x if x.stride(3) == 1 and x.shape[3] == shape[3] else x.expand(*x.shape[:3], shape[3]).contiguous()).expand(shape)
+
+
+def _broadcasts(x: Tensor, shape: tuple[int, int, int, int]) -> bool:
+    return x.ndim == 4 and all(own in (1, wanted) for own, wanted in zip(x.shape, shape, strict=True))
+
+
+def _place(x: Tensor | None) -> int | None:
+    return None if x is None else x.data_ptr()
+
+
+def _at(x: Tensor | None) -> _Tensor:
+    return _Tensor() if x is None else _Tensor(x.data_ptr(), *x.stride()[:3])
