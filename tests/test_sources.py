@@ -45,12 +45,13 @@ def test_a_changed_byte_changes_the_fingerprint(tmp_path: Path) -> None:
     assert sources.fingerprint(ROOTS, (str(file),)) != before
 
 
-def test_so_does_a_changed_line_of_c(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("changed", ["native.c", "native.h"])
+def test_so_does_a_changed_line_of_c(changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real, roots = sources.text, ("ablate.nn.attention",)
     sources.fingerprint.cache_clear()
     before = sources.fingerprint(roots)
     sources.fingerprint.cache_clear()
-    monkeypatch.setattr(sources, "text", lambda path: real(path) + (b"int a;" if path.name == "rows_kernel.c" else b""))
+    monkeypatch.setattr(sources, "text", lambda path: real(path) + (b"int a;" if path.name == changed else b""))
     assert sources.fingerprint(roots) != before
     sources.fingerprint.cache_clear()
 

@@ -9,13 +9,14 @@ from torch import Tensor
 from ablate.config import AttentionScale, ConfigError
 from ablate.nn.attention import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, backend
 from ablate.nn.attention.biases import BUCKETS, Buckets
+from ablate.nn.attention.compiled import library
 from ablate.nn.attention.reference import attend as reference
 from ablate.nn.attention.scales import scale_of
 from ablate.nn.attention.sdpa import laid_out
 
 B, H, K = 2, 3, 8
 CPU = torch.device("cpu")
-HERE = ["auto", "reference", "naive", "matmul", "sdpa:math"]
+HERE = ["auto", "reference", "naive", "matmul", "sdpa:math", *(["native"] if library() else [])]
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -106,7 +107,7 @@ def test_features_need_not_lie_next_to_each_other(name: str) -> None:
     assert torch.allclose(attention(q, k, v, mask=Causal(), backend=name).double(), truth, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [*HERE, "sdpa:flash"])
+@pytest.mark.parametrize("name", [*(name for name in HERE if name != "native"), "sdpa:flash"])
 @pytest.mark.parametrize("scaling", ["learned", "qk-norm", "qk-norm-fixed", "log-length"])
 def test_a_temperature_in_single_precision_scales_16_bit_rows(name: str, scaling: AttentionScale) -> None:
     q, k, v = given(33, 33, torch.bfloat16)

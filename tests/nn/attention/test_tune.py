@@ -263,7 +263,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "choices.json"
     for later in ("[]", "{}", '[{"call": "of another shape"}]'):
         path.write_text(f'{{"format": 0, "choices": {later}}}', encoding="utf-8")
-        with pytest.raises(ConfigError, match="has format 0, but this version reads 1"):
+        with pytest.raises(ConfigError, match="has format 0, but this version reads 2"):
             choices.load(path)
 
 
