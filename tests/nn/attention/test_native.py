@@ -172,7 +172,7 @@ def test_weights_over_the_whole_range_of_a_score() -> None:
 @needs_library
 def test_odd_numbers_spoil_their_own_row_and_no_other() -> None:
     q, k, v = noise(1, 1, 5, 64, seed=0), noise(1, 1, 9, 64, seed=1), noise(1, 1, 9, 64, seed=2)
-    q[0, 0, 1], q[0, 0, 2, 7], q[0, 0, 3, 9] = 0, torch.nan, torch.inf
+    q[0, 0, 1], q[0, 0, 2, 7], q[0, 0, 3, 9], k[0, 0, 4] = 0, torch.nan, torch.inf, 0
     for rows in (None, Rows(unit=True)):
         x = q.clone().requires_grad_()
         z = attention(x, k, v, scale=Scaling(0.1, rows), backend="native")
@@ -274,7 +274,7 @@ def test_intervals_are_the_mask() -> None:
 
 def test_what_an_evaluation_found_out_about_a_mask_serves_training() -> None:
     mask, scale = Causal(), scale_of("log-length", 1.0, 2, 16, context=77)
-    q = noise(4, 2, 77, 16, seed=0)
+    q = noise(4, 2, 77, 16, seed=0).requires_grad_()
     with torch.inference_mode():
         attention(q, q, q, mask=mask, scale=scale(q, q, mask))
     attention(q, q, q, mask=mask, scale=scale(q, q, mask)).sum().backward()
