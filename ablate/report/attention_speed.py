@@ -31,17 +31,17 @@ NO_GPU = (
 WHOSE_WORK = (
     "Whose work a ratio is: on a GPU, being faster than FlashAttention 2 on unmasked and causal calls is cuDNN's work, chosen "
     "by name, and torch from 2.11 on chooses it by itself. What this project adds is the sorted two streams, the bias that a "
-    "gradient reaches, scalings folded into queries and keys, and on a CPU the blockwise products. Hugging Face's XLNet "
-    "computes a relative term that the sorted form does not; the comparison is of implementations, not of one function. "
+    "gradient reaches, scalings folded into queries and keys, and on a CPU a core in C and one of blockwise products. Hugging "
+    "Face's XLNet computes a relative term that the sorted form does not; the comparison is of implementations, not of one "
+    "function. "
     "Studies train in torch's deterministic mode, in which cuDNN has no backward pass: on a GPU they run on other kernels."
 )
 
 MEMORY_KEPT = "Here freed memory is kept for the next call."
 WHERE_FUSED = (
-    "In single precision on a CPU, rows are multiplied inside the blockwise products, by a pass in C each way where gcc is "
-    "installed (the rows kernel under Provenance) and by torch's operations where it is not; other backends on a CPU get rows "
-    "that were multiplied before the kernel by the same, and under autocast and on a GPU torch's operations do it. Those are "
-    "not in this table."
+    "In single precision on a CPU, rows are multiplied where the core in C copies them to (see native attention under "
+    "Provenance), or without it inside the blockwise products by torch's operations. Other backends get rows that were "
+    "multiplied before, as all do under autocast and on a GPU; those are not in this table."
 )
 
 

@@ -1,4 +1,4 @@
-"""Attention by matrix products, a block of queries at a time: the fast way on a CPU, and the one that a bias can learn through.
+"""Attention by torch's matrix products, a block of queries at a time; on a CPU the fastest that needs no compiler (`native`).
 
     P = softmax(scale Q K^T + bias)                      one block of queries against the keys that any of them sees
     dV += P^T dO,   dP = dO V^T,   dS = P * (dP - rowsum(P * dP)),   dQ = scale dS K,   dK += scale dS^T Q,   dbias += dS
@@ -7,9 +7,7 @@ Differences to the textbook: a block of scores is written once and then worked o
 in place, the scale inside the product), a block is about as large as the cache of the cores, and keys that nobody in a block
 may see are never multiplied, so that a causal mask costs half and packed documents cost their own squares. The weights P are
 kept for the backward pass, T x S numbers a head; beyond a few thousand positions a kernel that computes them again is better.
-
-How much that is beside the textbook and torch's kernel for the CPU, whose blocks of 512 keys leave nothing to skip at 512, is
-measured by the study attention-core.
+Torch's kernel for the CPU has blocks of 512 keys, which leave nothing to skip at 512, and takes no bias that learns.
 
 Source of the gradient: Dao et al. 2022, appendix B.2. Shapes: R rows of the batch at a time, H heads, T queries, S keys.
 """
