@@ -83,8 +83,8 @@ def attention(
     `backend`: a name out of `BACKENDS`, or `auto`.
 
     A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0. Under
-    autocast all three are cast to its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes
-    or, outside autocast, types that do not agree, and for a backend that cannot run the call.
+    autocast all three are cast to its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes,
+    devices or, outside autocast, types that do not agree, and for a backend that cannot run the call.
     """
     _check(q_BHTK, k_BHSK, v_BHSK)
     call = (*q_BHTK.shape[:3], k_BHSK.shape[2])
@@ -93,6 +93,8 @@ def attention(
         raise ConfigError(
             f"the attention bias has shape {tuple(added.shape)}, which does not broadcast to [B, H, T, S], {call}"
         )
+    if added is not None and added.device != q_BHTK.device:
+        raise ConfigError(f"the attention bias is on {added.device}, but the queries are on {q_BHTK.device}")
     for extent in mask.extents():
         if not _fits(extent, call):
             raise ConfigError(f"the {kind(mask)} mask is for [B, H, T, S] = {extent} and cannot be widened to {call}")
@@ -145,6 +147,9 @@ def _check(*given: Tensor) -> None:
         raise ConfigError(
             f"queries {q}, keys {k} and values {v} do not agree; they must be [B, H, T, K], [B, H, S, K], [B, H, S, K']"
         )
+    if not given[0].device == given[1].device == given[2].device:
+        places = ", ".join(str(x.device) for x in given)
+        raise ConfigError(f"queries, keys and values are on {places}, but must be on one device")
     if 0 in (q[1], q[3], v[3]):
         raise ConfigError(f"queries {q}, keys {k} and values {v} need a head and a feature at least")
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ablate.nn.attention.masks import Both, Causal, Documents, Full, Mask, Prefix
+from ablate.nn.attention.masks import Both, Causal, Documents, Full, Mask, Prefix, Run
 from ablate.nn.attention.per_mask import once_per_mask
 
 SCORES_AT_ONCE = 2**18
@@ -57,7 +57,7 @@ def plan(mask: Mask, B: int, H: int, T: int, S: int, dtype: torch.dtype, device:
 
 @once_per_mask
 def _plan(mask: Mask, shape: Shape) -> tuple[Block, ...]:
-    alone = _documents_alone(mask, shape.B, shape.T)
+    alone = _documents_alone(mask, shape)
     return _plan_by_documents(*alone, shape) if alone else _plan_by_rows(mask, shape)
 
 
@@ -92,19 +92,22 @@ def _block(mask: Mask, rows: slice, begin: int, end: int, shape: Shape) -> Block
     return Block(rows, queries, keys, partly, tile, blind)
 
 
-def _documents_alone(mask: Mask, B: int, T: int) -> tuple[Documents, bool] | None:
-    """The documents, and whether each is read causally; None where one mask over whole rows serves better, or must."""
+def _documents_alone(mask: Mask, shape: Shape) -> tuple[list[list[Run]], bool] | None:
+    """The documents of each row, and whether they are read causally; None where one mask over rows serves better, or must."""
     inner, causal = mask, False
     if isinstance(mask, Both) and Causal() in (mask.left, mask.right):
         inner, causal = (mask.right if mask.left == Causal() else mask.left), True
-    if not isinstance(inner, Documents) or T < SEPARATE_DOCUMENTS or inner.runs is None or len(inner.runs) != B:
+    if not isinstance(inner, Documents) or shape.T < SEPARATE_DOCUMENTS:
         return None
-    return (inner, causal) if not causal or inner.queries_BT is inner.keys_BS else None
+    runs = inner.runs_of(shape.T, shape.S)
+    if runs is None or len(runs) != shape.B:
+        return None
+    return (runs, causal) if not causal or inner.queries_BT is inner.keys_BS else None
 
 
-def _plan_by_documents(documents: Documents, causal: bool, shape: Shape) -> tuple[Block, ...]:
+def _plan_by_documents(documents: list[list[Run]], causal: bool, shape: Shape) -> tuple[Block, ...]:
     blocks = []
-    for row, runs in enumerate(documents.runs or []):
+    for row, runs in enumerate(documents):
         for run in runs:
             own = shape._replace(B=1, T=run.end - run.begin, S=run.last - run.first)
             for local in _plan(Causal() if causal else Full(), own):

@@ -26,7 +26,7 @@ from ablate.config import ConfigError
 SOURCE = Path(__file__).with_name("native.c")
 LIBRARY = "native.so"
 OPTIMISED = ("-O3", "-fopenmp", "-fPIC", "-fno-math-errno")
-"""Sums are written as sums of vectors, so nothing may be reordered: e^x is exact to a bit by the order of its terms."""
+"""Sums are written as sums of vectors, so nothing need be reordered, which would undo ln(2) in two parts."""
 WIDEST = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 VECTORS = {"AVX512": ("-mfma", *WIDEST, "-DLANES=16", "-DVECS=4"), "AVX2": ("-mfma", "-mavx2", "-DLANES=8", "-DVECS=2")}
 """What torch calls the processor -> the instructions it surely has, and a tile that fills its registers. Not `-march=native`: a
@@ -55,7 +55,7 @@ def _found() -> ctypes.CDLL | str:
     if compiler is None:
         return "no gcc is installed"
     try:
-        folder = _built(Path(compiler).resolve(), VECTORS[processor])
+        folder = _built(Path(compiler), VECTORS[processor])
         if any(_may_be_changed_by_others(path) for path in (folder, folder / LIBRARY)):
             return f"{folder} can be written by others"
         return ctypes.CDLL(str(folder / LIBRARY))
@@ -70,7 +70,8 @@ def _built(compiler: Path, vectors: tuple[str, ...]) -> Path:
     """The folder of the library, made if it is not there."""
     flags, header = (*OPTIMISED, *vectors), SOURCE.with_suffix(".h")
     given = {path.name: sources.text(path) for path in (SOURCE, header)}
-    made_by = (str(compiler), compiler.stat().st_size, platform.machine(), platform.libc_ver())
+    # Run by its own name, which tells a wrapper what to be.
+    made_by = (str(compiler.resolve()), compiler.stat().st_size, platform.machine(), platform.libc_ver())
     key = hashlib.sha256(repr((given, flags, made_by)).encode()).hexdigest()[:16]
 
     def build(folder: Path) -> None:

@@ -33,12 +33,12 @@ def intervals(mask: Mask, T: int, S: int) -> Intervals:
     first, stop, table = _found(mask, T, S)
     first, stop = torch.broadcast_tensors(first, stop)
     nothing = first >= stop
-    first, stop = (x.masked_fill(nothing, 0).contiguous() for x in (first, stop))
-    return Intervals(first, stop, table)
+    first, stop = (x.masked_fill(nothing, 0).to(torch.int64).contiguous() for x in (first, stop))
+    return Intervals(first, stop, None if table is None else table.to(CPU))
 
 
 def _found(mask: Mask, T: int, S: int) -> Intervals:
-    none_1T, all_1T = torch.zeros(1, T, dtype=torch.int64), torch.full((1, T), S)
+    none_1T = torch.zeros(1, T, dtype=torch.int64, device=CPU)
     if isinstance(mask, Both):
         a, b = _found(mask.left, T, S), _found(mask.right, T, S)
         tables = [x for x in (a.table, b.table) if x is not None]
@@ -49,10 +49,10 @@ def _found(mask: Mask, T: int, S: int) -> Intervals:
     if isinstance(mask, Lengths):
         stop_R1 = mask.counts(T, S, CPU)[:, 0]
         return Intervals(torch.zeros_like(stop_R1).expand(-1, T), stop_R1.expand(-1, T))
-    if isinstance(mask, Documents) and mask.runs is not None:
-        first, stop = torch.zeros(2, len(mask.runs), T, dtype=torch.int64)
-        for row, runs in enumerate(mask.runs):
+    if isinstance(mask, Documents) and (runs_of_rows := mask.runs_of(T, S)) is not None:
+        first, stop = torch.zeros(2, len(runs_of_rows), T, dtype=torch.int64, device=CPU)
+        for row, runs in enumerate(runs_of_rows):
             for run in runs:
                 first[row, run.begin : run.end], stop[row, run.begin : run.end] = run.first, run.last
         return Intervals(first, stop)
-    return Intervals(none_1T, all_1T, mask.table(T, S, CPU))
+    return Intervals(none_1T, none_1T + S, mask.table(T, S, CPU))

@@ -231,9 +231,13 @@ class Documents(Mask):
     def leaves_none_blind(self, T: int, S: int) -> bool:
         return self.queries_BT is self.keys_BS
 
+    def runs_of(self, T: int, S: int) -> list[list[Run]] | None:
+        """The documents of each row; None where numbers are widened to the call, or come back so that a document is no run."""
+        whole = self.queries_BT.shape[1] == T and self.keys_BS.shape == (len(self.queries_BT), S)
+        return self._runs if whole else None
+
     @cached_property
-    def runs(self) -> list[list[Run]] | None:
-        """The documents of each row; None where a number comes back after another one, so that a document is no run."""
+    def _runs(self) -> list[list[Run]] | None:
         found = []
         for queries, keys in zip(self.queries_BT.tolist(), self.keys_BS.tolist(), strict=True):
             of_queries, of_keys = _runs(queries), _runs(keys)

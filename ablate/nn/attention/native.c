@@ -22,7 +22,8 @@ typedef struct {
     tensor q, k, v, z;
     tensor bias;                     /* [B, H, T, S] */
     tensor table;                    /* the same of bytes: which of the keys from `first` on are seen */
-    const count *first, *stop, seen; /* query t of row b sees keys [first, stop); `seen` from one row of them to the next */
+    const count *first, *stop;       /* query t of row b sees keys [first, stop) */
+    count seen;                      /* from one row of the batch to the next in these; 0: all rows see the same */
     const float *t;                  /* [H], with which rows are multiplied as `factor` says */
     tensor r;                        /* [B, H, T, 1] */
     count unit;
@@ -46,11 +47,12 @@ count weights_of_head(const count *first, const count *stop, count T, count S) {
 }
 
 static count work_of_thread(const call *c) {
-    const count scores = BLOCK * (up(c->S) + LANES), factors = up(c->S) + BLOCK;
-    return (2 * (c->S + WIDE) + 3 * BLOCK) * (up(c->K) + up(c->V)) + scores + factors;
+    /* As laid out in backward_head; forward_head needs no more: keys, across, dk, dv; q, dq, dz; ds; g. */
+    const count S = c->S, K = up(c->K), V = up(c->V);
+    return S * K + (S + WIDE) * most(K, V) + S * (K + V) + BLOCK * (2 * K + V) + BLOCK * (up(S) + LANES) + S + BLOCK;
 }
 
-/* Each thread's, and d log t of each head of each row in double. */
+/* In the beginning d log t of each head of each row in double, then each thread's. */
 count work_of_call(const call *c) { return c->threads * work_of_thread(c) + 2 * c->B * c->H; }
 
 /* ---- rows of queries, keys and values ---- */
@@ -77,8 +79,8 @@ INLINED void copy_row(const float *x, count width, float factor, float *out) {
 
 /* g x of each row, `scale` times, and g: t r of a query or, with `unit`, t / |x| of a query and 1 / |x| of a key; 0 of a row of
  * zeros. An r that is missing is 1. */
-INLINED void multiply(const count K, const int unit, const float *x, count x_row, count rows, float t, const float *r, count r_row,
-                      float scale, float *out, float *g) {
+INLINED void multiply(const count K, const int unit, const float *x, count x_row, count rows, float t, const float *r,
+                      count r_row, float scale, float *out, float *g) {
     for (count i = 0; i < rows; i++, x += x_row, out += up(K)) {
         float factor = r ? t * r[i * r_row] : t;
         if (unit) {
@@ -101,7 +103,8 @@ static void multiply_rows(const call *c, const float *x, count x_row, count rows
     else FOR_WIDTH(c->K, multiply(WIDTH, 0, x, x_row, rows, t, r, r_row, scale, out, g))
 }
 
-/* dx = g dy, or with `unit` g (dy - y <y, dy> / t^2), in the place of dy; the sum of all <y, dy> is returned. K: whole vectors. */
+/* dx = g dy, or with `unit` g (dy - y <y, dy> / t^2), in the place of dy; the sum of all <y, dy> is returned. K is whole
+ * vectors. */
 INLINED double back(const count K, const int unit, const float *y, float *dy, const float *g, float t, count rows) {
     double total = 0;
     for (count i = 0; i < rows; i++, y += K, dy += K) {
@@ -190,6 +193,9 @@ static float softmax(float *p, float *kept, count low, count high, count first, 
 static void softmax_back(const float *p, float *dp, count low, count high, count first, count stop) {
     const count begin = first < stop ? down(first) : low, end = first < stop ? up(stop) : low;
     p -= low, dp -= low;
+    /* What stands there came from values that nobody sees, and may be no number. */
+    for (count s = begin; s < least(first, end); s++) dp[s] = 0;
+    for (count s = most(begin, stop); s < end; s++) dp[s] = 0;
     vec sum = {0};
     for (count s = begin; s < end; s += LANES) sum += *(const vec *)(p + s) * *(vec *)(dp + s);
     const float all = sum_of(sum);

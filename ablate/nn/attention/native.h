@@ -77,7 +77,7 @@ INLINED vec exponential(vec x) {
     sum = sum * r + 0.5f;
     sum = sum * r + 1;
     sum = sum * r + 1;
-    /* Below the smallest normal number it is 0. What is no number is not smaller, and stays none. */
+    /* Near the smallest normal number, e^-87.3, it is cut off. What is no number is not smaller, and stays none. */
     const ints power = (n + 127) << 23, tiny = x < -87.0f;
     return (vec)((ints)(sum * (vec)power) & ~tiny);
 }
@@ -162,7 +162,8 @@ static void against_keys(const block *it, const float *a, count a_row, count wid
         }
 }
 
-/* out[r, :] = sum over s of p[r, s] b[s, :]; `width` is whole vectors. */
+/* out[r, :] = sum over s of p[r, s] b[s, :]. Here and below p is 0 where a query does not see a key that its tile sees, and
+ * `width` is whole vectors. */
 static void over_keys(const block *it, const float *p, const float *b, count width, float *out) {
     for (count j = 0; j < width; j += WIDE)
         for (count n = 0; n < it->tiles; n++) {

@@ -24,9 +24,9 @@ from torch.autograd.function import once_differentiable
 
 from ablate.nn.attention import matmul
 from ablate.nn.attention.compiled import library
-from ablate.nn.attention.intervals import Intervals, intervals
+from ablate.nn.attention.intervals import CPU, Intervals, intervals
 from ablate.nn.attention.masks import Mask
-from ablate.nn.attention.per_mask import once_per_mask
+from ablate.nn.attention.per_mask import makes_real_tensors, once_per_mask
 from ablate.nn.attention.rows import Rows
 
 _Count, _Place = ctypes.c_int64, ctypes.c_void_p
@@ -39,6 +39,8 @@ class _Tensor(ctypes.Structure):
 class _Call(ctypes.Structure):
     """`call` in native.c."""
 
+    alive: list[object]
+    """What the addresses are of: whoever runs this code otherwise than line by line must not free it before C is done."""
     _fields_ = (
         *((name, _Count) for name in ("B", "H", "T", "S", "K", "V")),
         ("scale", ctypes.c_float),
@@ -76,12 +78,12 @@ def attend(
     log_t, r = (None, None) if rows is None else (rows.log_t_H, rows.fixed)
     given = [x for x in (q_BHTK, k_BHSK, v_BHSK, bias, log_t, r) if x is not None]
     # C believes what it is told: whatever torch would broadcast, refuse, or has no numbers of is left to torch.
-    plain = all(type(x) in (Tensor, nn.Parameter) and x.dtype == torch.float32 and not x.is_neg() for x in given)
+    plain = all(_is_plain(x) for x in given) and makes_real_tensors() and not torch.compiler.is_compiling()
     agree = (log_t is None or log_t.shape == (H,)) and (r is None or _broadcasts(r, (B, H, T, 1)))
     if not (plain and agree and B > 0):
         return matmul.attend(q_BHTK, k_BHSK, v_BHSK, mask=mask, bias=bias, scale=scale, rows=rows)
-    unit = rows is not None and rows.unit
-    z_BHTK: Tensor = _Attention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t, r, unit, mask, scale, torch.is_grad_enabled())
+    unit, keep = rows is not None and rows.unit, torch.is_grad_enabled() and any(x.requires_grad for x in given)
+    z_BHTK: Tensor = _Attention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t, r, unit, mask, scale, keep)
     return z_BHTK
 
 
@@ -110,7 +112,7 @@ class _Attention(torch.autograd.Function):
         z = _places_first(q, T, v.shape[3])
         call = _call_of(q, k, v, plan, t, r, unit, scale, weights)
         call.z, call.bias, call.table = _at(z), _at(added), _at(table)
-        _run("forward", call)
+        _run("forward", call, z, added, table)
         ctx.save_for_backward(q, k, v, t, r, weights)
         ctx.plan, ctx.unit, ctx.scale, ctx.bias = plan, unit, scale, None if bias is None else bias.shape
         return z
@@ -120,7 +122,7 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, dz: Tensor) -> Any:
         q, k, v, t, r, weights = ctx.saved_tensors
         (_, H, T, _), S = q.shape, k.shape[2]
-        dz = dz if dz.stride(-1) == 1 else dz.contiguous()
+        dz = (dz if dz.stride(-1) == 1 else dz.contiguous()).resolve_neg()
         dq, dk, dv = (_places_first(q, x.shape[2], x.shape[3]) for x in (q, k, v))
         dbias = q.new_zeros(ctx.bias[0], H, T, S) if ctx.needs_input_grad[3] else None
         dlog_t = q.new_empty(H) if ctx.needs_input_grad[4] else None
@@ -129,7 +131,7 @@ class _Attention(torch.autograd.Function):
         if dbias is not None and len(dbias) == 1:
             call.dbias.batch = 0
         call.dlog_t = _place(dlog_t)
-        _run("backward", call)
+        _run("backward", call, dz, dq, dk, dv, dbias, dlog_t)
         return dq, dk, dv, None if dbias is None else dbias.sum_to_size(ctx.bias), dlog_t, *(None,) * 5
 
 
@@ -137,8 +139,9 @@ class _Attention(torch.autograd.Function):
 def _plan(mask: Mask, B: int, H: int, T: int, S: int) -> _Plan:
     seen = intervals(mask, T, S)
     of_head = [_library().weights_of_head(_place(one), _place(other), T, S) for one, other in zip(*seen[:2], strict=True)]
-    ends = (H * torch.tensor(of_head).expand(B)).cumsum(dim=0)
-    return _Plan(seen, ends - ends.diff(prepend=ends.new_zeros(1)), int(ends[-1]))
+    numbers = (H * torch.tensor(of_head, device=CPU)).expand(B)
+    ends = numbers.cumsum(dim=0)
+    return _Plan(seen, ends - numbers, int(ends[-1]))
 
 
 def _call_of(
@@ -157,13 +160,15 @@ def _call_of(
     call.first, call.stop, call.seen = _place(first), _place(stop), first.shape[1] if len(first) > 1 else 0
     call.t, call.r, call.unit = _place(t), _at(r), unit
     call.weights, call.weights_of = _place(weights), _place(plan.weights_of_B)
+    call.alive = [q, k, v, first, stop, t, r, weights, plan]
     return call
 
 
-def _run(name: str, call: _Call) -> None:
+def _run(name: str, call: _Call, *alive: Tensor | None) -> None:
     call.threads = min(torch.get_num_threads(), call.B * call.H)
-    work = torch.empty(_library().work_of_call(ctypes.byref(call)))
+    work = torch.empty(_library().work_of_call(ctypes.byref(call)), dtype=torch.float32, device=CPU)
     call.work = _place(work)
+    call.alive += [work, *alive]
     getattr(_library(), name)(ctypes.byref(call))
 
 
@@ -186,6 +191,11 @@ def _places_first(like: Tensor, length: int, width: int) -> Tensor:
 def _widened(x: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
     """[B, H, T, S], its keys next to each other in memory."""
     return (x if x.stride(3) == 1 and x.shape[3] == shape[3] else x.expand(*x.shape[:3], shape[3]).contiguous()).expand(shape)
+
+
+def _is_plain(x: Tensor) -> bool:
+    own = type(x) in (Tensor, nn.Parameter) and not x.is_neg()
+    return own and x.dtype == torch.float32 and x.device.type == "cpu"
 
 
 def _broadcasts(x: Tensor, shape: tuple[int, int, int, int]) -> bool:

@@ -14,6 +14,11 @@ from ablate.nn.attention.masks import Full, Mask, Prefix
 Found = TypeVar("Found")
 
 
+def makes_real_tensors() -> bool:
+    """No mode is on in which new tensors only stand for some."""
+    return type(torch.empty(0, device="cpu")) is torch.Tensor
+
+
 def once_per_mask(find: Callable[..., Found]) -> Callable[..., Found]:
     """`find(mask, ...)`, remembered by all that it is given, which must be hashable and must not change.
 
@@ -31,6 +36,8 @@ def once_per_mask(find: Callable[..., Found]) -> Callable[..., Found]:
 
     @functools.wraps(find)
     def found(mask: Mask, *given: Any) -> Found:
+        if not makes_real_tensors():
+            return find(mask, *given)
         if isinstance(mask, Full | Prefix):
             return shared(mask, *given)
         of_mask = kept.setdefault(mask, {})
