@@ -84,13 +84,15 @@ def test_a_block_sees_its_span_and_of_it_what_the_tile_says(drawn: tuple[Mask, i
 def test_runs_are_the_documents_of_a_row() -> None:
     numbers = torch.tensor([[4, 4, 4, 7, 7], [1, 2, 2, 2, 2]])
     mask = Documents(numbers, numbers)
-    assert mask.runs is not None
-    assert [[(run.begin, run.end, run.first, run.last) for run in row] for row in mask.runs] == [
+    assert (runs := mask.runs_of(5, 5)) is not None
+    assert [[(run.begin, run.end, run.first, run.last) for run in row] for row in runs] == [
         [(0, 3, 0, 3), (3, 5, 3, 5)],
         [(0, 1, 0, 1), (1, 5, 1, 5)],
     ]
-    assert Documents(torch.tensor([[1, 2, 1]]), torch.tensor([[1, 2, 1]])).runs is None, "a number that comes back is no run"
-    (run,) = (Documents(torch.tensor([[3]]), torch.tensor([[1, 1]])).runs or [[]])[0]
+    assert mask.runs_of(6, 5) is None, "numbers widened to the call are no runs"
+    back = torch.tensor([[1, 2, 1]])
+    assert Documents(back, back).runs_of(3, 3) is None, "a number that comes back is no run"
+    (run,) = (Documents(torch.tensor([[3]]), torch.tensor([[1, 1]])).runs_of(1, 2) or [[]])[0]
     assert run.first == run.last, "a document without keys"
 
 
