@@ -183,7 +183,7 @@ def speed_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
         rules=frozenset(rules - {0}),
         notes=(
             "A call has the same number of tokens and the same width at every length. Rate and roof by visible pairs, forward "
-            "4, backward 10 operations a pair and feature, as FlashAttention counts; who keeps the weights does 8 of those, and "
+            "4, backward 10 operations a pair and feature, as FlashAttention counts; who keeps the weights does 8 of 10 and "
             "may be at 117 % of a roof. Errors are relative L2, the worst over sessions. Kernel: what took most of the "
             "forward pass. `auto` measured twice (A/A) is in the CSV file; where it differed too much a point was timed once "
             "more and the calmer visit counts, so floors are a little flattered. Targets and bars divide within rounds and by "
