@@ -25,7 +25,7 @@ def examine() -> str:
         f"python        {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         *(f"{name:<13} {_version(name)}" for name in PACKAGES),
         f"devices       {_devices()}",
-        f"native        {_native_attention()}",
+        f"attention, C  {_native_attention()}",
         f"runs          {default_root().resolve()}, {_free(default_root())}",
         f"cache         {cache}, {_free(cache)}",
         *(
