@@ -70,7 +70,7 @@ STUDY = Study(
             "as fast as the better of textbook and torch, lengths below 256", BEST, "worst below 256", at_least=1.0
         ),
         # Of 26 milliseconds on two threads with torch's products (`matmul`) these took 22, at three quarters of what a core can
-        # do, and the textbook takes 28 to 30 alone in a process: 1.10 to 1.20. With products of our own it is 20 (`native`).
+        # do, and the textbook takes 28 to 32 alone in a process: 1.10 to 1.20. Products of our own take 20 to 22 (`native`).
         target("textbook / auto, full, 512", NAIVE, at("full", 512), 2, at_least=1.25),
         target("textbook / auto, causal, 512", NAIVE, at("causal", 512), 2, at_least=1.5),
         target("textbook / auto, full, 1024", NAIVE, at("full", 1024), 2, at_least=2.0),
@@ -88,8 +88,8 @@ STUDY = Study(
         #   ... gradients projected a block at a time, warm         full 1.041 to 1.049; on one thread full 1.034
         #   ... norms of the rows as they lie, then the copy        1.048, full 1.039; on one thread 1.053
         #   both passes compiled by inductor                        1.05 to 1.07, inside the core and in place 1.06 to 1.085
-        # On `native`, whose 1/√K takes two thirds of that time, in the copy that it makes of them anyway: 1.005 to 1.015. What
-        # is left is a temperature's own operations. Without gcc it is the second form.
+        # On `native`, whose 1/√K takes two thirds of that time, in the copy that it makes of them anyway: 1.00 to 1.02, as much
+        # as a temperature alone. Without gcc it is the second form.
         target_of_worst("dearest scaling / 1/√K, from 512", SCALING, "worst from 512", at_most=1.03),
         target_of_worst("dearest constant / 1/√K, every length", SCALING, "constants, worst", at_most=1.03),
     ),

@@ -101,7 +101,9 @@ def draw_roofline(frame: pd.DataFrame, *, title: str) -> Drawing:
         )
         axes.text(1.11, height, mask, transform=axes.transAxes, color=face.colour, fontsize=8, va="center")
     axes.text(1.04, 1 - 0.075 * len(names), "filled: forward\nhollow: backward", transform=axes.transAxes, fontsize=7, va="top")
-    axes.text(high / 1.05, matmul * 1.06, f"matmul {matmul:.3g}", ha="right", va="bottom", fontsize=7)
+    # Whoever is above the roof is at its end: a long roof has its name at the beginning.
+    place, side = (max(ridge, low) * 1.1, "left") if high > 8 * max(ridge, low) else (high / 1.05, "right")
+    axes.text(place, matmul * 1.06, f"matmul {matmul:.3g}", ha=side, va="bottom", fontsize=7)
     axes.text(low * 1.15, low * copy * 0.9, f"copy {copy * size / 1e9:.3g} GB/s", ha="left", va="top", fontsize=7)
     axes.set_ylim(top=matmul * 1.6)
     axes.grid()

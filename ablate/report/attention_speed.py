@@ -39,9 +39,10 @@ WHOSE_WORK = (
 
 MEMORY_KEPT = "Here freed memory is kept for the next call."
 WHERE_FUSED = (
-    "In single precision on a CPU, rows are multiplied where the core in C copies them to (see native attention under "
-    "Provenance), or without it inside the blockwise products by torch's operations. Other backends get rows that were "
-    "multiplied before, as all do under autocast and on a GPU; those are not in this table."
+    "In single precision on a CPU, rows are multiplied where the core in C copies them to (from 64 positions and 8 heads of "
+    "all rows on; for which processor it was built stands under Provenance), or else inside the blockwise products by torch's "
+    "operations. Other backends get rows that were multiplied before, as all do under autocast and on a GPU; those are not in "
+    "this table."
 )
 
 
@@ -183,11 +184,11 @@ def speed_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
         rules=frozenset(rules - {0}),
         notes=(
             "A call has the same number of tokens and the same width at every length. Rate and roof by visible pairs, forward "
-            "4, backward 10 operations a pair and feature, as FlashAttention counts; who keeps the weights does 8 of 10 and "
-            "may be at 117 % of a roof. Errors are relative L2, the worst over sessions. Kernel: what took most of the "
-            "forward pass. `auto` measured twice (A/A) is in the CSV file; where it differed too much a point was timed once "
-            "more and the calmer visit counts, so floors are a little flattered. Targets and bars divide within rounds and by "
-            "both times of `auto`, so that the quotient of two medians of this table may be another one.",
+            "4, backward 10 operations a pair and feature, as FlashAttention counts; who keeps the weights does 8 of 10, and "
+            "may be at 117 % of a roof, backward alone at 125. Errors are relative L2, the worst over sessions. Kernel: what "
+            "took most of the forward pass. `auto` measured twice (A/A) is in the CSV file; where it differed too much a point "
+            "was timed once more and the calmer visit counts, so floors are a little flattered. Targets and bars divide within "
+            "rounds and by both times of `auto`, so that the quotient of two medians of this table may be another one.",
         ),
         frame=frame,
         latex=False,

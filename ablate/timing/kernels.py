@@ -17,6 +17,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ablate.nn.attention import native
 from ablate.timing.interleaved import Device
 
 SHORT = 250e-6
@@ -58,11 +59,22 @@ def busiest(call: Callable[[], Any], device: torch.device) -> str:
 
 
 class _Operations(TorchDispatchMode):
-    """Seconds of every operation, by name."""
+    """Seconds of every operation, by name, and of calls of C."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def __enter__(self) -> _Operations:
+        native.TIMED.append(self._of_c)
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        native.TIMED.remove(self._of_c)
+        super().__exit__(*raised)
+
+    def _of_c(self, name: str, seconds: float) -> None:
+        self.seconds[name] += seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         began = time.perf_counter()

@@ -20,7 +20,7 @@ LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 def provenance(runtime: Runtime) -> dict[str, str]:
     """Commit, interpreter, libraries and machine."""
     found = {**_fixed(), "device": _device(runtime), "precision": runtime.precision, "threads": str(runtime.threads)}
-    return {**found, "native_attention": compiled.state()} if runtime.device == "cpu" else found
+    return {**found, "native_attention": compiled.kind()} if runtime.device == "cpu" else found
 
 
 @functools.cache

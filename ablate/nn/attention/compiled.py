@@ -1,4 +1,4 @@
-"""C of the attention core, built once a machine where it is Linux with gcc, and loaded through ctypes.
+"""C of the attention core, built once for a cache and a compiler where it is Linux with gcc, and loaded through ctypes.
 
 Nothing needs it: where it cannot be had, torch's operations compute the same (`matmul`), and `ablate doctor` says why.
 
@@ -39,6 +39,11 @@ def state() -> str:
     return f"not compiled: {found}" if isinstance(found, str) else "compiled"
 
 
+def kind() -> str:
+    """Which instructions the library is built for, in torch's word for the processor; `none` without it."""
+    return torch.backends.cpu.get_cpu_capability() if library() else "none"
+
+
 def library() -> ctypes.CDLL | None:
     """The library, built if it is not there yet, or None where it cannot be had."""
     found = _found()
@@ -59,8 +64,10 @@ def _found() -> ctypes.CDLL | str:
         if any(_may_be_changed_by_others(path) for path in (folder, folder / LIBRARY)):
             return f"{folder} can be written by others"
         return ctypes.CDLL(str(folder / LIBRARY))
-    except subprocess.SubprocessError:
-        return f"{compiler} failed"
+    except subprocess.CalledProcessError as error:
+        return " ".join([f"{compiler} failed:", *error.stderr.decode(errors="replace").strip().splitlines()[:1]])
+    except subprocess.SubprocessError as error:
+        return f"{compiler} failed: {error}"
     except (ConfigError, OSError, RuntimeError, ValueError) as error:
         # No home, no room, a home that runs nothing: reasons to be slower, not to stop.
         return str(error)

@@ -59,6 +59,8 @@ class Mask(ABC):
 
     def table(self, T: int, S: int, device: torch.device) -> Tensor:
         """`dense`, written down once for all layers that ask this mask."""
+        if not makes_real_tensors():
+            return self.dense(T, S, device)
         kept: dict[tuple[int, int, torch.device], Tensor] = self.__dict__.setdefault("_tables", {})
         if (T, S, device) not in kept:
             kept[T, S, device] = self.dense(T, S, device)
@@ -321,6 +323,11 @@ def padding(visible_BS: Tensor) -> Mask:
         return Full()
     gaps = bool((visible_BS[:, 1:] & ~visible_BS[:, :-1]).any())
     return Dense(visible_BS[:, None, None]) if gaps else Lengths(visible_BS.sum(dim=1))
+
+
+def makes_real_tensors() -> bool:
+    """No mode is on in which new tensors only stand for some."""
+    return type(torch.empty(0, device="cpu")) is torch.Tensor
 
 
 def kind(mask: Mask) -> str:

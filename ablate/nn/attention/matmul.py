@@ -1,4 +1,4 @@
-"""Attention by torch's matrix products, a block of queries at a time; on a CPU the fastest that needs no compiler (`native`).
+"""Attention by torch's matrix products, a block of queries at a time; on a CPU mostly the fastest that needs no compiler.
 
     P = softmax(scale Q K^T + bias)                      one block of queries against the keys that any of them sees
     dV += P^T dO,   dP = dO V^T,   dS = P * (dP - rowsum(P * dP)),   dQ = scale dS K,   dK += scale dS^T Q,   dbias += dS

@@ -1,7 +1,8 @@
 /* The attention core on a CPU, a head at a time. The formulas stand in native.py, the products in native.h.
  *
  * A thread takes a head, copies its keys and values to where they stand together, and goes through its queries in blocks.
- * Scores and their gradients stay in its cache; only weights, kept for the backward pass, go through memory, in order.
+ * Scores and their gradients stay in its cache, up to a thousand keys; only weights, kept for the backward pass, go through
+ * memory, in order.
  *
  * Shape letters: B rows of the batch, H heads, T queries, S keys, K head width, V width of values. Single precision; sums over
  * more than a head in double. No sum depends on how many threads there are.
@@ -21,11 +22,11 @@ typedef struct {
     float scale;
     tensor q, k, v, z;
     tensor bias;                     /* [B, H, T, S] */
-    tensor table;                    /* the same of bytes: which of the keys from `first` on are seen */
-    const count *first, *stop;       /* query t of row b sees keys [first, stop) */
-    count seen;                      /* from one row of the batch to the next in these; 0: all rows see the same */
-    const float *t;                  /* [H], with which rows are multiplied as `factor` says */
-    tensor r;                        /* [B, H, T, 1] */
+    tensor table;                    /* the same of bytes: whether query t sees key s, asked only for s in [first, stop) */
+    const count *first, *stop;       /* query t of row b sees no keys but [first, stop) */
+    count interval_row;              /* from one row of the batch to the next in these; 0: all rows see the same */
+    const float *t;                  /* [H] temperatures, see `multiply` */
+    tensor r;                        /* [B, H, T, 1], as well */
     count unit;
     float *weights;                  /* those of row b begin at weights_of[b] */
     const count *weights_of;
@@ -52,12 +53,12 @@ static count work_of_thread(const call *c) {
     return S * K + (S + WIDE) * most(K, V) + S * (K + V) + BLOCK * (2 * K + V) + BLOCK * (up(S) + LANES) + S + BLOCK;
 }
 
-/* In the beginning d log t of each head of each row in double, then each thread's. */
-count work_of_call(const call *c) { return c->threads * work_of_thread(c) + 2 * c->B * c->H; }
+/* In the beginning d log t of each head of each row in double, then each thread's that has a head to do. */
+count work_of_call(const call *c) { return 2 * c->B * c->H + least(c->threads, c->B * c->H) * work_of_thread(c); }
 
 /* ---- rows of queries, keys and values ---- */
 
-/* Written out: at a dozen vectors a row, calling the library's would take as long as copying. */
+/* Written out: a row is a few vectors, and calling the library's would take as long as copying. */
 INLINED void copy_row(const float *x, count width, float factor, float *out) {
     count j = 0;
     for (; j + LANES <= width; j += LANES) *(vec *)(out + j) = *(const vec *)(x + j) * factor;
@@ -77,8 +78,8 @@ INLINED void copy_row(const float *x, count width, float factor, float *out) {
         default: { const count WIDTH = K; __VA_ARGS__; }        \
     }
 
-/* g x of each row, `scale` times, and g: t r of a query or, with `unit`, t / |x| of a query and 1 / |x| of a key; 0 of a row of
- * zeros. An r that is missing is 1. */
+/* scale g x of each row, and its factor g without the scale, for the way back: t r of a query or, with `unit`, t / |x| of a
+ * query and 1 / |x| of a key; 0 of a row of zeros. An r that is missing is 1. */
 INLINED void multiply(const count K, const int unit, const float *x, count x_row, count rows, float t, const float *r,
                       count r_row, float scale, float *out, float *g) {
     for (count i = 0; i < rows; i++, x += x_row, out += up(K)) {
@@ -97,6 +98,7 @@ INLINED void multiply(const count K, const int unit, const float *x, count x_row
     }
 }
 
+/* No semicolon before `else`: the macro is a whole switch. */
 static void multiply_rows(const call *c, const float *x, count x_row, count rows, float t, const float *r, count r_row,
                           float scale, float *out, float *g) {
     if (c->unit) FOR_WIDTH(c->K, multiply(WIDTH, 1, x, x_row, rows, t, r, r_row, scale, out, g))
@@ -105,7 +107,7 @@ static void multiply_rows(const call *c, const float *x, count x_row, count rows
 
 /* dx = g dy, or with `unit` g (dy - y <y, dy> / t^2), in the place of dy; the sum of all <y, dy> is returned. K is whole
  * vectors. */
-INLINED double back(const count K, const int unit, const float *y, float *dy, const float *g, float t, count rows) {
+INLINED double multiply_back(const count K, const int unit, const float *y, float *dy, const float *g, float t, count rows) {
     double total = 0;
     for (count i = 0; i < rows; i++, y += K, dy += K) {
         vec sum = {0};
@@ -119,8 +121,8 @@ INLINED double back(const count K, const int unit, const float *y, float *dy, co
 
 static double rows_back(const call *c, const float *y, float *dy, const float *g, float t, count rows) {
     double total;
-    if (c->unit) FOR_WIDTH(up(c->K), total = back(WIDTH, 1, y, dy, g, t, rows))
-    else FOR_WIDTH(up(c->K), total = back(WIDTH, 0, y, dy, g, t, rows))
+    if (c->unit) FOR_WIDTH(up(c->K), total = multiply_back(WIDTH, 1, y, dy, g, t, rows))
+    else FOR_WIDTH(up(c->K), total = multiply_back(WIDTH, 0, y, dy, g, t, rows))
     return total;
 }
 
@@ -159,7 +161,7 @@ static void lay_across(const float *x, count row, count rows, count width, int u
 
 /* ---- rows of weights ---- */
 
-/* Scores for the keys from `low` to `high`, of which [first, stop) were computed, become e^(score - largest), and `kept`, where
+/* Scores for the keys from `low` to `high`, of which [first, stop) are seen, become e^(score - largest), and `kept`, where
  * it is wanted, the weights: that over its sum. What makes the former the latter is returned. */
 static float softmax(float *p, float *kept, count low, count high, count first, count stop, const float *bias,
                      const uint8_t *table) {
@@ -170,7 +172,7 @@ static float softmax(float *p, float *kept, count low, count high, count first, 
         if (kept) memset(kept, 0, 4 * (high - low));
         return 0;
     }
-    p -= low;
+    p -= low; /* from here on p[s] is that of key s */
     if (bias) for (count s = first; s < stop; s++) p[s] += bias[s];
     if (table) {
         blind = 1;
@@ -193,7 +195,7 @@ static float softmax(float *p, float *kept, count low, count high, count first, 
 static void softmax_back(const float *p, float *dp, count low, count high, count first, count stop) {
     const count begin = first < stop ? down(first) : low, end = first < stop ? up(stop) : low;
     p -= low, dp -= low;
-    /* What stands there came from values that nobody sees, and may be no number. */
+    /* What stands there came from values that this query does not see, and may be no number. */
     for (count s = begin; s < least(first, end); s++) dp[s] = 0;
     for (count s = most(begin, stop); s < end; s++) dp[s] = 0;
     vec sum = {0};
@@ -207,7 +209,8 @@ static void softmax_back(const float *p, float *dp, count low, count high, count
 /* ---- heads ---- */
 
 static void forward_head(const call *c, count b, count h, float *work) {
-    const count K = up(c->K), V = up(c->V), S = c->S, *first = c->first + b * c->seen, *stop = c->stop + b * c->seen;
+    const count K = up(c->K), V = up(c->V), S = c->S;
+    const count *first = c->first + b * c->interval_row, *stop = c->stop + b * c->interval_row;
     float *across = work, *values = across + (S + WIDE) * K, *q = values + S * V, *z = q + BLOCK * K;
     float *p = z + BLOCK * V, *g = p + BLOCK * (up(S) + LANES), inverse[BLOCK];
     const float *given = head_of(c->q, b, h), *r = head_of(c->r, b, h), t_h = c->t ? c->t[h] : 1;
@@ -233,7 +236,8 @@ static void forward_head(const call *c, count b, count h, float *work) {
 }
 
 static void backward_head(const call *c, count b, count h, float *work) {
-    const count K = up(c->K), V = up(c->V), S = c->S, *first = c->first + b * c->seen, *stop = c->stop + b * c->seen;
+    const count K = up(c->K), V = up(c->V), S = c->S;
+    const count *first = c->first + b * c->interval_row, *stop = c->stop + b * c->interval_row;
     float *keys = work, *across = keys + S * K, *dk = across + (S + WIDE) * V, *dv = dk + S * K, *q = dv + S * V;
     float *dz = q + BLOCK * K, *dq = dz + BLOCK * V, *ds = dq + BLOCK * K, *g = ds + BLOCK * (up(S) + LANES), *g_q = g + S;
     const float *given = head_of(c->q, b, h), *r = head_of(c->r, b, h), t_h = c->t ? c->t[h] : 1;
@@ -258,7 +262,7 @@ static void backward_head(const call *c, count b, count h, float *work) {
         over_queries(&it, p, dz, V, S, dv);
         over_keys(&it, ds, keys, K, dq);
         over_queries(&it, ds, q, K, S, dk);
-        if (c->t || c->unit) along += rows_back(c, q, dq, g_q, t_h, it.rows);
+        if (c->t || c->r.x || c->unit) along += rows_back(c, q, dq, g_q, t_h, it.rows);
         scatter(dq, it.rows, c->K, head_of(c->dq, b, h) + begin * c->dq.row, c->dq.row);
         p += it.rows * it.step;
     }
@@ -272,11 +276,14 @@ static void backward_head(const call *c, count b, count h, float *work) {
 static void run(const call *c, void (*head)(const call *, count, count, float *), int share) {
     const count rows = share ? c->B : 1, heads = c->B / rows * c->H, each = work_of_thread(c);
     count next = 0, workers = 0;
+    /* All of torch's threads, also where there are fewer heads: a smaller team would end those it leaves out. */
     #pragma omp parallel num_threads(c->threads) if (c->threads > 1 && heads > 1)
     {
-        float *work = c->work + 2 * c->B * c->H + __atomic_fetch_add(&workers, 1, __ATOMIC_RELAXED) * each;
-        for (count n; (n = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < heads;)
+        float *work = 0;
+        for (count n; (n = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < heads;) {
+            if (!work) work = c->work + 2 * c->B * c->H + __atomic_fetch_add(&workers, 1, __ATOMIC_RELAXED) * each;
             for (count b = n / c->H * rows; b < (n / c->H + 1) * rows; b++) head(c, b, n % c->H, work);
+        }
     }
 }
 

@@ -10,6 +10,8 @@ typedef int64_t count;
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ints __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #define INLINED static inline __attribute__((always_inline))
+/* ROWS x VECS sums fill the registers of a core but for a few operands; the scores of BLOCK queries with a thousand keys fit in
+ * its second cache. */
 #define WIDE (VECS * LANES)
 #define ROWS 6
 #define TILES 16
@@ -36,6 +38,8 @@ INLINED vec larger(vec a, vec b) {
 #define EACH(f, d) (ints){EIGHT(f, d, 0)}
 #define FOR_HALVES(f) f(4) f(2) f(1)
 #endif
+/* Where lane n comes from: the lane whose bit d differs; and of two vectors, the second counted on from the first, what becomes
+ * of each when squares of d x d numbers change places. */
 #define OTHER(n, d) (n) ^ d
 #define UPPER(n, d) (n) & d ? LANES + (n) - d : (n)
 #define LOWER(n, d) (n) & d ? LANES + (n) : (n) + d
@@ -102,7 +106,7 @@ INLINED void tile(const int rows, const int vecs, const int add, const float *a,
         for (int v = 0; v < vecs; v++) *(vec *)(out + i * out_row + v * LANES) = sum[i][v];
 }
 
-/* The same where numbers of rows and vectors are not known to the compiler: one loop for each that may be. */
+/* The same where numbers of rows and vectors are not known to the compiler: a loop for each pair, found by 8 rows + vectors. */
 #define OF(n, m) case (n) * 8 + (m): tile(n, m, add, a, a_row, a_step, b, b_step, length, out, out_row); break;
 #if VECS == 4
 #define OF_ROWS(n) OF(n, 1) OF(n, 2) OF(n, 3) OF(n, 4)

@@ -1,10 +1,10 @@
-"""Attention in C on a CPU (`native.c`), built where gcc is at hand: the fastest there in single precision.
+"""Attention in C on a CPU (`native.c`), built where gcc is at hand; in single precision, and from 64 positions on, the fastest.
 
     P = softmax(scale y_q y_k^T + bias)        y = g x, rows of queries and keys multiplied as `rows` says; without rows y = x
     dV = P^T dO,   dP = dO V^T,   dS = P * (dP - rowsum(P * dP)),   dY_q = scale dS y_k,   dY_k = scale dS^T y_q,   dbias = dS
 
 The products are those of `matmul`. What differs is where they happen: a head's keys and values are copied once to where its
-products find them in the cache, in the pass that multiplies their rows too; a block of scores never leaves the cache; and the
+products find them in the cache, in the pass that multiplies their rows too; a block of scores stays in the cache; and the
 six products are one loop of our own, because those of the library, made for large matrices, reach three quarters of what a core
 can do at heads of 64. The weights P are kept for the backward pass, T x S numbers a head and only where a query sees a key.
 
@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -25,10 +27,12 @@ from torch.autograd.function import once_differentiable
 from ablate.nn.attention import matmul
 from ablate.nn.attention.compiled import library
 from ablate.nn.attention.intervals import CPU, Intervals, intervals
-from ablate.nn.attention.masks import Mask
-from ablate.nn.attention.per_mask import makes_real_tensors, once_per_mask
+from ablate.nn.attention.masks import Mask, makes_real_tensors
+from ablate.nn.attention.per_mask import once_per_mask
 from ablate.nn.attention.rows import Rows
 
+TIMED: list[Callable[[str, float], None]] = []
+"""Told of each call of C, its name and seconds: no operation of torch's, it is seen by no mode that watches these."""
 _Count, _Place = ctypes.c_int64, ctypes.c_void_p
 
 
@@ -45,7 +49,7 @@ class _Call(ctypes.Structure):
         *((name, _Count) for name in ("B", "H", "T", "S", "K", "V")),
         ("scale", ctypes.c_float),
         *((name, _Tensor) for name in ("q", "k", "v", "z", "bias", "table")),
-        *(("first", _Place), ("stop", _Place), ("seen", _Count)),
+        *(("first", _Place), ("stop", _Place), ("interval_row", _Count)),
         *(("t", _Place), ("r", _Tensor), ("unit", _Count)),
         *(("weights", _Place), ("weights_of", _Place)),
         *((name, _Tensor) for name in ("dz", "dq", "dk", "dv", "dbias")),
@@ -83,11 +87,11 @@ def attend(
     if not (plain and agree and B > 0):
         return matmul.attend(q_BHTK, k_BHSK, v_BHSK, mask=mask, bias=bias, scale=scale, rows=rows)
     unit, keep = rows is not None and rows.unit, torch.is_grad_enabled() and any(x.requires_grad for x in given)
-    z_BHTK: Tensor = _Attention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t, r, unit, mask, scale, keep)
+    z_BHTK: Tensor = NativeAttention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t, r, unit, mask, scale, keep)
     return z_BHTK
 
 
-class _Attention(torch.autograd.Function):
+class NativeAttention(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -123,6 +127,7 @@ class _Attention(torch.autograd.Function):
         q, k, v, t, r, weights = ctx.saved_tensors
         (_, H, T, _), S = q.shape, k.shape[2]
         dz = (dz if dz.stride(-1) == 1 else dz.contiguous()).resolve_neg()
+        dz = dz if _has_numbers(dz) else q.new_zeros(dz.shape)
         dq, dk, dv = (_places_first(q, x.shape[2], x.shape[3]) for x in (q, k, v))
         dbias = q.new_zeros(ctx.bias[0], H, T, S) if ctx.needs_input_grad[3] else None
         dlog_t = q.new_empty(H) if ctx.needs_input_grad[4] else None
@@ -157,7 +162,7 @@ def _call_of(
 ) -> _Call:
     first, stop = plan.seen[:2]
     call = _Call(*q.shape[:3], k.shape[2], q.shape[3], v.shape[3], scale, _at(q), _at(k), _at(v))
-    call.first, call.stop, call.seen = _place(first), _place(stop), first.shape[1] if len(first) > 1 else 0
+    call.first, call.stop, call.interval_row = _place(first), _place(stop), first.shape[1] if len(first) > 1 else 0
     call.t, call.r, call.unit = _place(t), _at(r), unit
     call.weights, call.weights_of = _place(weights), _place(plan.weights_of_B)
     call.alive = [q, k, v, first, stop, t, r, weights, plan]
@@ -165,11 +170,14 @@ def _call_of(
 
 
 def _run(name: str, call: _Call, *alive: Tensor | None) -> None:
-    call.threads = min(torch.get_num_threads(), call.B * call.H)
+    call.threads = torch.get_num_threads()
     work = torch.empty(_library().work_of_call(ctypes.byref(call)), dtype=torch.float32, device=CPU)
     call.work = _place(work)
     call.alive += [work, *alive]
-    getattr(torch.ops.ablate, f"attention_{name}")(ctypes.addressof(call))
+    began = time.perf_counter()
+    getattr(_library(), name)(ctypes.byref(call))
+    for told in TIMED:
+        told(f"native_{name}", time.perf_counter() - began)
 
 
 @functools.cache
@@ -178,19 +186,9 @@ def _library() -> ctypes.CDLL:
     assert found is not None
     found.weights_of_head.argtypes = (_Place, _Place, _Count, _Count)
     found.weights_of_head.restype = found.work_of_call.restype = _Count
-    found.work_of_call.argtypes = (ctypes.POINTER(_Call),)
-    found.forward.argtypes = found.backward.argtypes = (_Place,)
+    found.work_of_call.argtypes = found.forward.argtypes = found.backward.argtypes = (ctypes.POINTER(_Call),)
     found.forward.restype = found.backward.restype = None
     return found
-
-
-_OPERATIONS = torch.library.Library("ablate", "DEF")
-"""C is called as operations of torch's, so that whoever profiles sees it by name. They are given the address of a call."""
-for _name in ("forward", "backward"):
-    _OPERATIONS.define(f"attention_{_name}(int call) -> ()")
-    _OPERATIONS.impl(
-        f"attention_{_name}", lambda call, name=_name: getattr(_library(), name)(call), "CompositeExplicitAutograd"
-    )
 
 
 def _places_first(like: Tensor, length: int, width: int) -> Tensor:
@@ -205,7 +203,12 @@ def _widened(x: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
 
 def _is_plain(x: Tensor) -> bool:
     own = type(x) in (Tensor, nn.Parameter) and not x.is_neg()
-    return own and x.dtype == torch.float32 and x.device.type == "cpu"
+    return own and x.dtype == torch.float32 and x.device.type == "cpu" and _has_numbers(x)
+
+
+def _has_numbers(x: Tensor) -> bool:
+    """Not one of autograd's zeros, which are zeros without memory."""
+    return x.numel() == 0 or x.data_ptr() != 0
 
 
 def _broadcasts(x: Tensor, shape: tuple[int, int, int, int]) -> bool:

@@ -9,14 +9,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from ablate.nn.attention.masks import Full, Mask, Prefix
+from ablate.nn.attention.masks import Full, Mask, Prefix, makes_real_tensors
 
 Found = TypeVar("Found")
-
-
-def makes_real_tensors() -> bool:
-    """No mode is on in which new tensors only stand for some."""
-    return type(torch.empty(0, device="cpu")) is torch.Tensor
 
 
 def once_per_mask(find: Callable[..., Found]) -> Callable[..., Found]:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ablate.config import ConfigError
-from ablate.nn.attention import FULL, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, compiled, matmul, native
-from ablate.nn.attention.blocks import SEPARATE_DOCUMENTS
+from ablate.nn.attention import FULL, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, compiled, native
 from ablate.nn.attention.call import Call
 from ablate.nn.attention.intervals import intervals
 from ablate.nn.attention.reference import attend as reference
@@ -30,16 +21,6 @@ from ablate.nn.attention.selection import machine_of, preferred
 
 needs_library = pytest.mark.skipif(compiled.library() is None, reason=f"attention in C is {compiled.state()}")
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def forgotten() -> Iterator[None]:
-    """What this process knows of a library is forgotten, before and after."""
-    for known in (compiled._found, native._library, machine_of):
-        known.cache_clear()
-    yield
-    for known in (compiled._found, native._library, machine_of):
-        known.cache_clear()
 
 
 def noise(*shape: int, seed: int) -> Tensor:
@@ -66,6 +47,7 @@ def laid_out(B: int, H: int, length: int, width: int, layout: str, seed: int) ->
 
 
 KINDS = ("full", "causal", "prefix", "lengths", "documents", "scattered documents", "dense", "dense, by key")
+ROWS = (None, "unit", "unit, learned", "learned", "by query", "learned, by query", "learned, by row and query")
 KINDS += ("causal & documents", "lengths & dense")
 
 
@@ -99,7 +81,9 @@ def mask_of(kind: str, B: int, T: int, S: int) -> Mask:
     V=st.sampled_from((1, 7, 16, 32, 64, 80, 128)),
     kind=st.sampled_from(KINDS),
     bias=st.sampled_from((None, "BHTS", "1HTS", "1H1S", "B1TS", "1HT1", "111S")),
-    rows=st.sampled_from((None, "unit", "unit, learned", "learned", "learned, by query", "learned, by row and query")),
+    rows=st.sampled_from(
+        (None, "unit", "unit, learned", "learned", "learned, by query", "learned, by row and query", "by query")
+    ),
     layout=st.sampled_from(("heads first", "places first", "guarded")),
     threads=st.sampled_from((1, 2, 3)),
 )
@@ -110,7 +94,7 @@ def test_outputs_and_gradients_are_the_formula(
     extents = {"B": B, "H": H, "T": T, "S": S, "1": 1}
     added = None if bias is None else noise(*(extents[letter] for letter in bias), seed=3)
     log_t = 0.5 * noise(H, seed=4) if rows and "learned" in rows else None
-    extent = {"learned, by query": (1, 1), "learned, by row and query": (B, 1)}.get(rows or "")
+    extent = {"by query": (1, 1), "learned, by query": (1, 1), "learned, by row and query": (B, 1)}.get(rows or "")
     fixed = noise(*extent, T, 1, seed=5).abs() if extent else None
     mask, scale = mask_of(kind, B, T, S), 2.0 if rows and "unit" in rows else K**-0.5
     leaves = [x.requires_grad_() for x in (q, k, v, added, log_t) if x is not None]
@@ -154,6 +138,8 @@ def test_the_same_bits_on_any_number_of_threads(kind: str) -> None:
             scaling = Scaling(1.0, Rows(log_t, unit=True))
             z = attention(q, k, v, mask=mask_of(kind, 3, 130, 130), bias=bias, scale=scaling, backend="native")
             found.append([z, *torch.autograd.grad(z, (q, k, v, log_t, bias), z.detach() + 1)])
+            z = attention(q, k, v, mask=mask_of(kind, 3, 130, 130), backend="native")
+            found[-1] += [z, *torch.autograd.grad(z, (q, k, v), z.detach() + 1)]
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, other) for other in found[1:] for one, other in zip(found[0], other, strict=True))
@@ -161,15 +147,16 @@ def test_the_same_bits_on_any_number_of_threads(kind: str) -> None:
 
 @needs_library
 def test_weights_over_the_whole_range_of_a_score() -> None:
-    """Keys one after the other 0, 0.01 ... below the best, to where nothing is left of a weight; V is the identity."""
-    S = 9_000 // 4
+    """Keys one after the other further below the best, to where nothing is left of a weight; V is the identity."""
+    S = 2250
     below = torch.linspace(0.0, 100.0, S)
     q, k = torch.ones(1, 1, 1, 1), -below[None, None, :, None]
     weights = attention(q, k, torch.eye(S)[None, None], scale=1.0, backend="native")[0, 0, 0].double()
     truth = torch.softmax(-below.double(), dim=0)
-    normal = truth > 1e-37
-    assert ((weights - truth).abs() / truth)[normal].max() <= 1e-6
-    assert (weights[~normal] <= 2e-37).all()
+    # e^-87 is 1.6e-38, the best weight here 0.043.
+    normal = truth > 8e-40
+    assert ((weights - truth).abs() / truth)[normal & (below < 86.9)].max() <= 1e-6
+    assert (weights[~normal] <= 8e-40).all()
 
 
 @needs_library
@@ -285,86 +272,6 @@ def test_what_an_evaluation_found_out_about_a_mask_serves_training() -> None:
     attention(q, q, q, mask=mask, scale=scale(q, q, mask)).sum().backward()
 
 
-@needs_library
-def test_calls_that_c_must_not_see_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    q, given = noise(2, 4, 3, 8, seed=0), []
-    real = matmul.attend
-    monkeypatch.setattr(matmul, "attend", lambda *rest, **more: given.append(1) or real(*rest, **more))
-    assert torch.allclose(
-        attention(torch._neg_view(q), q, q, backend="native"), attention(-q, q, q, backend="naive"), atol=1e-6
-    )
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        fake = mode.from_tensor(q)
-        assert native.attend(fake, fake, fake, mask=FULL, bias=None, scale=1.0).shape == q.shape
-        # What is real may meet a mode in which all that is new is not.
-        assert native.attend(q, q, q, mask=FULL, bias=None, scale=1.0).shape == q.shape
-    assert len(given) == 3
-    traced = torch.compile(lambda x: attention(x, x, x, mask=Causal(), backend="native"), backend="eager")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says of each cached function that it looks through the cache
-        assert torch.allclose(traced(q), attention(q, q, q, mask=Causal(), backend="naive"), atol=1e-6)
-    # C would read and write past the end of these.
-    for rows in (Rows(torch.zeros(2)), Rows(torch.zeros(4), noise(1, 1, 2, 1, seed=1))):
-        with pytest.raises(RuntimeError, match="must match"):
-            native.attend(q, q, q, mask=FULL, bias=None, scale=1.0, rows=rows)
-    with pytest.raises(ConfigError, match="takes float32, not float64"):
-        attention(q.double(), q.double(), q.double(), backend="native")
-
-
-@needs_library
-def test_operands_of_another_device_are_refused() -> None:
-    q = noise(2, 4, 3, 8, seed=0)
-    with pytest.raises(ConfigError, match="queries, keys and values are on cpu, meta, cpu, but must be on one device"):
-        attention(q, q.to("meta"), q, backend="native")
-    with pytest.raises(ConfigError, match="the attention bias is on meta, but the queries are on cpu"):
-        attention(q, q, q, bias=torch.zeros(1, 1, 3, 3, device="meta"), backend="native")
-    with pytest.raises(NotImplementedError, match="meta tensor"):
-        attention(q, q, q, mask=Dense(torch.ones(1, 1, 3, 3, dtype=torch.bool, device="meta")), backend="native")
-
-
-@needs_library
-def test_numbers_of_another_default_type_and_lengths_of_another_type() -> None:
-    q = noise(2, 4, 100, 8, seed=0)
-    wanted = attention(q, q, q, mask=Lengths(torch.tensor([50, 9])), backend="naive")
-    torch.set_default_dtype(torch.bfloat16)
-    try:
-        found = attention(q, q, q, mask=Lengths(torch.tensor([50, 9], dtype=torch.int32)), backend="native")
-    finally:
-        torch.set_default_dtype(torch.float32)
-    assert torch.allclose(found, wanted, atol=1e-6)
-
-
-@pytest.mark.parametrize("backend", ["matmul", pytest.param("native", marks=needs_library)])
-@pytest.mark.parametrize("T", [40, SEPARATE_DOCUMENTS])
-def test_documents_that_are_widened_to_the_call(backend: str, T: int) -> None:
-    q, n = noise(2, 4, T, 8, seed=0), torch.stack([torch.arange(T) // 7, torch.arange(T) // 9])
-    zeros = torch.zeros(2, 1, dtype=torch.int64)
-    for mask in (Documents(zeros, n), Documents(n, zeros), Documents(n[:1], n), Documents(n, n[:1]), Documents(n[:1], n[:1])):
-        wanted = attention(q, q, q, mask=mask, backend="reference")
-        assert torch.allclose(attention(q, q, q, mask=mask, backend=backend), wanted, atol=1e-6)
-
-
-@pytest.mark.parametrize("backend", ["matmul", pytest.param("native", marks=needs_library)])
-def test_a_stand_in_for_a_tensor_is_not_remembered(backend: str) -> None:
-    q, scale = noise(2, 4, 67, 16, seed=0), scale_of("log-length", 1.0, 4, 16, context=67)
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        fake = mode.from_tensor(q)
-        attention(fake, fake, fake, mask=Causal(), scale=scale(fake, fake, Causal()), backend=backend)
-    found, wanted = (attention(q, q, q, mask=Causal(), scale=scale(q, q, Causal()), backend=b) for b in (backend, "reference"))
-    assert torch.allclose(found, wanted, atol=1e-6)
-
-
-@needs_library
-@pytest.mark.parametrize("first", [21, 31, 32])
-def test_values_that_nobody_sees_may_be_no_numbers(first: int) -> None:
-    q, k, v = (noise(1, 2, 40, 16, seed=seed) for seed in range(3))
-    v[:, :, first:] = torch.inf
-    leaves = [x.requires_grad_() for x in (q, k, v)]
-    for mask in (Lengths(torch.tensor([21])), Causal() & Lengths(torch.tensor([21]))):
-        z = attention(q, k, v, mask=mask, backend="native")
-        assert all(x.isfinite().all() for x in (z, *torch.autograd.grad(z, leaves, torch.ones_like(z))))
-
-
 def test_the_choice_of_it() -> None:
     here = replace(machine_of(CPU), native=True)
     call = Call(dtype="float32", B=2, H=4, T=64, S=64, K=64, value_width=64, mask="full")
@@ -374,116 +281,3 @@ def test_the_choice_of_it() -> None:
     assert preferred(call, replace(here, native=False)) == "matmul"
     assert preferred(replace(call, dtype="float64"), here) == "matmul"
     assert preferred(replace(call, dtype="bfloat16"), here) == "sdpa:flash"
-
-
-def without(monkeypatch: pytest.MonkeyPatch, folder: Path, gcc: str | None) -> str:
-    """The state in a machine whose gcc is this script, or that has none."""
-    if gcc is not None:
-        (folder / "gcc").write_text(f"#!/bin/sh\n{gcc}\n")
-        (folder / "gcc").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/bin" if gcc else str(folder))
-    return compiled.state()
-
-
-@pytest.mark.usefixtures("forgotten")
-@pytest.mark.skipif(sys.platform != "linux", reason="says so of other systems first")
-@pytest.mark.parametrize(("gcc", "why"), [(None, "no gcc is installed"), ("exit 1", "gcc failed"), ("exit 0", "gcc failed")])
-def test_without_it_torch_computes_the_same(gcc: str | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    q = noise(2, 4, 70, 16, seed=0).requires_grad_()
-    scale = scale_of("qk-norm", 1.0, 4, 16, context=9)
-
-    def run() -> tuple[Tensor, ...]:
-        z = attention(q, q, q, mask=Causal(), scale=scale(q, q, FULL))
-        return z, *torch.autograd.grad(z, (q, *scale.parameters()), torch.ones_like(z))
-
-    with_it = run()
-    for known in (compiled._found, machine_of):
-        known.cache_clear()
-    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
-    assert without(monkeypatch, tmp_path, gcc).startswith("not compiled: ")
-    assert why in compiled.state()
-    for one, other in zip(run(), with_it, strict=True):
-        assert torch.allclose(one, other, atol=1e-5)
-    with pytest.raises(ConfigError, match=r"'native' cannot run .*: it needs gcc on Linux and AVX2 or AVX-512"):
-        attention(q, q, q, backend="native")
-
-
-@pytest.mark.usefixtures("forgotten")
-@needs_library
-def test_a_compiler_that_is_a_wrapper_which_looks_at_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = shutil.which("gcc")
-    (tmp_path / "wrapper").write_text(f'#!/bin/sh\ncase "$0" in */gcc) exec {real} "$@";; esac\nexit 1\n')
-    (tmp_path / "wrapper").chmod(0o755)
-    (tmp_path / "gcc").symlink_to(tmp_path / "wrapper")
-    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert compiled.state() == "compiled"
-
-
-@pytest.mark.usefixtures("forgotten")
-def test_a_processor_that_it_is_not_written_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
-    assert compiled.state() == "not compiled: it is for processors with AVX512 or AVX2, and this is DEFAULT to torch"
-
-
-@pytest.mark.usefixtures("forgotten")
-@needs_library
-def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "file" / "cache"))
-    assert "not compiled: cannot write" in compiled.state()
-
-
-@pytest.mark.usefixtures("forgotten")
-@needs_library
-def test_a_library_that_others_may_change_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path))
-    assert compiled.state() == "compiled"
-    (library,) = tmp_path.glob(f"kernels/*/{compiled.LIBRARY}")
-    library.chmod(0o722)
-    compiled._found.cache_clear()
-    assert "can be written by others" in compiled.state()
-
-
-@pytest.mark.usefixtures("forgotten")
-@needs_library
-@pytest.mark.parametrize("missing", ["source", "home"])
-def test_an_odd_installation_is_no_reason_to_stop(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if missing == "source":
-        monkeypatch.setattr(compiled, "SOURCE", tmp_path / "none.c")
-    else:
-        monkeypatch.setattr(compiled, "cache_root", Path("~nobody-of-this-name").expanduser)
-    assert compiled.state().startswith("not compiled: ")
-
-
-@needs_library
-@pytest.mark.parametrize("first", ["", "import sklearn.svm; "], ids=["alone", "after a library with an OpenMP of its own"])
-def test_it_runs_on_the_threads_of_torch(first: str) -> None:
-    """A second OpenMP would wait for work on the same cores: the process has as many threads as torch alone needs."""
-    check = (
-        f"{first}import os, torch; from ablate.nn.attention import attention; "
-        "torch.set_num_threads(3); x = torch.randn(4, 4, 512, 64); (x + x).sum(); before = len(os.listdir('/proc/self/task')); "
-        "attention(x, x, x, backend='native'); print(before, len(os.listdir('/proc/self/task')))"
-    )
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, env=dict(os.environ))
-    before, after = map(int, done.stdout.split())
-    assert before >= 3 and after == before
-
-
-@needs_library
-@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="that is what all other tests have here")
-def test_a_processor_with_narrower_vectors() -> None:
-    check = """
-import torch
-from ablate.nn.attention import Causal, attention
-assert torch.backends.cpu.get_cpu_capability() == "AVX2"
-torch.manual_seed(0)
-given, dz = [torch.randn(2, 3, n, 40).requires_grad_() for n in (101, 130, 130)], torch.randn(2, 3, 101, 40)
-def run(name):
-    z = attention(*given, mask=Causal(), backend=name)
-    return [z, *torch.autograd.grad(z, given, dz)]
-for one, other in zip(run("native"), run("reference"), strict=True):
-    assert (one - other).norm() <= 2e-6 * other.norm(), float((one - other).norm() / other.norm())
-"""
-    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2"}
-    subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, env=environment)
