@@ -231,7 +231,7 @@ def test_more_queries_than_keys_leave_the_first_ones_blind(name: str) -> None:
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize(("name", "dtype"), OF_DTYPES)
 @pytest.mark.parametrize(("T", "S"), [(40, 40), (40, 70), (70, 40), (LONG, LONG), (LONG, LONG + 90)])
-def test_what_is_hidden_can_be_anything_without_a_bit_changing(
+def test_what_is_hidden_can_be_any_number_without_a_bit_changing(
     name: str, mask: str, T: int, S: int, dtype: torch.dtype, bias: bool
 ) -> None:
     """Keys and values one by one, and biases: whoever does not see the changed place keeps every bit."""
