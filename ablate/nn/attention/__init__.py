@@ -82,8 +82,8 @@ def attention(
     `biases`. `scale`: what the scores before it are multiplied by, a number or what a `Scale` returns; None is 1 / sqrt(K).
     `backend`: a name out of `BACKENDS`, or `auto`.
 
-    A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0. Under
-    autocast all three are cast to its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes,
+    A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0; on a CPU also
+    one that a bias of minus infinity hides all keys from. Under autocast all three are cast to its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes,
     devices or, outside autocast, types of operands that do not agree, and for a backend that cannot run the call.
     """
     _check(q_BHTK, k_BHSK, v_BHSK)

@@ -326,8 +326,13 @@ def padding(visible_BS: Tensor) -> Mask:
 
 
 def makes_real_tensors() -> bool:
-    """No mode is on in which new tensors only stand for some."""
-    return type(torch.empty(0, device="cpu")) is torch.Tensor
+    """What is computed has numbers, which may be looked at: nothing is being traced, nor stand new tensors for others."""
+    return not torch.compiler.is_compiling() and type(torch.empty(0, device="cpu")) is torch.Tensor
+
+
+def may_be_looked_at(x: Tensor) -> bool:
+    """A branch may ask for its numbers: they are there, and nobody has to wait for a GPU."""
+    return x.device.type == "cpu" and makes_real_tensors()
 
 
 def kind(mask: Mask) -> str:

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ablate.nn.attention.blocks import Block, are_whole, keys_of, plan, queries_of
-from ablate.nn.attention.masks import Mask
+from ablate.nn.attention.masks import Mask, may_be_looked_at
 from ablate.nn.attention.rows import Kept, Rows, multiplied
 
 
@@ -133,6 +133,9 @@ def _weights(q: Tensor, k: Tensor, bias: Tensor | None, block: Block, scale: flo
     torch.softmax(p, dim=-1, out=p)
     if block.blind is not None:
         by_head.masked_fill_(block.blind, 0.0)
+    if bias is not None and may_be_looked_at(p) and bool(by_head[..., :1].isnan().any()):
+        # A row of nothing but minus infinity is no number from its first on.
+        by_head.masked_fill_(_hidden(bias, block, by_head).all(dim=-1, keepdim=True), 0.0)
     return p
 
 
@@ -147,6 +150,14 @@ def _multiply(a: Tensor, b: Tensor, out: Tensor, alpha: float = 1.0, beta: int =
         out.add_(torch.bmm(a, b), alpha=alpha)
     else:
         torch.mul(torch.bmm(a, b), alpha, out=out)
+
+
+def _hidden(bias: Tensor, block: Block, by_head: Tensor) -> Tensor:
+    """bool, as the block's scores by head: which of them are minus infinity, by the bias or by the mask."""
+    hidden = _part_of(bias, block).isneginf().expand(by_head.shape).clone()
+    if block.tile is not None:
+        hidden[..., block.partly - block.keys.start :] |= block.tile.isneginf()
+    return hidden
 
 
 def _part_of(bias: Tensor, block: Block) -> Tensor:

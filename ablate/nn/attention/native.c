@@ -166,7 +166,6 @@ static void lay_across(const float *x, count row, count rows, count width, int u
 static float softmax(float *p, float *kept, count low, count high, count first, count stop, const float *bias,
                      const uint8_t *table) {
     const count begin = down(first), end = up(stop);
-    int blind = 0;
     if (first >= stop) {
         memset(p, 0, 4 * (high - low));
         if (kept) memset(kept, 0, 4 * (high - low));
@@ -174,17 +173,15 @@ static float softmax(float *p, float *kept, count low, count high, count first, 
     }
     p -= low; /* from here on p[s] is that of key s */
     if (bias) for (count s = first; s < stop; s++) p[s] += bias[s];
-    if (table) {
-        blind = 1;
-        for (count s = first; s < stop; s++) blind &= !table[s], p[s] = table[s] ? p[s] : -INFINITY;
-    }
+    if (table) for (count s = first; s < stop; s++) p[s] = table[s] ? p[s] : -INFINITY;
     for (count s = begin; s < first; s++) p[s] = -INFINITY;
     for (count s = stop; s < end; s++) p[s] = -INFINITY;
     vec top = (vec){0} - INFINITY, sum = {0};
     for (count s = begin; s < end; s += LANES) top = larger(*(vec *)(p + s), top);
-    const float largest = blind ? 0 : largest_of(top);
-    for (count s = begin; s < end; s += LANES) sum += *(vec *)(p + s) = exponential(*(vec *)(p + s) - largest);
-    const float inverse = blind ? 0 : 1 / sum_of(sum);
+    const float largest = largest_of(top), shift = largest == -INFINITY ? 0 : largest;
+    for (count s = begin; s < end; s += LANES) sum += *(vec *)(p + s) = exponential(*(vec *)(p + s) - shift);
+    /* Nothing to divide by where a table, or a bias of minus infinity, hides all keys. */
+    const float all = sum_of(sum), inverse = all == 0 ? 0 : 1 / all;
     memset(p + low, 0, 4 * (begin - low));
     memset(p + end, 0, 4 * (high - end));
     if (kept) for (count s = low; s < high; s += LANES) *(vec *)(kept + s - low) = *(vec *)(p + s) * inverse;

@@ -82,7 +82,7 @@ def attend(
     log_t, r = (None, None) if rows is None else (rows.log_t_H, rows.fixed)
     given = [x for x in (q_BHTK, k_BHSK, v_BHSK, bias, log_t, r) if x is not None]
     # C believes what it is told: whatever torch would broadcast, refuse, or has no numbers of is left to torch.
-    plain = all(_is_plain(x) for x in given) and makes_real_tensors() and not torch.compiler.is_compiling()
+    plain = all(_is_plain(x) for x in given) and makes_real_tensors()
     agree = (log_t is None or log_t.shape == (H,)) and (r is None or _broadcasts(r, (B, H, T, 1)))
     if not (plain and agree and B > 0):
         return matmul.attend(q_BHTK, k_BHSK, v_BHSK, mask=mask, bias=bias, scale=scale, rows=rows)

@@ -217,6 +217,38 @@ def test_a_query_that_sees_nothing_gives_nothing(name: str, bias: bool, dtype: t
     assert (attention(q, k, v, mask=Dense(visible & False), bias=b, backend=name) == 0).all()
 
 
+@pytest.mark.parametrize("learned", [False, True], ids=["fixed", "learned"])
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize(("name", "dtype"), OF_DTYPES)
+def test_a_query_whose_bias_hides_all_that_it_sees_gives_nothing(
+    name: str, dtype: torch.dtype, mask: str, learned: bool
+) -> None:
+    if name == "sdpa:flash" and learned:
+        pytest.skip("refuses a bias with gradient")
+    T, S = LONG, LONG + 9
+    who = MASKS[mask](T, S)
+    seen = who.dense(T, S, CPU).expand(B, H, T, S)
+    q, k, v, dz = (noise(B, H, n, K, seed=i).to(dtype) for i, n in enumerate((T, S, S, T)))
+    bias = noise(1, H, T, S, seed=9).to(dtype)
+    bias[:, :, 3] = -torch.inf
+    bias[:, 0, 150].masked_fill_(seen[:, 0, 150].any(dim=0), -torch.inf)  # and not where nobody sees it
+    bias[:, 1, 200, 1:] = -torch.inf
+    blind = ~(seen & (bias > -torch.inf)).any(dim=-1)
+    assert blind[:, :, 3].all() and blind[:, 0, 150].all() and not blind.all(dim=2).any()
+    leaves = [x.requires_grad_() for x in (q, k, v, *([bias] if learned else []))]
+    z = attention(q, k, v, mask=who, bias=bias, backend=name)
+    gradients = torch.autograd.grad(z, leaves, dz)
+    truth = attention(q, k, v, mask=who, bias=bias, backend="reference")
+    wanted = torch.autograd.grad(truth, leaves, dz)
+    assert (z[blind] == 0).all() and (gradients[0][blind] == 0).all()
+    most = 1e-5 if dtype == torch.float32 else 2e-2
+    assert max(error(found, true) for found, true in zip((z, *gradients), (truth, *wanted), strict=True)) <= most
+    # What is no number for another reason stays none.
+    spoiled = torch.cat([torch.full_like(q[:, :, :1], torch.nan), q[:, :, 1:]], dim=2).detach()
+    z = attention(spoiled, k, v, mask=Full(), bias=bias, backend=name)
+    assert z[:, :, 0].isnan().all() and z[:, :, 1:].isfinite().all()
+
+
 @pytest.mark.parametrize("name", HERE)
 def test_more_queries_than_keys_leave_the_first_ones_blind(name: str) -> None:
     q, k, v = (noise(B, H, n, K, seed=i).float() for i, n in enumerate((6, 4, 4)))
