@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ablate.config import Backbone
 from ablate.nn import flops
 from ablate.nn.attention import FULL, Causal, Mask, attention
-from ablate.nn.attention.masks import same_document
+from ablate.nn.attention.packing import same_document
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
 from ablate.nn.transformer import PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, Encoder, initialize, norm, scale_for

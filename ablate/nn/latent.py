@@ -26,7 +26,7 @@ from torch.nn.functional import linear
 from ablate.config import Backbone
 from ablate.nn import flops
 from ablate.nn.attention import Causal
-from ablate.nn.attention.masks import padding
+from ablate.nn.attention.packing import padding
 from ablate.nn.embedding import Embedding
 from ablate.nn.recurrent import Lstm, Recurrent, State, matching_hidden, open_forget_gates
 from ablate.nn.transformer import NORM_EPSILON, Block, Cache, Encoder, initialize

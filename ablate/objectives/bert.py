@@ -35,7 +35,7 @@ from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK
 from ablate.data.windows import PackedWindows, SegmentPairs
 from ablate.nn import flops
 from ablate.nn.attention import FULL, Mask
-from ablate.nn.attention.masks import padding, same_document
+from ablate.nn.attention.packing import padding, same_document
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head
 from ablate.nn.transformer import Encoder, initialize

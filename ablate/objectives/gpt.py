@@ -31,7 +31,7 @@ from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
 from ablate.nn.attention import FULL, Causal, Lengths, Mask
-from ablate.nn.attention.masks import padding, same_document
+from ablate.nn.attention.packing import padding, same_document
 from ablate.nn.decoding import Decoding, write
 from ablate.nn.embedding import Embedding
 from ablate.nn.head import Head

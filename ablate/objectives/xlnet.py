@@ -41,7 +41,7 @@ from ablate.config import Backbone, ConfigError, require
 from ablate.data.tokenizer import MASK, SEP, UNK
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
-from ablate.nn.attention.masks import padding
+from ablate.nn.attention.packing import padding
 from ablate.nn.head import Head
 from ablate.nn.published.xlnet import XlnetNetwork
 from ablate.nn.transformer import initialize

@@ -34,7 +34,8 @@ from ablate.nn.attention import attention
 from ablate.nn.attention.biases import BUCKETS, Buckets
 from ablate.nn.attention.call import Call, Machine
 from ablate.nn.attention.eligibility import eligible
-from ablate.nn.attention.masks import Dense, Documents, Mask, kind
+from ablate.nn.attention.masks import Dense, Mask, kind
+from ablate.nn.attention.packing import Documents
 from ablate.nn.attention.scales import Scale, scale_of
 from ablate.nn.attention.selection import AUTO, choose
 from ablate.timing.attention_grid import SCALINGS, Point

@@ -23,7 +23,8 @@ from typing import ClassVar, Literal
 import torch
 
 from ablate.config import AttentionScale, choose, require
-from ablate.nn.attention.masks import Causal, Documents, Full, Mask, Prefix
+from ablate.nn.attention.masks import Causal, Full, Mask, Prefix
+from ablate.nn.attention.packing import Documents
 from ablate.seeds import generator
 
 MaskName = Literal["full", "causal", "prefix", "two-stream", "biased", "documents"]

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablate.config import Backbone
 from ablate.nn import flops
 from ablate.nn.attention import FULL, Causal, Lengths, backend
-from ablate.nn.attention.masks import padding
+from ablate.nn.attention.packing import padding
 from ablate.nn.embedding import Embedding
 from ablate.nn.transformer import Cache, Encoder, initialize
 

@@ -9,7 +9,7 @@ and not T x S. Attention weights are never dropped, because that alone would rul
 
 | file | |
 | --- | --- |
-| masks, biases, scales | what a call may ask for |
+| masks, packing, biases, scales | what a call may ask for |
 | per_mask | what follows from a mask, once for all layers |
 | rows | what of a scaling goes into queries and keys |
 | reference, naive, matmul, native, sdpa, flex, biased, flash | the backends |
@@ -33,8 +33,9 @@ from torch import Tensor
 
 from ablate.config import ConfigError
 from ablate.nn.attention.biases import Bias
-from ablate.nn.attention.masks import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, kind
+from ablate.nn.attention.masks import Both, Causal, Dense, Full, Mask, Prefix, kind
 from ablate.nn.attention.observation import WATCHERS, Seen
+from ablate.nn.attention.packing import Documents, Lengths
 from ablate.nn.attention.rows import Rows
 from ablate.nn.attention.scales import Scaling
 from ablate.nn.attention.selection import AUTO, backend, choose, describe, machine_of
@@ -83,8 +84,9 @@ def attention(
     `backend`: a name out of `BACKENDS`, or `auto`.
 
     A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0; on a CPU also
-    one that a bias of minus infinity hides all keys from. Under autocast all three are cast to its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes,
-    devices or, outside autocast, types of operands that do not agree, and for a backend that cannot run the call.
+    one from which a bias of minus infinity hides all keys. Under autocast all three are cast to its type here, after a scaling
+    was multiplied into them. Raises `ConfigError` for shapes, devices or, outside autocast, types of operands that do not
+    agree, and for a backend that cannot run the call.
     """
     _check(q_BHTK, k_BHSK, v_BHSK)
     call = (*q_BHTK.shape[:3], k_BHSK.shape[2])

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ablate.nn.attention.masks import Both, Causal, Documents, Full, Mask, Prefix, Run
+from ablate.nn.attention.masks import Both, Causal, Full, Mask, Prefix
+from ablate.nn.attention.packing import Documents, Run
 from ablate.nn.attention.per_mask import once_per_mask
 
 SCORES_AT_ONCE = 2**18

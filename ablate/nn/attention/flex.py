@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
-from ablate.nn.attention.masks import Both, Dense, Documents, Full, Lengths, Mask, Prefix
+from ablate.nn.attention.masks import Both, Dense, Full, Mask, Prefix
+from ablate.nn.attention.packing import Documents, Lengths
 
 SHAPES = 128
 """Compiled versions kept; one for each set of shapes, masks and types."""

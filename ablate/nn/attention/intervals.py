@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ablate.nn.attention.masks import Both, Documents, Full, Lengths, Mask, Prefix
+from ablate.nn.attention.masks import Both, Full, Mask, Prefix
+from ablate.nn.attention.packing import Documents, Lengths
 
 CPU = torch.device("cpu")
 

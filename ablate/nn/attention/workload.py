@@ -16,7 +16,8 @@ from ablate.config import ConfigError
 from ablate.nn.attention import reference
 from ablate.nn.attention.call import Call
 from ablate.nn.attention.eligibility import HALF
-from ablate.nn.attention.masks import Causal, Dense, Documents, Full, Lengths, Mask, Prefix
+from ablate.nn.attention.masks import Causal, Dense, Full, Mask, Prefix
+from ablate.nn.attention.packing import Documents, Lengths
 
 LIMITS = {"float64": (1e-10, 1e-10), "float32": (1e-5, 1e-5), **dict.fromkeys(HALF, (5e-3, 1.2e-2))}
 """Relative L2 distance of the output and of a gradient from float64 on the same rounded inputs. For the halves what fused

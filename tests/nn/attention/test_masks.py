@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ablate.nn.attention.masks import Causal, Dense, Documents, Full, Lengths, Mask, Prefix, kind, padding, same_document
+from ablate.nn.attention.masks import Causal, Dense, Full, Mask, Prefix, kind
+from ablate.nn.attention.packing import Documents, Lengths, padding, same_document
 
 B, H = 3, 2
 CPU = torch.device("cpu")
