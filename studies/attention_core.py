@@ -5,6 +5,7 @@ from ablate.specification import Metric, Target
 from ablate.study.factor import Factor
 from ablate.study.study import Study, Tier
 from ablate.timing.attention_grid import AttentionGrid
+from ablate.timing.attention_rates import FASTEST, PASS, RATE, ROOF, TWO_STREAMS, of_pass
 from ablate.timing.attention_ratios import BEST, FLOORS, NAIVE, RATIOS, SCALING, SDPA, XLNET, places
 from ablate.timing.measure import TIMING
 
@@ -29,8 +30,80 @@ def target_of_worst(label: str, metric: str, condition: str, **bounds: float) ->
     return Target(label=label, key=key, floor=floor, among=places(metric, condition), **bounds)
 
 
-def at(mask: str, length: int) -> str:
-    return f"mask={mask},length={length},head_width=64"
+def at(mask: str, length: int, head_width: int = 64) -> str:
+    return f"mask={mask},length={length},head_width={head_width}"
+
+
+def on_gpu(label: str, evaluation: str, metric: str, *places: str, **bounds: float) -> Target:
+    return Target(label=label, key=f"{evaluation}/{metric}", among=places, **bounds)
+
+
+def rate(which: str, mask: str, lengths: tuple[int, ...], head_width: int, at_least: float, published: str = "") -> Target:
+    label = f"{mask} {' and '.join(map(str, lengths))}, K {head_width}, {which} [TFLOP/s]"
+    label += f"; published {published}" if published else ""
+    return on_gpu(label, RATE, which, *(at(mask, n, head_width) for n in lengths), at_least=at_least)
+
+
+LONG_AND_WIDE = tuple(at(mask, length, 128) for mask in ("full", "causal") for length in (4096, 8192, 16384))
+ON_A_HOPPER = (
+    # Nine tenths or so of what was published for the kernels that `auto` should find: cuDNN 9.19 on an H200 for long calls of
+    # width 128, cuDNN 9.1 on an H200 for 512, cuDNN on an H100 for width 64 (NVIDIA/cudnn-frontend, benchmark folders; Shah et
+    # al. 2024, FlashAttention-3, figures 5 and 6).
+    rate("forward", "full", (4096,), 128, 620, "671"),
+    rate("forward", "causal", (4096,), 128, 560, "591"),
+    rate("forward", "causal", (16384,), 128, 630, "673"),
+    rate("backward", "full", (4096,), 128, 500, "560"),
+    rate("backward", "causal", (4096,), 128, 420, "474"),
+    rate("forward", "full", (512,), 128, 450, "501"),
+    rate("backward", "full", (512,), 128, 320, "351"),
+    rate("forward", "full", (4096,), 64, 380, "408"),
+    rate("forward", "causal", (4096,), 64, 330, "363"),
+    rate("forward", "full", (512, 1024), 64, 320, "335 to 373"),
+    rate("forward", "causal", (512, 1024), 64, 225, "225 to 288"),
+    rate("backward", "full", (4096,), 64, 380, "417"),
+    rate("backward", "causal", (4096,), 64, 300),
+    on_gpu("share of the roof, full 128, K 64, forward", ROOF, "forward", at("full", 128), at_least=0.6),
+    on_gpu(
+        "the fastest backend / auto, calls of 100 µs and more",
+        PASS,
+        FASTEST,
+        *(at(mask, 2**n, width) for mask in ("full", "causal", "prefix") for n in range(9, 15) for width in (64, 128)),
+        at_least=0.97,
+    ),
+    # The next two are cuDNN's work; choosing it is ours. Published 1.82 to 2.06 and 1.59 to 1.84 (cuDNN 9.1, H200).
+    on_gpu(
+        "FlashAttention 2 / auto, forward, from 4096, K 128",
+        PASS,
+        of_pass("sdpa:flash", "forward"),
+        *LONG_AND_WIDE,
+        at_least=1.7,
+    ),
+    on_gpu(
+        "FlashAttention 2 / auto, backward, from 4096, K 128",
+        PASS,
+        of_pass("sdpa:flash", "backward"),
+        *LONG_AND_WIDE,
+        at_least=1.5,
+    ),
+    on_gpu(
+        "FlexAttention / auto, forward, causal 4096, K 128",
+        PASS,
+        of_pass("flex", "forward"),
+        at("causal", 4096, 128),
+        at_least=1.3,
+    ),
+    # As many pairs as one call in which all see each other, in two causal ones.
+    on_gpu("two streams / one full call, 4096", PASS, TWO_STREAMS, at("two-stream", 4096), at_most=1.25),
+    target("Hugging Face's XLNet / auto, two streams, 512", XLNET, at("two-stream", 512), at_least=10.0),
+    on_gpu(
+        "torch / auto, a bias that learns, 512 to 2048",
+        RATIOS,
+        SDPA,
+        *(at("biased", n) for n in (512, 1024, 2048)),
+        at_least=1.2,
+    ),
+    target_of_worst("dearest scaling / 1/√K, from 512", SCALING, "worst from 512", at_most=1.03),
+)
 
 
 STUDY = Study(
@@ -106,6 +179,7 @@ STUDY = Study(
                 "runtime.device": "cuda",
                 "runtime.precision": "bf16",
             },
+            targets=ON_A_HOPPER,
             note="for a data-centre GPU; not run yet",
         ),
     },

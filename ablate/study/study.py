@@ -43,6 +43,8 @@ class Tier:
     nuisance: Nuisance | None = None
     design: Literal["factorial", "one-at-a-time"] | None = None
     """How this size crosses its factors, where it differs from the study's own."""
+    targets: tuple[Target, ...] = ()
+    """What numbers are to reach at this size; empty: the study's own targets."""
     workers: int = 1
     """Runs side by side. Measured times of runs that shared the machine are marked so."""
     note: str = ""
@@ -101,7 +103,7 @@ class Study:
             for factor in self.factors
         )
         sized = dataclasses.replace(self, base=override(self.base, size.overrides), factors=factors)
-        return dataclasses.replace(sized, design=size.design or self.design)
+        return dataclasses.replace(sized, design=size.design or self.design, targets=size.targets or self.targets)
 
     def baseline_values(self) -> dict[str, Scalar]:
         """The base run's level of every factor."""

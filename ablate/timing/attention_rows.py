@@ -7,6 +7,7 @@
 | attention-memory | peak [bytes], on a GPU | point, competitor |
 | attention-intensity | forward, backward, both [FLOP/byte] | point |
 | attention-ratio, attention-floor | `ablate.timing.attention_ratios` | point, or several |
+| attention-rate, attention-roof, attention-pass | `ablate.timing.attention_rates` | point |
 | ceiling | matmul [FLOP/s], copy [byte/s] | |
 | machine | load before, load after | |
 """
@@ -18,6 +19,7 @@ from typing import Literal, cast
 from ablate.records import Row
 from ablate.timing.attention import Result, Session
 from ablate.timing.attention_grid import PASSES, Point
+from ablate.timing.attention_rates import rate_rows
 from ablate.timing.attention_ratios import FLOORS, RATIOS, ratios
 from ablate.timing.interleaved import spread
 
@@ -37,6 +39,7 @@ def rows(session: Session) -> list[Row]:
         )
         if one.floor == one.floor:
             found.append(Row(evaluation=FLOORS, metric=one.metric, condition=one.condition, value=one.floor, unit="ratio"))
+    found += rate_rows(session)
     found.append(Row(evaluation="ceiling", metric="matmul", value=session.ceilings.matmul, unit="FLOP/s"))
     found.append(Row(evaluation="ceiling", metric="copy", value=session.ceilings.copy, unit="byte/s"))
     for metric, load in zip(("load before", "load after"), session.load, strict=True):

@@ -11,10 +11,14 @@ from ablate.study.discover import load, read
 from ablate.study.options import Options, set_up
 from ablate.study.run import run_inline
 from ablate.study.study import Study
-from ablate.timing.attention import DTYPES, Result
+from ablate.timing.attention import DTYPES, Result, Session
+from ablate.timing.attention_bench import HOPPER
 from ablate.timing.attention_calls import names
 from ablate.timing.attention_grid import Point, points
+from ablate.timing.attention_rates import ROOF
 from ablate.timing.attention_ratios import CONDITIONS, FLOORS, RATIOS, SCALING, places, ratios
+from ablate.timing.attention_rows import rows
+from ablate.timing.ceilings import Ceilings
 from ablate.timing.interleaved import Times
 
 FILE = Path(__file__).parents[2] / "studies" / "attention_core.py"
@@ -46,6 +50,27 @@ def test_every_target_and_column_is_measured(tier: str, study: Study) -> None:
         read = [found[key] for key in keys if key in found]
         assert read and all(one.value == pytest.approx(1.0) and one.floor == 0.0 for one in read)
         assert target.floor == target.key.replace(RATIOS, FLOORS)
+
+
+def test_every_target_of_a_gpu_is_measured(study: Study) -> None:
+    """The same for the largest tier on a Hopper that is not there: a call takes as long as its arithmetic at 1 TFLOP/s, forward
+    and backward alike, and competitors all as long as `auto`."""
+    sized = study.at("full")
+    assert sized.base.runtime.device == "cuda" and sized.targets != study.targets
+    planted = [
+        Result(point=point, name=name, runs=name, times=Times((point.flops("forward") / 1e12,) * 3, (seconds,) * 3))
+        for point in points("full", "cuda")
+        for seconds in [point.flops("backward") / 1e12]
+        for name in dict.fromkeys([*names(point, HOPPER, DTYPES["bf16"], "all"), "hugging-face"])
+    ]
+    session = Session(results=tuple(planted), ceilings=Ceilings(matmul=2e12, copy=1e12), itemsize=2, load=(0.0, 0.0))
+    found = {f"{row.evaluation}/{row.metric}@{row.condition}": row.value for row in rows(session)}
+    for target in sized.targets:
+        keys = [f"{target.key}@{where}" for where in target.among] or [target.key]
+        read = [found[key] for key in keys if key in found]
+        # What is asked of scalings lists the places of all grids.
+        assert read and (len(read) == len(keys) or SCALING in target.key)
+        assert all(one == pytest.approx(0.5 if ROOF in target.key else 1.0) for one in read)
 
 
 @pytest.mark.parametrize("tier", ["quick", "standard"])
