@@ -1,15 +1,16 @@
-"""What a GPU is held to, pass by pass: rates of the chosen backend, and how much longer a competitor by name takes.
+"""Pass by pass: rates of the chosen backend, and how much longer a competitor by name takes. What a GPU is held to.
 
 | evaluation | metric | value |
 | --- | --- | --- |
 | attention-rate | forward, backward, both | arithmetic of the pass / median time of `auto` [TFLOP/s] |
 | attention-roof | forward, backward, both | that rate / min(matmul, intensity x copy) |
 | attention-pass | NAME / auto, PASS | median over rounds of time(NAME) / time(auto) |
-| attention-pass | fastest / auto | the same of the fastest backend that ran, both passes: what choosing costs |
+| attention-pass | fastest / auto | the same of the fastest backend that ran by name, both passes |
 | attention-pass | two streams / full | median time of `auto` on two streams / on one unmasked call as long, both passes |
 
 Published tables are of rates, forward and backward apart (Dao 2023, section 4.1; cuDNN's benchmarks); `attention_ratios` has
-what survives a busy machine, both passes together. Where `auto` ran twice, both runs count.
+what survives a busy machine, both passes together. Where all backends compete, `fastest / auto` is what choosing costs. The two
+calls of `two streams / full` ran at different times. Where `auto` ran twice, both runs count.
 """
 
 from __future__ import annotations

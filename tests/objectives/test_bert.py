@@ -16,7 +16,8 @@ from ablate.config import Backbone, ConfigError, RunConfig, override
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP, Vocabulary
 from ablate.data.windows import Pair, Window
 from ablate.nn import flops
-from ablate.nn.attention import backend, masks
+from ablate.nn.attention import backend
+from ablate.nn.attention.packing import padding
 from ablate.objectives.base import Encodes, FillsMasks, Scores
 from ablate.objectives.bert import Bert, BertBatch
 from ablate.seeds import generator
@@ -126,7 +127,7 @@ def test_a_pair_is_summarized_as_pretraining_has_framed_it() -> None:
     joined = model.join(first.tolist(), second.tolist())
     assert tokens[0].tolist() == joined + [PAD] * (CONTEXT - len(joined))
     rows, visible = torch.from_numpy(tokens), torch.from_numpy(tokens != PAD)
-    mask = masks.padding(visible)
+    mask = padding(visible)
     cls = model.encoder(model.embedding(rows, torch.from_numpy(segments)), mask)[:, 0]
     assert torch.allclose(model.summarize(rows, visible), torch.tanh(model.pooler(cls)), atol=1e-6)
     single = torch.tensor([model.join(first.tolist(), [])])

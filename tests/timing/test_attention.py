@@ -179,14 +179,16 @@ def test_rates_and_passes_of_planted_times() -> None:
 
     two, full, scaled = point("two-stream", 256), point("full", 256), point("full", 512, scalings=True)
 
-    def result(where: Point, name: str, forward: float, backward: float) -> Result:
-        return Result(point=where, name=name, runs=name, times=Times((forward,) * 3, (backward,) * 3))
+    def result(where: Point, name: str, forward: float, backward: float, *rounds: float) -> Result:
+        by_round = rounds or (1.0, 10.0, 2.0)  # a round in which all take ten times as long moves no ratio
+        times = Times(tuple(forward * r for r in by_round), tuple(backward * r for r in by_round))
+        return Result(point=where, name=name, runs=name, times=times)
 
     planted = [
         result(full, "naive", 3.0, 4.0),
         result(full, "sdpa:flash", 1.0, 8.0),
         result(full, "auto", 2.0, 4.0),
-        result(full, "auto again", 2.0, 4.0),
+        result(full, "auto again", 2.0, 4.0, 1.0, 10.0, 8.0),
         result(two, "naive", 9.0, 9.0),
         result(two, "dense:naive", 1.0, 1.0),
         result(two, "hugging-face", 1.0, 1.0),
@@ -198,16 +200,19 @@ def test_rates_and_passes_of_planted_times() -> None:
     assert len(value) == len(found) and not any(
         "scalings" in row.condition or row.condition == scaled.condition for row in found
     )
-    rate = full.flops("backward") / 4.0
+    rate = full.flops("backward") / 20.0  # the median of 4, 40, 8 and 4, 40, 32
     assert value["attention-rate", "backward", full.condition] == pytest.approx(rate / 1e12)
     roof = min(1e9, 1e6 * full.flops("backward") / full.bytes("backward", 4))
     assert value["attention-roof", "backward", full.condition] == pytest.approx(rate / roof)
+    # Of 1.5 in five rounds, and 3/8 in one.
     assert value["attention-pass", "naive / auto, forward", full.condition] == pytest.approx(1.5)
     assert value["attention-pass", "sdpa:flash / auto, backward", full.condition] == pytest.approx(2.0)
     assert value["attention-pass", "fastest / auto", full.condition] == pytest.approx(7 / 6)
     # Neither another function nor another order of the tokens is a choice that `auto` could have made.
     assert value["attention-pass", "fastest / auto", two.condition] == pytest.approx(18 / 7.5)
-    assert value["attention-pass", "two streams / full", two.condition] == pytest.approx(7.5 / 6)
+    assert value["attention-pass", "two streams / full", two.condition] == pytest.approx(7.5 * 2 / 30)
+    assert {row.better for row in found if row.metric == "two streams / full"} == {"lower"}
+    assert {row.better for row in found if row.metric != "two streams / full"} == {"higher"}
     assert ("attention-pass", "two streams / full", full.condition) not in value
 
 

@@ -84,9 +84,9 @@ def attention(
     `backend`: a name out of `BACKENDS`, or `auto`.
 
     A query that sees no key gives 0 and sends back a gradient of 0, where the formula alone would divide 0 by 0; on a CPU also
-    one from which a bias of minus infinity hides all keys. Under autocast all three are cast to its type here, after a scaling
-    was multiplied into them. Raises `ConfigError` for shapes, devices or, outside autocast, types of operands that do not
-    agree, and for a backend that cannot run the call.
+    one from which a bias of minus infinity hides all keys, unless the call is compiled. Under autocast all three are cast to
+    its type here, after a scaling was multiplied into them. Raises `ConfigError` for shapes, devices or, outside autocast,
+    types of operands that do not agree, and for a backend that cannot run the call.
     """
     _check(q_BHTK, k_BHSK, v_BHSK)
     call = (*q_BHTK.shape[:3], k_BHSK.shape[2])

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ablate.config import ConfigError, require
 
@@ -41,7 +41,7 @@ class Span(NamedTuple):
 
 
 class Mask(ABC):
-    """One of the masks below; comparable and without tensors where its definition needs none."""
+    """One of the masks below or in `packing`; comparable and without tensors where its definition needs none."""
 
     kind: ClassVar[str]
 
@@ -216,13 +216,14 @@ def must(holds: bool, what: str, found: Tensor, wanted: str) -> None:
 
 
 def makes_real_tensors() -> bool:
-    """What is computed has numbers, which may be looked at: nothing is being traced, nor stand new tensors for others."""
+    """Numbers can be read: nothing is being traced, and new tensors are real."""
     return not torch.compiler.is_compiling() and type(torch.empty(0, device="cpu")) is torch.Tensor
 
 
 def may_be_looked_at(x: Tensor) -> bool:
-    """A branch may ask for its numbers: they are there, and nobody has to wait for a GPU."""
-    return x.device.type == "cpu" and makes_real_tensors()
+    """A branch may ask for its numbers: they are there, of one tensor and not of many at once, and no GPU is waited for."""
+    own = type(x) in (Tensor, nn.Parameter) and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    return own and x.device.type == "cpu" and makes_real_tensors()
 
 
 def kind(mask: Mask) -> str:

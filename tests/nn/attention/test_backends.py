@@ -229,7 +229,7 @@ def test_a_query_whose_bias_hides_all_that_it_sees_gives_nothing(
     who = MASKS[mask](T, S)
     seen = who.dense(T, S, CPU).expand(B, H, T, S)
     q, k, v, dz = (noise(B, H, n, K, seed=i).to(dtype) for i, n in enumerate((T, S, S, T)))
-    bias = noise(1, H, T, S, seed=9).to(dtype)
+    bias = noise(B if mask == "causal" else 1, H, T, S, seed=9).to(dtype)
     bias[:, :, 3] = -torch.inf
     bias[:, 0, 150].masked_fill_(seen[:, 0, 150].any(dim=0), -torch.inf)  # and not where nobody sees it
     bias[:, 1, 200, 1:] = -torch.inf

@@ -45,7 +45,9 @@ def test_calls_that_c_must_not_see_are_left_to_torch(monkeypatch: pytest.MonkeyP
         assert native.attend(fake, fake, fake, mask=FULL, bias=None, scale=1.0).shape == q.shape
         # What is real may meet a mode in which all that is new is not.
         assert native.attend(q, q, q, mask=FULL, bias=None, scale=1.0).shape == q.shape
-    assert len(given) == 3
+    # ... nor may a branch look at what stands for a tensor, whichever mode is on.
+    assert native.attend(fake, fake, fake, mask=FULL, bias=fake[..., :3], scale=1.0).shape == q.shape
+    assert len(given) == 4
     # Which of the two runs is torch's business, and both are right.
     traced = torch.compile(lambda x: native.attend(x, x, x, mask=FULL, bias=None, scale=1.0), backend="eager")
     with warnings.catch_warnings():
@@ -57,6 +59,13 @@ def test_calls_that_c_must_not_see_are_left_to_torch(monkeypatch: pytest.MonkeyP
             native.attend(q, q, q, mask=FULL, bias=None, scale=1.0, rows=rows)
     with pytest.raises(ConfigError, match="takes float32, not float64"):
         attention(q.double(), q.double(), q.double(), backend="native")
+
+
+@pytest.mark.parametrize("name", ["naive", "sdpa:math"])
+def test_many_calls_at_once_with_a_bias(name: str) -> None:
+    q, bias = noise(3, 2, 4, 5, 8, seed=0), noise(1, 4, 5, 5, seed=1)
+    found = torch.func.vmap(lambda x: attention(x, x, x, bias=bias, backend=name))(q)
+    assert torch.allclose(found, torch.stack([attention(x, x, x, bias=bias, backend=name) for x in q]), atol=1e-6)
 
 
 @needs_library
