@@ -28,7 +28,7 @@ PILOTS = (
     Pilot(
         "the same, two runs side by side, two readings",
         PILOT,
-        "GAN 90 s, LSTM 45, VAE 44, BERT 29, GPT 28, T5 23, XLNet 21, n-gram 6: 0.8 M tokens with eight readings fit 15 minutes",
+        "GAN 90 s, LSTM 45, VAE 44, BERT 29, GPT 28, T5 23, XLNet 21, n-gram 6: 0.8 M tokens with eight readings fit 15 min",
     ),
     Pilot(
         "targets predicted at each of eight readings",
