@@ -33,6 +33,7 @@ from ablate.report.mechanism import mechanism
 from ablate.report.method_cards import method
 from ablate.report.paper_table import paper
 from ablate.report.pareto import pareto
+from ablate.report.pilots import pilots
 from ablate.report.provenance import provenance
 from ablate.report.quality_diversity import quality_diversity
 from ablate.report.samples import samples
@@ -55,6 +56,7 @@ SECTIONS = (
     completeness,
     samples,
     method,
+    pilots,
     provenance,
 )
 """The page, in reading order; one that has nothing to show is left out."""

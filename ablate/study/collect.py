@@ -87,6 +87,7 @@ def specify(setup: Setup, final: Plan, facts: Mapping[str, Any]) -> Specificatio
         ),
         metrics=study.metrics,
         targets=study.targets,
+        pilots=setup.tier.pilots,
         claims=study.claims,
         claims_digest=looks.claims_digest,
         alpha=study.alpha,
