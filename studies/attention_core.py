@@ -1,13 +1,13 @@
 """How fast is the attention core, beside the textbook, the kernels of torch and the XLNet of Hugging Face?"""
 
 from ablate.config import Backbone, Budget, RunConfig, Runtime
+from ablate.kernels.bench.grid import AttentionGrid
+from ablate.kernels.bench.rates import FASTEST, PASS, RATE, ROOF, TWO_STREAMS, of_pass
+from ablate.kernels.bench.ratios import BEST, FLOORS, NAIVE, RATIOS, SCALING, SDPA, XLNET, places
+from ablate.kernels.bench.timing import TIMING
 from ablate.specification import Metric, Target
 from ablate.study.factor import Factor
 from ablate.study.study import Study, Tier
-from ablate.timing.attention_grid import AttentionGrid
-from ablate.timing.attention_rates import FASTEST, PASS, RATE, ROOF, TWO_STREAMS, of_pass
-from ablate.timing.attention_ratios import BEST, FLOORS, NAIVE, RATIOS, SCALING, SDPA, XLNET, places
-from ablate.timing.measure import TIMING
 
 
 def column(metric: str, condition: str, label: str, better: str = "higher") -> Metric:

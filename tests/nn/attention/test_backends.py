@@ -13,16 +13,15 @@ from typing import Any
 
 import pytest
 import torch
+from ablate.nn.attention.blocks import SEPARATE_DOCUMENTS, plan
 from torch import Tensor
 
 from ablate.config import AttentionScale, ConfigError
+from ablate.kernels.compiled import library
 from ablate.nn.attention import BACKENDS, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, backend
-from ablate.nn.attention.blocks import SEPARATE_DOCUMENTS, plan
-from ablate.nn.attention.compiled import library
-from ablate.nn.attention.eligibility import RULES, refusal
+from ablate.nn.attention.backends import RULES, describe, machine_of, refusal
 from ablate.nn.attention.reference import attend as reference
 from ablate.nn.attention.scales import scale_of
-from ablate.nn.attention.selection import describe, machine_of
 
 B, H, K = 2, 2, 16
 CPU = torch.device("cpu")

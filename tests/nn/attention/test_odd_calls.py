@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from ablate.config import AttentionScale, ConfigError
+from ablate.kernels.compiled import library
 from ablate.nn.attention import Both, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, backend
-from ablate.nn.attention.biases import BUCKETS, Buckets
-from ablate.nn.attention.compiled import library
 from ablate.nn.attention.reference import attend as reference
 from ablate.nn.attention.scales import scale_of
 from ablate.nn.attention.sdpa import laid_out
+from ablate.nn.biases import BUCKETS, Buckets
 
 B, H, K = 2, 3, 8
 CPU = torch.device("cpu")

@@ -8,12 +8,12 @@ import weakref
 
 import pytest
 import torch
+from ablate.nn.attention.rows import Rows
 from torch import Tensor
 
 from ablate.config import AttentionScale, Backbone, ConfigError
 from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention, blocks, matmul
 from ablate.nn.attention.observation import watched
-from ablate.nn.attention.rows import Rows
 from ablate.nn.attention.scales import scale_of
 from ablate.nn.transformer import Encoder
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ablate.nn.attention import Causal, Dense, Documents, Full, Lengths, Mask, Prefix, reference, sdpa
-from ablate.nn.attention.biases import Buckets
+from ablate.nn.biases import Buckets
 
 B, H, K = 2, 3, 16
 SHAPES = [(8, 8), (5, 9), (1, 7)]
