@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ablate.nn.attention.rows import Rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ablate.kernels.intervals import intervals
-from ablate.nn.attention import FULL, Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention, compiled, native
-from ablate.nn.attention.backends import Call, machine_of, preferred
+from ablate.kernels import compiled, native
+from ablate.kernels.intervals import intervals, runs
+from ablate.nn.attention import Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention
+from ablate.nn.attention.backends import Call, choose, machine_of
 from ablate.nn.attention.reference import attend as reference
-from ablate.nn.attention.scales import Scaling, scale_of
+from ablate.nn.attention.scales import scale_of
 
 needs_library = pytest.mark.skipif(compiled.library() is None, reason=f"attention in C is {compiled.state()}")
 CPU = torch.device("cpu")
@@ -24,14 +24,6 @@ CPU = torch.device("cpu")
 
 def noise(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def formula(q: Tensor, k: Tensor, log_t: Tensor | None, rows: Rows) -> tuple[Tensor, Tensor]:
-    """The table of `ablate.nn.attention.rows` by autograd."""
-    t = torch.ones(()) if log_t is None else log_t.exp()[:, None, None]
-    if rows.unit:
-        return t * q / q.norm(dim=-1, keepdim=True), k / k.norm(dim=-1, keepdim=True)
-    return t * q * (1 if rows.fixed is None else rows.fixed.double()), k
 
 
 def laid_out(B: int, H: int, length: int, width: int, layout: str, seed: int) -> Tensor:
@@ -46,7 +38,6 @@ def laid_out(B: int, H: int, length: int, width: int, layout: str, seed: int) ->
 
 
 KINDS = ("full", "causal", "prefix", "lengths", "documents", "scattered documents", "dense", "dense, by key")
-ROWS = (None, "unit", "unit, learned", "learned", "by query", "learned, by query", "learned, by row and query")
 KINDS += ("causal & documents", "lengths & dense")
 
 
@@ -80,47 +71,34 @@ def mask_of(kind: str, B: int, T: int, S: int) -> Mask:
     V=st.sampled_from((1, 7, 16, 32, 64, 80, 128)),
     kind=st.sampled_from(KINDS),
     bias=st.sampled_from((None, "BHTS", "1HTS", "1H1S", "B1TS", "1HT1", "111S")),
-    rows=st.sampled_from(
-        (None, "unit", "unit, learned", "learned", "learned, by query", "learned, by row and query", "by query")
-    ),
     layout=st.sampled_from(("heads first", "places first", "guarded")),
     threads=st.sampled_from((1, 2, 3)),
 )
 def test_outputs_and_gradients_are_the_formula(
-    B: int, H: int, T: int, S: int, K: int, V: int, kind: str, bias: str | None, rows: str | None, layout: str, threads: int
+    B: int, H: int, T: int, S: int, K: int, V: int, kind: str, bias: str | None, layout: str, threads: int
 ) -> None:
     q, k, v = (laid_out(B, H, n, w, layout, seed) for seed, (n, w) in enumerate(((T, K), (S, K), (S, V))))
     extents = {"B": B, "H": H, "T": T, "S": S, "1": 1}
     added = None if bias is None else noise(*(extents[letter] for letter in bias), seed=3)
-    log_t = 0.5 * noise(H, seed=4) if rows and "learned" in rows else None
-    extent = {"by query": (1, 1), "learned, by query": (1, 1), "learned, by row and query": (B, 1)}.get(rows or "")
-    fixed = noise(*extent, T, 1, seed=5).abs() if extent else None
-    mask, scale = mask_of(kind, B, T, S), 2.0 if rows and "unit" in rows else K**-0.5
-    leaves = [x.requires_grad_() for x in (q, k, v, added, log_t) if x is not None]
-    multiplied = None if rows is None else Rows(log_t, fixed, unit="unit" in rows)
+    mask, scale = mask_of(kind, B, T, S), K**-0.5
+    leaves = [x.requires_grad_() for x in (q, k, v, added) if x is not None]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        z = attention(q, k, v, mask=mask, bias=added, scale=Scaling(scale, multiplied), backend="native")
-        # Along the output the temperature's gradient, a sum of what may cancel, does not.
+        z = attention(q, k, v, mask=mask, bias=added, backend="native")
         dz = z.detach() + laid_out(B, H, T, V, layout, 6)
         found = torch.autograd.grad(z, leaves, dz)
     finally:
         torch.set_num_threads(before)
     exact = {id(x): x.detach().double().requires_grad_() for x in leaves}
     q_, k_ = exact[id(q)], exact[id(k)]
-    if multiplied is not None:
-        q_, k_ = formula(q_, k_, None if log_t is None else exact[id(log_t)], multiplied)
     truth = reference(q_, k_, exact[id(v)], mask=mask, bias=None if added is None else exact[id(added)], scale=scale)
     wanted = torch.autograd.grad(truth, [exact[id(x)] for x in leaves], dz.double())
-    # Everything is as exact as e^score. Sums may cancel, of one key or of a bias that all keys share even to nothing: what they
-    # are sums of does not, which is divided by the length of a row where rows are.
+    # Errors grow with the largest score. Sums may cancel, to nothing for one key, so they are relative to the largest gradient.
     exactness = 2e-6 * max(1.0, scale * float((q_ @ k_.mT).detach().abs().max()))
     values = float(v.detach().abs().max()) * T**0.5
     assert float((z.detach().double() - truth.detach()).norm()) <= exactness * (float(truth.detach().norm()) + values)
     largest = max(float(x.norm()) for x in (*wanted, dz.double()))
-    if multiplied is not None and multiplied.unit:
-        largest /= min(1.0, *(float(x.detach().norm(dim=-1).min()) for x in (q, k)))
     for one, other in zip(found, wanted, strict=True):
         assert float((one.double() - other).norm()) <= exactness * largest
 
@@ -129,14 +107,13 @@ def test_outputs_and_gradients_are_the_formula(
 @pytest.mark.parametrize("kind", ["full", "causal", "dense"])
 def test_the_same_bits_on_any_number_of_threads(kind: str) -> None:
     q, k, v = (noise(3, 4, 130, 64, seed=seed).requires_grad_() for seed in range(3))
-    log_t, bias = noise(4, seed=3).requires_grad_(), noise(1, 4, 130, 130, seed=4).requires_grad_()
+    bias = noise(1, 4, 130, 130, seed=4).requires_grad_()
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3, 16):
             torch.set_num_threads(threads)
-            scaling = Scaling(1.0, Rows(log_t, unit=True))
-            z = attention(q, k, v, mask=mask_of(kind, 3, 130, 130), bias=bias, scale=scaling, backend="native")
-            found.append([z, *torch.autograd.grad(z, (q, k, v, log_t, bias), z.detach() + 1)])
+            z = attention(q, k, v, mask=mask_of(kind, 3, 130, 130), bias=bias, backend="native")
+            found.append([z, *torch.autograd.grad(z, (q, k, v, bias), z.detach() + 1)])
             z = attention(q, k, v, mask=mask_of(kind, 3, 130, 130), backend="native")
             found[-1] += [z, *torch.autograd.grad(z, (q, k, v), z.detach() + 1)]
     finally:
@@ -162,18 +139,15 @@ def test_weights_over_the_whole_range_of_a_score() -> None:
 def test_odd_numbers_spoil_their_own_row_and_no_other() -> None:
     q, k, v = noise(1, 1, 5, 64, seed=0), noise(1, 1, 9, 64, seed=1), noise(1, 1, 9, 64, seed=2)
     q[0, 0, 1], q[0, 0, 2, 7], q[0, 0, 3, 9], k[0, 0, 4] = 0, torch.nan, torch.inf, 0
-    for rows in (None, Rows(unit=True)):
-        x = q.clone().requires_grad_()
-        z = attention(x, k, v, scale=Scaling(0.1, rows), backend="native")
-        assert torch.allclose(z[0, 0, 1], v[0, 0].mean(dim=0), atol=1e-6)
-        assert z[0, 0, 2].isnan().all()
-        assert z[0, 0, 3].isnan().all()
-        assert z[0, 0, [0, 4]].isfinite().all()
-        (gradient,) = torch.autograd.grad(z, x, torch.ones_like(z))
-        assert gradient[0, 0, 2].isnan().all()
-        assert gradient[0, 0, [0, 1, 4]].isfinite().all()
-        if rows:
-            assert (gradient[0, 0, 1] == 0).all()
+    x = q.clone().requires_grad_()
+    z = attention(x, k, v, scale=0.1, backend="native")
+    assert torch.allclose(z[0, 0, 1], v[0, 0].mean(dim=0), atol=1e-6)
+    assert z[0, 0, 2].isnan().all()
+    assert z[0, 0, 3].isnan().all()
+    assert z[0, 0, [0, 4]].isfinite().all()
+    (gradient,) = torch.autograd.grad(z, x, torch.ones_like(z))
+    assert gradient[0, 0, 2].isnan().all()
+    assert gradient[0, 0, [0, 1, 4]].isfinite().all()
 
 
 @needs_library
@@ -187,8 +161,7 @@ def test_scores_of_minus_infinity_take_no_part() -> None:
 @needs_library
 def test_a_graph_may_be_gone_through_twice_and_not_to_the_second_order() -> None:
     q = noise(2, 2, 9, 16, seed=0).requires_grad_()
-    scale = scale_of("qk-norm", 1.0, 2, 16, context=9)
-    z = attention(q, q, q, scale=scale(q, q, FULL), backend="native")
+    z = attention(q, q, q, backend="native")
     once, twice = (torch.autograd.grad(z, q, torch.ones_like(z), retain_graph=True)[0] for _ in range(2))
     assert torch.equal(once, twice)
     dz = torch.ones_like(z, requires_grad=True)
@@ -214,19 +187,13 @@ def test_gradients_however_they_arrive() -> None:
 
 
 @needs_library
-def test_extreme_temperatures_and_one_that_changes_between_the_passes() -> None:
+def test_extreme_temperatures() -> None:
     q, v = noise(1, 2, 3, 16, seed=0).requires_grad_(), noise(1, 2, 3, 16, seed=1)
-    for number in (-52.0, 50.0):
-        scaling = Scaling(1.0, Rows(torch.full((2,), number), unit=True))
-        z = attention(q, q.detach(), v, scale=scaling, backend="native")
+    scale = scale_of("qk-norm", 1.0, 2, 16, context=9)
+    for log_t in (-52.0, 50.0):
+        torch.nn.init.constant_(next(scale.parameters()), log_t)
+        z = attention(q, q.detach(), v, scale=scale, backend="native")
         assert torch.autograd.grad(z, q, z.detach() + 1)[0].isfinite().all()
-    log_t = torch.zeros(2, requires_grad=True)
-    z = attention(q, q.detach(), v, scale=Scaling(1.0, Rows(log_t, unit=True)), backend="native")
-    wanted = torch.autograd.grad(z, (q, log_t), z.detach() + 1, retain_graph=True)
-    with torch.no_grad():
-        log_t.add_(1.0)
-    found = torch.autograd.grad(z, (q, log_t), z.detach() + 1)
-    assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
 
 
 @needs_library
@@ -263,20 +230,27 @@ def test_intervals_are_the_mask() -> None:
         assert (table is None) == (kind not in ("scattered documents", "dense"))
 
 
-def test_what_an_evaluation_found_out_about_a_mask_serves_training() -> None:
-    mask, scale = Causal(), scale_of("log-length", 1.0, 2, 16, context=77)
-    q = noise(4, 2, 77, 16, seed=0).requires_grad_()
-    with torch.inference_mode():
-        attention(q, q, q, mask=mask, scale=scale(q, q, mask))
-    attention(q, q, q, mask=mask, scale=scale(q, q, mask)).sum().backward()
+def test_runs_are_the_documents_of_a_row() -> None:
+    numbers = torch.tensor([[4, 4, 4, 7, 7], [1, 2, 2, 2, 2]])
+    mask = Documents(numbers, numbers)
+    assert (found := runs(mask, 5, 5)) is not None
+    assert [[(run.begin, run.end, run.first, run.last) for run in row] for row in found] == [
+        [(0, 3, 0, 3), (3, 5, 3, 5)],
+        [(0, 1, 0, 1), (1, 5, 1, 5)],
+    ]
+    assert runs(mask, 6, 5) is None, "numbers widened to the call are no runs"
+    back = torch.tensor([[1, 2, 1]])
+    assert runs(Documents(back, back), 3, 3) is None, "a number that comes back is no run"
+    (run,) = (runs(Documents(torch.tensor([[3]]), torch.tensor([[1, 1]])), 1, 2) or [[]])[0]
+    assert run.first == run.last, "a document without keys"
 
 
 def test_the_choice_of_it() -> None:
-    here = replace(machine_of(CPU), native=True)
+    here = replace(machine_of(CPU), lacks=())
     call = Call(dtype="float32", B=2, H=4, T=64, S=64, K=64, value_width=64, mask="full")
-    assert preferred(call, here) == "native"
-    assert preferred(replace(call, bias="learned", mask="dense"), here) == "native"
-    assert preferred(replace(call, T=63), here) == preferred(replace(call, B=1), here) == "matmul"
-    assert preferred(call, replace(here, native=False)) == "matmul"
-    assert preferred(replace(call, dtype="float64"), here) == "matmul"
-    assert preferred(replace(call, dtype="bfloat16"), here) == "sdpa:flash"
+    assert choose(call, here) == "native"
+    assert choose(replace(call, bias="learned", mask="dense"), here) == "native"
+    assert choose(replace(call, T=63), here) == choose(replace(call, B=1), here) == "matmul"
+    assert choose(call, replace(here, lacks=("native",))) == "matmul"
+    assert choose(replace(call, dtype="float64"), here) == "matmul"
+    assert choose(replace(call, dtype="bfloat16"), here) == "sdpa:flash"

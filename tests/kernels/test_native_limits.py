@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from ablate.nn.attention.blocks import SEPARATE_DOCUMENTS
-from ablate.nn.attention.rows import Rows
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ablate.config import ConfigError
+from ablate.kernels import compiled, native
 from ablate.kernels.bench.profiling import busiest
-from ablate.nn.attention import FULL, Causal, Dense, Documents, Lengths, Mask, attention, compiled, matmul, native
+from ablate.nn.attention import FULL, Causal, Dense, Documents, Lengths, Mask, attention, matmul
 from ablate.nn.attention.scales import scale_of
 
 needs_library = pytest.mark.skipif(compiled.library() is None, reason=f"attention in C is {compiled.state()}")
@@ -53,19 +52,8 @@ def test_calls_that_c_must_not_see_are_left_to_torch(monkeypatch: pytest.MonkeyP
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says of each cached function that it looks through the cache
         assert torch.allclose(traced(q), attention(q, q, q, scale=1.0, backend="naive"), atol=1e-6)
-    # C would read and write past the end of these.
-    for rows in (Rows(torch.zeros(2)), Rows(torch.zeros(4), noise(1, 1, 2, 1, seed=1))):
-        with pytest.raises(RuntimeError, match="must match"):
-            native.attend(q, q, q, mask=FULL, bias=None, scale=1.0, rows=rows)
     with pytest.raises(ConfigError, match="takes float32, not float64"):
         attention(q.double(), q.double(), q.double(), backend="native")
-
-
-@pytest.mark.parametrize("name", ["naive", "sdpa:math"])
-def test_many_calls_at_once_with_a_bias(name: str) -> None:
-    q, bias = noise(3, 2, 4, 5, 8, seed=0), noise(1, 4, 5, 5, seed=1)
-    found = torch.func.vmap(lambda x: attention(x, x, x, bias=bias, backend=name))(q)
-    assert torch.allclose(found, torch.stack([attention(x, x, x, bias=bias, backend=name) for x in q]), atol=1e-6)
 
 
 @needs_library
@@ -91,24 +79,24 @@ def test_numbers_of_another_default_type_and_lengths_of_another_type() -> None:
     assert torch.allclose(found, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("backend", ["matmul", pytest.param("native", marks=needs_library)])
-@pytest.mark.parametrize("T", [40, SEPARATE_DOCUMENTS])
-def test_documents_that_are_widened_to_the_call(backend: str, T: int) -> None:
+@needs_library
+@pytest.mark.parametrize("T", [40, 256])
+def test_documents_that_are_widened_to_the_call(T: int) -> None:
     q, n = noise(2, 4, T, 8, seed=0), torch.stack([torch.arange(T) // 7, torch.arange(T) // 9])
     zeros = torch.zeros(2, 1, dtype=torch.int64)
     for mask in (Documents(zeros, n), Documents(n, zeros), Documents(n[:1], n), Documents(n, n[:1]), Documents(n[:1], n[:1])):
         wanted = attention(q, q, q, mask=mask, backend="reference")
-        assert torch.allclose(attention(q, q, q, mask=mask, backend=backend), wanted, atol=1e-6)
+        assert torch.allclose(attention(q, q, q, mask=mask, backend="native"), wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("backend", ["naive", "matmul", pytest.param("native", marks=needs_library)])
+@pytest.mark.parametrize("backend", ["naive", pytest.param("native", marks=needs_library)])
 @pytest.mark.parametrize("mask", [Causal(), Documents(SCATTERED, SCATTERED)], ids=["causal", "scattered documents"])
 def test_a_stand_in_for_a_tensor_is_not_remembered(backend: str, mask: Mask) -> None:
     q, scale = noise(2, 4, 67, 16, seed=0), scale_of("log-length", 1.0, 4, 16, context=67)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         fake = mode.from_tensor(q)
-        attention(fake, fake, fake, mask=mask, scale=scale(fake, fake, mask), backend="naive")
-    found, wanted = (attention(q, q, q, mask=mask, scale=scale(q, q, mask), backend=name) for name in (backend, "reference"))
+        attention(fake, fake, fake, mask=mask, scale=scale, backend="naive")
+    found, wanted = (attention(q, q, q, mask=mask, scale=scale, backend=name) for name in (backend, "reference"))
     assert torch.allclose(found, wanted, atol=1e-6)
 
 
@@ -125,7 +113,8 @@ def test_zeros_without_memory() -> None:
 def test_fewer_heads_than_threads_leave_the_threads_of_torch_alone() -> None:
     # In a process of its own: threads that an earlier test left behind may end while they are counted.
     check = (
-        "import os, torch; from ablate.nn.attention import attention; torch.set_num_threads(6); "
+        "import os, torch; from ablate.kernels import install; from ablate.nn.attention import attention; install(); "
+        "torch.set_num_threads(6); "
         "q = torch.randn(1, 2, 200, 32); x = torch.randn(4, 512, 512); (x + 1).sum(); "
         "team = set(os.listdir('/proc/self/task')); "
         "found = attention(q, q, q, backend='native'); (x + 1).sum(); assert len(team) > 5, team; "

@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 import torch
 
+from ablate import kernels
 from ablate.config import ConfigError
 from ablate.kernels.faults import KNOWN_FAULTS
+from ablate.kernels.on_cuda import inside_biased
 from ablate.nn import attention as core
-from ablate.nn.attention.backends import LONGEST_KEPT, RULES, Call, Machine, eligible, inside_biased, refusal
+from ablate.nn.attention import backends
+from ablate.nn.attention.backends import LONGEST, Call, Machine, eligible, refusal
 
+kernels.install()
 HOPPER = Machine(
     device="cuda",
     capability=(9, 0),
     name="Hopper",
     torch=(2, 13),
     cudnn=92000,
-    triton=True,
-    flash_3=True,
-    flash_4=True,
 )
 CPU = Machine(device="cpu")
 TPU = Machine(device="xla")
@@ -33,23 +34,25 @@ NEWER = {"torch": (2, 14), "cudnn": 92201}
 # (backend, what differs in the call, what differs in the machine, words of the reason or "" where it may run)
 TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("reference", {"T": 10**6}, {}, ""),
-    ("naive", {"T": LONGEST_KEPT}, {}, ""),
-    ("naive", {"T": LONGEST_KEPT + 1}, {}, "keeps T x S weights"),
-    ("matmul", {"S": LONGEST_KEPT + 1}, {}, "keeps T x S weights"),
-    ("native", {"dtype": "float32"}, {"device": "cpu", "native": True}, ""),
-    ("native", {"dtype": "float32"}, {"device": "cpu"}, "needs gcc on Linux"),
-    ("native", {"dtype": "float32"}, {"native": True}, "needs a CPU"),
-    ("native", {}, {"device": "cpu", "native": True}, "takes float32, not bfloat16"),
-    ("native", {"dtype": "float32", "T": LONGEST_KEPT + 1}, {"device": "cpu", "native": True}, "keeps T x S weights"),
-    ("sdpa:math", {"S": LONGEST_KEPT + 1}, {}, "keeps T x S weights"),
-    ("sdpa:default", {}, {}, "no kernel chosen by name"),
+    ("naive", {"T": LONGEST}, {}, ""),
+    ("naive", {"T": LONGEST + 1}, {}, "keeps T x S weights"),
+    ("matmul", {"S": LONGEST + 1}, {}, "keeps T x S weights"),
+    ("native", {"dtype": "float32"}, {"device": "cpu"}, ""),
+    ("native", {"dtype": "float32"}, {"device": "cpu", "lacks": ("native",)}, "needs gcc on Linux"),
+    ("native", {"dtype": "float32"}, {}, "needs cpu"),
+    ("native", {}, {"device": "cpu"}, "takes float32, not bfloat16"),
+    ("native", {"dtype": "float32", "T": LONGEST + 1}, {"device": "cpu"}, "keeps T x S weights"),
+    ("sdpa:math", {"S": LONGEST + 1}, {}, "keeps T x S weights"),
+    ("sdpa:default", {}, {}, ""),
     ("sdpa:default", {}, {"device": "xla"}, ""),
+    ("sdpa:default", {}, {"device": "cpu"}, "without a kernel chosen by name"),
+    ("sdpa:default", {"bias": "learned", "only_bias": True}, {}, "pytorch#148476"),
     # cuDNN
     ("sdpa:cudnn", {}, {}, ""),
     ("sdpa:cudnn", {"bias": "fixed"}, {}, ""),
     ("sdpa:cudnn", {"mask": "dense"}, {}, ""),
-    ("sdpa:cudnn", {}, {"device": "cpu"}, "needs CUDA with cuDNN"),
-    ("sdpa:cudnn", {}, {"cudnn": 0}, "needs CUDA with cuDNN"),
+    ("sdpa:cudnn", {}, {"device": "cpu"}, "needs cuda"),
+    ("sdpa:cudnn", {}, {"cudnn": 0}, "needs cuDNN"),
     ("sdpa:cudnn", {}, {"cudnn": 8906}, "needs cuDNN 9.0"),
     ("sdpa:cudnn", {}, {"capability": (7, 5)}, "compute capability 8.0 to 12.1"),
     ("sdpa:cudnn", {}, {"capability": (12, 1)}, ""),
@@ -79,35 +82,40 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("sdpa:cudnn", {"deterministic": True}, {}, "no deterministic backward"),
     ("sdpa:cudnn", {"deterministic": True, "gradient": False}, {}, "no deterministic backward"),
     # FlashAttention 2
-    ("sdpa:flash", {}, {}, ""),
-    ("sdpa:flash", {"deterministic": True}, {}, ""),
-    ("sdpa:flash", {"mask": "causal"}, {}, ""),
-    ("sdpa:flash", {"mask": "causal", "T": 128}, {}, ""),
-    ("sdpa:flash", {"mask": "causal", "T": 1024}, {}, "takes no mask but causal and prefix"),
-    ("sdpa:flash", {"mask": "prefix"}, {}, ""),
-    ("sdpa:flash", {"mask": "lengths"}, {}, "takes no mask but causal and prefix, not lengths"),
-    ("sdpa:flash", {"mask": "causal & documents"}, {}, "takes no mask"),
-    ("sdpa:flash", {"bias": "fixed"}, {}, "takes no bias"),
-    ("sdpa:flash", {"dtype": "float32"}, {}, "takes bfloat16 and float16"),
-    ("sdpa:flash", WIDE, {}, ""),
-    ("sdpa:flash", {"K": 264, "value_width": 264}, {}, "up to 256"),
-    ("sdpa:flash", {"value_width": 32}, {}, "values as wide as keys"),
-    ("sdpa:flash", {"K": 60, "value_width": 60}, {}, ""),
-    ("sdpa:flash", {"S": 0}, {}, "needs a query and a key"),
-    ("sdpa:flash", {}, {"capability": (7, 0)}, "compute capability 8.0"),
-    ("sdpa:flash", {"K": 192, "value_width": 192}, {"capability": (8, 6)}, ""),
-    ("sdpa:flash", {"K": 200, "value_width": 200}, {"capability": (8, 6)}, "no backward pass for head widths"),
-    ("sdpa:flash", {"K": 200, "value_width": 200}, {"capability": (12, 0)}, "no backward pass for head widths"),
-    ("sdpa:flash", {"K": 200, "value_width": 200, "gradient": False}, {"capability": (8, 9)}, ""),
-    ("sdpa:flash", {"K": 200, "value_width": 200}, {}, ""),
-    ("sdpa:flash", WIDE, {"capability": (8, 6)}, ""),
-    ("sdpa:flash", {}, {"device": "xla"}, "needs CUDA or a CPU"),
+    ("sdpa:flash-2", {}, {}, ""),
+    ("sdpa:flash-2", {"deterministic": True}, {}, ""),
+    ("sdpa:flash-2", {"mask": "causal"}, {}, ""),
+    ("sdpa:flash-2", {"mask": "causal", "T": 128}, {}, ""),
+    ("sdpa:flash-2", {"mask": "causal", "T": 1024}, {}, "takes no mask but causal and prefix"),
+    ("sdpa:flash-2", {"mask": "prefix"}, {}, ""),
+    ("sdpa:flash-2", {"mask": "lengths"}, {}, "takes no mask but causal and prefix, not lengths"),
+    ("sdpa:flash-2", {"mask": "causal & documents"}, {}, "takes no mask"),
+    ("sdpa:flash-2", {"bias": "fixed"}, {}, "takes no bias"),
+    ("sdpa:flash-2", {"dtype": "float32"}, {}, "takes bfloat16 and float16"),
+    ("sdpa:flash-2", WIDE, {}, ""),
+    ("sdpa:flash-2", {"K": 264, "value_width": 264}, {}, "up to 256"),
+    ("sdpa:flash-2", {"value_width": 32}, {}, "values as wide as keys"),
+    ("sdpa:flash", {}, {"device": "cpu"}, ""),
+    ("sdpa:flash", {"value_width": 32}, {"device": "cpu"}, "values as wide as keys"),
+    ("sdpa:flash", {"bias": "learned"}, {"device": "cpu"}, "no gradient to a bias"),
+    ("sdpa:flash", {"S": 0}, {"device": "cpu"}, "needs a query and a key"),
+    ("sdpa:flash", {}, {}, "needs cpu"),
+    ("sdpa:flash-2", {"K": 60, "value_width": 60}, {}, ""),
+    ("sdpa:flash-2", {"S": 0}, {}, "needs a query and a key"),
+    ("sdpa:flash-2", {}, {"capability": (7, 0)}, "compute capability 8.0"),
+    ("sdpa:flash-2", {"K": 192, "value_width": 192}, {"capability": (8, 6)}, ""),
+    ("sdpa:flash-2", {"K": 200, "value_width": 200}, {"capability": (8, 6)}, "no backward pass for head widths"),
+    ("sdpa:flash-2", {"K": 200, "value_width": 200}, {"capability": (12, 0)}, "no backward pass for head widths"),
+    ("sdpa:flash-2", {"K": 200, "value_width": 200, "gradient": False}, {"capability": (8, 9)}, ""),
+    ("sdpa:flash-2", {"K": 200, "value_width": 200}, {}, ""),
+    ("sdpa:flash-2", WIDE, {"capability": (8, 6)}, ""),
+    ("sdpa:flash-2", {}, {"device": "xla"}, "needs cuda"),
     # The memory-efficient kernel
     ("sdpa:efficient", {}, {}, ""),
     ("sdpa:efficient", {"dtype": "float32", "bias": "learned", "mask": "dense"}, {}, ""),
     ("sdpa:efficient", {"mask": "lengths", "T": 8}, {}, ""),
     ("sdpa:efficient", {"deterministic": True}, {}, ""),
-    ("sdpa:efficient", {}, {"device": "cpu"}, "needs CUDA"),
+    ("sdpa:efficient", {}, {"device": "cpu"}, "needs cuda"),
     ("sdpa:efficient", {"dtype": "float64"}, {}, "no float64"),
     ("sdpa:efficient", {"K": 60, "value_width": 60}, {}, "multiples of 8 in bfloat16, not 60"),
     ("sdpa:efficient", {"dtype": "float32", "K": 60, "value_width": 60}, {}, ""),
@@ -120,8 +128,8 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     # FlexAttention
     ("flex", {"mask": "causal & documents"}, {}, ""),
     ("flex", {"mask": "documents", "bias": "fixed"}, {}, ""),
-    ("flex", {}, {"device": "cpu"}, "needs CUDA"),
-    ("flex", {}, {"triton": False}, "needs triton"),
+    ("flex", {}, {"device": "cpu"}, "needs cuda"),
+    ("flex", {}, {"lacks": ("flex",)}, "the package triton"),
     ("flex", {"dtype": "float64"}, {}, "no float64"),
     ("flex", {"K": 8, "value_width": 8}, {}, "from 16 on"),
     ("flex", {"bias": "learned"}, {}, "no reliable gradient of a bias"),
@@ -132,8 +140,8 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("biased", {"bias": "learned", "mask": "lengths"}, {}, ""),
     ("biased", {"bias": "learned", "only_bias": True}, {}, ""),
     ("biased", {"bias": "fixed"}, {}, "is for a bias with gradient"),
-    ("biased", {"bias": "learned"}, {"device": "cpu"}, "needs CUDA"),
-    ("biased", {"bias": "learned"}, {"triton": False}, "needs triton"),
+    ("biased", {"bias": "learned"}, {"device": "cpu"}, "needs cuda"),
+    ("biased", {"bias": "learned"}, {"lacks": ("biased",)}, "the package triton"),
     ("biased", {"bias": "learned"}, {"capability": (8, 0)}, "compute capability 9.x or 10.x"),
     ("biased", {"bias": "learned", "dtype": "float32"}, {}, "takes bfloat16 and float16"),
     ("biased", {"bias": "learned", "K": 136, "value_width": 136}, {}, "up to 128"),
@@ -143,13 +151,13 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     # The packages
     ("flash-3", {}, {}, ""),
     ("flash-3", {"mask": "causal", "T": 128}, {}, ""),
-    ("flash-3", {}, {"flash_3": False}, "FlashAttention 3, which is not installed"),
+    ("flash-3", {}, {"lacks": ("flash-3",)}, "flash_attn_interface, which is not installed"),
     ("flash-3", {}, {"capability": (10, 0)}, "9.x, not 10.x"),
     ("flash-3", WIDE, {}, ""),
     ("flash-4", {}, {"capability": (10, 0)}, ""),
     ("flash-4", {}, {"capability": (12, 0)}, "9.x or 10.x, not 12.x"),
-    ("flash-4", {}, {"flash_4": False}, "FlashAttention 4, which is not installed"),
-    ("flash-4", {}, {"device": "cpu"}, "needs CUDA"),
+    ("flash-4", {}, {"lacks": ("flash-4",)}, "flash_attn.cute, which is not installed"),
+    ("flash-4", {}, {"device": "cpu"}, "needs cuda"),
     ("flash-4", WIDE, {}, "up to 128"),
     ("flash-4", {"K": 60, "value_width": 60}, {}, "multiples of 8"),
     ("flash-4", {"dtype": "float32"}, {}, "takes bfloat16 and float16"),
@@ -160,8 +168,8 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("flash-4", {"S": 0}, {}, "needs a query and a key"),
     ("flash-4", {"deterministic": True}, {}, "deterministic"),
     # Nobody, and nobody's name
-    ("reference", {"dtype": "int64"}, {}, "numbers are int64, but must be float64, float32"),
-    ("sdpa:fastest", {}, {}, "no backend of this name; known: reference, naive"),
+    ("reference", {"dtype": "int64"}, {}, "needs numbers of type float64, float32"),
+    ("sdpa:fastest", {}, {}, "is not known; known: reference, "),
 ]
 
 
@@ -173,7 +181,7 @@ def test_each_rule(backend: str, call: dict[str, Any], machine: dict[str, Any], 
 
 def test_every_backend_is_in_the_table_both_refused_and_allowed() -> None:
     never_refused = {"reference"}
-    for backend in RULES:
+    for backend in backends.BACKENDS:
         outcomes = {bool(why) for name, _, _, why in TABLE if name == backend}
         other = backend in ("naive", "matmul", "sdpa:math")
         assert outcomes == {True, False} or backend in never_refused or other
@@ -273,7 +281,7 @@ def test_a_learned_bias_goes_around_the_faults_of_cudnn() -> None:
 def test_half_precision_on_a_cpu_is_refused_by_all_with_a_reason() -> None:
     call = replace(CALL, dtype="float16")
     assert eligible(call, CPU) == ()
-    with pytest.raises(ConfigError, match="float16 has no fast arithmetic on a CPU; use float32 or bfloat16"):
+    with pytest.raises(ConfigError, match="has no fast arithmetic for float16 on a CPU; use float32 or bfloat16"):
         backends.choose(call, CPU)
     q = torch.zeros(1, 1, 2, 8, dtype=torch.float16)
     with pytest.raises(ConfigError, match="float16"):

@@ -5,7 +5,7 @@ depends on nothing but the call and the machine, so the same call runs the same 
 
 | device, type | order | reason |
 | --- | --- | --- |
-| CPU, float32 and float64 | matmul, sdpa:flash | blocks skip hidden keys and accept a bias that learns |
+| CPU, float32 and float64 | matmul, sdpa:flash | blocks skip hidden keys |
 | the same, all keys visible, long | sdpa:flash, matmul | there is nothing to skip |
 | CPU, bfloat16 | sdpa:flash, matmul | products in bfloat16 round the scores: error 1e-2 instead of 2e-3 |
 | CUDA, others | sdpa:default, matmul | torch chooses, but never cuDNN |
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,10 +44,9 @@ class Machine:
     capability: tuple[int, int] = (0, 0)
     """CUDA compute capability; 9.0 is Hopper."""
     name: str = ""
-    """Of a GPU."""
     torch: tuple[int, int] = (2, 13)
     cudnn: int = 0
-    """As torch counts it: 91900 is 9.19; 0 is none."""
+    """91900 is 9.19; 0 is none."""
     lacks: tuple[str, ...] = ()
     """Registered backends for this device that are not installed."""
 
@@ -64,7 +63,6 @@ class Call:
     K: int
     value_width: int
     mask: str
-    """`ablate.nn.attention.masks.kind`"""
     bias: Literal["none", "fixed", "learned"] = "none"
     """`learned`: a gradient must reach it."""
     gradient: bool = True
@@ -181,17 +179,13 @@ def _loaded(attend: str) -> Callable[..., Tensor]:
 
 def describe(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, mask: Mask, bias: Tensor | None) -> Call:
     """The call as the rules see it."""
-    gradient = torch.is_grad_enabled()
+    gradient, (B, H, T, K) = torch.is_grad_enabled(), q_BHTK.shape
     learned = bias is not None and bias.requires_grad and gradient
     moving = gradient and (q_BHTK.requires_grad or k_BHSK.requires_grad or v_BHSK.requires_grad)
+    shape = {"B": B, "H": H, "T": T, "S": k_BHSK.shape[2], "K": K, "value_width": v_BHSK.shape[3]}
     return Call(
+        **shape,
         dtype=str(q_BHTK.dtype).removeprefix("torch."),
-        B=q_BHTK.shape[0],
-        H=q_BHTK.shape[1],
-        T=q_BHTK.shape[2],
-        S=k_BHSK.shape[2],
-        K=q_BHTK.shape[3],
-        value_width=v_BHSK.shape[3],
         mask=kind(mask),
         bias="learned" if learned else "none" if bias is None else "fixed",
         gradient=learned or moving,
@@ -205,16 +199,11 @@ def machine_of(device: torch.device) -> Machine:
     """The machine behind a device of torch's."""
     major, minor = (int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     lacks = tuple(b.name for b in BACKENDS.values() if is_for(b.devices, device.type) and not b.installed())
+    known: dict[str, Any] = {"device": device.type, "torch": (major, minor), "lacks": lacks}
     if device.type != "cuda":
-        return Machine(device=device.type, torch=(major, minor), lacks=lacks)
-    return Machine(
-        device="cuda",
-        capability=torch.cuda.get_device_capability(device),
-        name=torch.cuda.get_device_name(device),
-        torch=(major, minor),
-        cudnn=torch.backends.cudnn.version() or 0,
-        lacks=lacks,
-    )
+        return Machine(**known)
+    capability, name = torch.cuda.get_device_capability(device), torch.cuda.get_device_name(device)
+    return Machine(**known, capability=capability, name=name, cudnn=torch.backends.cudnn.version() or 0)
 
 
 def is_for(devices: tuple[str, ...], device: str) -> bool:

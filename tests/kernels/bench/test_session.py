@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ablate.config import ConfigError, RunConfig, Runtime
 from ablate.kernels import freed_memory
+from ablate.kernels.bench import timing as measure
 from ablate.kernels.bench.competitors import HUGGING_FACE, Contender, contenders, names
 from ablate.kernels.bench.correctness import Truths, errors, verdict
 from ablate.kernels.bench.grid import MASKS, SCALINGS, AttentionGrid, Point, points
@@ -26,7 +27,6 @@ from ablate.kernels.bench.timing import TIMING, run_session
 from ablate.nn.attention.backends import Machine
 from ablate.records import DONE
 from ablate.seeds import generator
-from ablate.timing import measure
 from ablate.timing.interleaved import Times, Wall
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
@@ -42,8 +42,8 @@ def point(mask: str, length: int = 24, rows: int = 2, **changes: Any) -> Point:
 def test_every_competitor_is_right(mask: str) -> None:
     """Against the formula in float64; the dense form of two streams has its own order, so this checks the sorting too."""
     here = point(mask)
-    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "all")
-    assert [c.name for c in entered] == names(here, Machine(device="cpu"), FLOAT, "all")
+    entered = contenders(here, Machine(device="cpu", lacks=("native",)), CPU, FLOAT, "all")
+    assert [c.name for c in entered] == names(here, Machine(device="cpu", lacks=("native",)), FLOAT, "all")
     for contender in entered:
         if contender.checked:
             found, _ = errors(contender, here, Truths(here))
@@ -52,7 +52,7 @@ def test_every_competitor_is_right(mask: str) -> None:
 
 def test_the_textbook_form_of_two_streams_is_the_sorted_one_in_text_order() -> None:
     here = point("two-stream", rows=3)
-    entered = {c.name: c for c in contenders(here, Machine(device="cpu"), CPU, FLOAT, "all")}
+    entered = {c.name: c for c in contenders(here, Machine(device="cpu", lacks=("native",)), CPU, FLOAT, "all")}
     outputs = {}
     for name in ("naive", "dense:naive"):
         contender = entered[name]
@@ -67,7 +67,7 @@ def test_the_textbook_form_of_two_streams_is_the_sorted_one_in_text_order() -> N
 def test_hugging_face_hides_what_is_to_be_hidden() -> None:
     """Its relative term is random here, so only who sees whom can be compared: the gradient of one row of the output."""
     here = point("two-stream", rows=1)
-    entered = {c.name: c for c in contenders(here, Machine(device="cpu"), CPU, FLOAT, "all")}
+    entered = {c.name: c for c in contenders(here, Machine(device="cpu", lacks=("native",)), CPU, FLOAT, "all")}
     contender = entered[HUGGING_FACE]
     tensors = tuple(leaf.tensor for leaf in contender.leaves)
     out = contender.forward(tensors, contender.scale(here, 2), "")
@@ -96,7 +96,7 @@ def with_forward(contender: Contender, change: Any) -> Contender:
 )
 def test_a_wrong_backend_is_shown_and_not_timed(change: Any, what: str) -> None:
     here = point("causal")
-    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "compared")
+    entered = contenders(here, Machine(device="cpu", lacks=("native",)), CPU, FLOAT, "compared")
     found = at_point(here, RUN, CPU, FLOAT, Wall(), [*entered, with_forward(entered[0], change)])
     wrong = found[-1]
     assert what in wrong.wrong and wrong.times is None
@@ -107,7 +107,7 @@ def test_a_wrong_backend_is_shown_and_not_timed(change: Any, what: str) -> None:
 def test_a_kernel_that_stops_running_is_caught_after_the_check() -> None:
     """Right when it is checked, and later an output that nobody wrote."""
     here = point("full")
-    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "compared")
+    entered = contenders(here, Machine(device="cpu", lacks=("native",)), CPU, FLOAT, "compared")
     calls = []
 
     def lazy(z: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def test_a_kernel_that_stops_running_is_caught_after_the_check() -> None:
 
 def test_a_competitor_that_cannot_run_costs_the_others_nothing() -> None:
     here = point("full")
-    entered = contenders(here, Machine(device="cpu"), CPU, FLOAT, "compared")
+    entered = contenders(here, Machine(device="cpu", lacks=("native",)), CPU, FLOAT, "compared")
 
     def broken(given: Any, scale: Any, backend: str) -> Tensor:
         raise RuntimeError("no kernel\nfor this shape")
@@ -286,7 +286,7 @@ def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.Monkey
     monkeypatch.setattr(freed_memory, "_mallopt", lambda: None)
     with freed_memory.kept():
         assert not freed_memory.can_be_kept()
-    entered = contenders(TINY[2], Machine(device="cpu"), CPU, FLOAT, "compared")
+    entered = contenders(TINY[2], Machine(device="cpu", lacks=("native",)), CPU, FLOAT, "compared")
     assert [contender.name for contender in entered] == [*SCALINGS, "inverse-sqrt again"]
 
 
@@ -319,7 +319,7 @@ def test_an_interrupted_session_measures_only_what_it_lacks(tmp_path: Path, monk
     assert record.status == DONE and not (tmp_path / measure.PARTIAL).exists()
     times = [row for row in record.rows if row.evaluation == "attention-time" and row.condition.startswith(TINY[0].condition)]
     medians = [row for row in times if "pass=both" in row.condition and row.metric == "p50" and "scalings=0" in row.condition]
-    assert len(medians) == len(names(TINY[0], Machine(device="cpu"), FLOAT, "compared"))
+    assert len(medians) == len(names(TINY[0], Machine(device="cpu", lacks=("native",)), FLOAT, "compared"))
     assert all(row.value > 0 and row.flops == TINY[0].flops("both") for row in medians)
 
 

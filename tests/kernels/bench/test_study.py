@@ -21,7 +21,7 @@ from ablate.study.run import run_inline
 from ablate.study.study import Study
 from ablate.timing.interleaved import Times
 
-FILE = Path(__file__).parents[2] / "studies" / "attention_core.py"
+FILE = Path(__file__).parents[3] / "studies" / "attention_core.py"
 TINY = tuple(
     Point(mask=mask, length=length, head_width=8, heads=1, rows=1, scalings=scalings)  # type: ignore[arg-type]
     for mask, length, scalings in (("full", 256, False), ("biased", 16, False), ("two-stream", 16, False), ("full", 512, True))
@@ -108,8 +108,8 @@ def test_its_sessions_stand_alone(study: Study) -> None:
 
 
 def test_a_smoke_study(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("attention", "measure"):
-        monkeypatch.setattr(f"ablate.timing.{module}.points", lambda size, device: TINY)
+    for module in ("session", "timing"):
+        monkeypatch.setattr(f"ablate.kernels.bench.{module}.points", lambda size, device: TINY)
     options = Options(tier="smoke", root=tmp_path / "runs", reports=tmp_path / "reports")
     finished = run_inline(study, options)
     assert finished.failed == 0

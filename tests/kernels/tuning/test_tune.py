@@ -13,9 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from ablate import kernels
 from ablate.config import ConfigError
+from ablate.kernels.tuning import choices, tune, workload
 from ablate.nn import attention as core
-from ablate.nn.attention import choices, matmul, tune, workload
+from ablate.nn.attention import backends, matmul
 from ablate.nn.attention.backends import Call, Machine
 from ablate.nn.attention.masks import kind
 
@@ -25,6 +27,7 @@ CALL = Call(dtype="float32", B=2, H=2, T=8, S=8, K=16, value_width=16, mask="cau
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
+    kernels.install()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -149,7 +152,7 @@ def test_with_the_real_backends_and_clock_the_choices_are_among_the_right_ones(t
 
 
 def _written(path: Path, backend: str = "sdpa:math", **machine: Any) -> Path:
-    here = backends.machine_of(CPU)
+    here = choices.machine_here(CPU)
     found = choices.Choice(
         call=CALL,
         machine=replace(here, **machine),
@@ -166,9 +169,9 @@ def _written(path: Path, backend: str = "sdpa:math", **machine: Any) -> Path:
 
 
 def test_auto_is_what_was_tuned_where_that_is_asked_for(tmp_path: Path) -> None:
-    here = backends.machine_of(CPU)
+    here = choices.machine_here(CPU)
     assert backends.choose(CALL, here) == "matmul"
-    with backends.tuned(choices.load(_written(tmp_path / "choices.json"))):
+    with choices.preferred(choices.load(_written(tmp_path / "choices.json"))):
         assert backends.choose(CALL, here) == "sdpa:math"
         assert backends.choose(replace(CALL, B=3), here) == "matmul"
         assert backends.choose(CALL, here, "sdpa:flash") == "sdpa:flash"
@@ -185,23 +188,23 @@ def test_a_file_from_another_machine_is_ignored_with_one_line(
     other: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = _written(tmp_path / "choices.json", **other)
-    with backends.tuned(choices.load(path)):
-        assert backends.choose(CALL, backends.machine_of(CPU)) == "matmul"
+    with choices.preferred(choices.load(path)):
+        assert backends.choose(CALL, choices.machine_here(CPU)) == "matmul"
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith(f"attention choices in {path} are ignored: it is from ")
 
 
 def test_machines_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = _written(tmp_path / "choices.json", triton=not backends.machine_of(CPU).triton)
+    path = _written(tmp_path / "choices.json", lacks=["elsewhere"])
     assert choices.load(path) == {}
     said = capsys.readouterr().err
-    assert "triton True; this is" in said and said.endswith("triton False\n")
+    assert "lacks ('elsewhere',); this is" in said and "lacks (" in said.partition("this is")[2]
 
 
 @pytest.mark.parametrize(
     ("backend", "why"),
-    [("sdpa:cudnn", "needs CUDA with cuDNN"), ("of yesterday", "there is no backend of this name; known: reference, ")],
+    [("sdpa:cudnn", "needs cuda"), ("of yesterday", "is not known; known: reference, ")],
 )
 def test_a_choice_that_the_rules_refuse_by_now_is_dropped_with_the_reason(
     backend: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -216,7 +219,7 @@ def test_a_choice_that_the_rules_refuse_by_now_is_dropped_with_the_reason(
 
 def test_of_choices_that_are_refused_in_part_the_others_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = _edited(tmp_path, lambda written: written["choices"].append({**written["choices"][0], "backend": "sdpa:cudnn"}))
-    assert choices.load(path, threads=1) == {(CALL, backends.machine_of(CPU), 1): "sdpa:math"}
+    assert choices.load(path, threads=1) == {(CALL, choices.machine_here(CPU), 1): "sdpa:math"}
     said = capsys.readouterr().err
     assert said.startswith(f"1 of 2 attention choices in {path} are ignored: sdpa:cudnn cannot run ") and said.count("\n") == 1
 
@@ -249,7 +252,7 @@ def test_why_a_file_is_ignored_is_said_once_and_not_by_the_processes_of_runs(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "choices": [{"call": {}}]}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 3, "choices": [{"call": {}}]}'])
 def test_what_is_no_such_file_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "choices.json"
     path.write_text(text, encoding="utf-8")
@@ -263,7 +266,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "choices.json"
     for later in ("[]", "{}", '[{"call": "of another shape"}]'):
         path.write_text(f'{{"format": 0, "choices": {later}}}', encoding="utf-8")
-        with pytest.raises(ConfigError, match="has format 0, but this version reads 2"):
+        with pytest.raises(ConfigError, match="has format 0, but this version reads 3"):
             choices.load(path)
 
 
@@ -282,7 +285,9 @@ def _edited(folder: Path, change: Callable[[Any], object]) -> Path:
         ("machine", None, "choices[0].machine = None, but must be an object with device, "),
         ("machine", "cpu", "choices[0].machine = 'cpu', but must be an object with device, "),
         ("machine.name", 3, "choices[0].machine.name = 3, but must be a text"),
-        ("machine.triton", 1, "choices[0].machine.triton = 1, but must be true or false"),
+        ("machine.lacks", "flex", "choices[0].machine.lacks = 'flex', but must be a list of texts"),
+        ("machine.lacks", [1], "choices[0].machine.lacks = [1], but must be a list of texts"),
+        ("call.gradient", 1, "choices[0].call.gradient = 1, but must be true or false"),
         ("machine.torch", "2.13", "choices[0].machine.torch = '2.13', but must be two whole numbers"),
         ("machine.torch", [2, 13, 1], "choices[0].machine.torch = [2, 13, 1], but must be two whole numbers"),
         ("machine.capability", [9, "0"], "choices[0].machine.capability = [9, '0'], but must be two whole numbers"),
@@ -324,10 +329,10 @@ def test_an_entry_of_another_shape_is_refused_by_its_field(where: str, value: An
     [
         ("null", "the whole = None, but must be an object with format, choices"),
         ("[1, 2]", "the whole = [1, 2], but must be an object with format, choices"),
-        ('{"format": 2}', "the whole lacks choices"),
-        ('{"format": 2, "choices": {"a": 1}}', "choices = {'a': 1}, but must be a list"),
-        ('{"format": 2, "choices": null}', "choices = None, but must be a list"),
-        ('{"format": 2, "choices": [3]}', "choices[0] = 3, but must be an object with call, machine, threads, backend"),
+        ('{"format": 3}', "the whole lacks choices"),
+        ('{"format": 3, "choices": {"a": 1}}', "choices = {'a': 1}, but must be a list"),
+        ('{"format": 3, "choices": null}', "choices = None, but must be a list"),
+        ('{"format": 3, "choices": [3]}', "choices[0] = 3, but must be an object with call, machine, threads, backend"),
         ("[" * 100_000, "maximum recursion depth exceeded"),
     ],
 )

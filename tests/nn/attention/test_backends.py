@@ -173,7 +173,7 @@ def test_a_backend_that_is_not_installed_says_what_is_missing() -> None:
     q = noise(1, 1, 4, K, seed=0).float()
     register(Backend("fast", "nowhere:attend", installed=lambda: False, needs="a faster machine"))
     try:
-        with pytest.raises(ConfigError, match="'fast' cannot run .*: it needs a faster machine; able: reference, matmul"):
+        with pytest.raises(ConfigError, match=r"'fast' cannot run .*: it needs a faster machine; able: reference, matmul"):
             attention(q, q, q, backend="fast")
     finally:
         del BACKENDS["fast"]
@@ -221,7 +221,7 @@ def test_forced_backends_that_cannot_say_why_and_who_can() -> None:
         ConfigError, match=r"'sdpa:flash' cannot run float32 .*learned bias on cpu: it sends no gradient .*matmul"
     ):
         attention(q, q, q, bias=learned, backend="sdpa:flash")
-    with pytest.raises(ConfigError, match="float16 has no fast arithmetic on a CPU; use float32 or bfloat16"):
+    with pytest.raises(ConfigError, match="has no fast arithmetic for float16 on a CPU; use float32 or bfloat16"):
         attention(q.half(), q.half(), q.half())
     with pytest.raises(ConfigError, match="attention backend 'fastest'; known: auto, reference"), backend("fastest"):
         pass
