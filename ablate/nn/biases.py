@@ -12,7 +12,7 @@ Shape letters: B batch, T query position, S key position, H heads, K head width,
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -37,6 +37,13 @@ def bucket(offset: Tensor, *, both_sides: bool) -> Tensor:
     share = torch.log(distance.clamp(min=1).float() / single) / math.log(FARTHEST / single)
     far = (single + (share * (buckets - single)).long()).clamp(max=buckets - 1)
     return shift + torch.where(distance < single, distance, far)
+
+
+class Bias(Protocol):
+    """A bias by formula."""
+
+    def dense(self, T: int, S: int) -> Tensor:
+        """The bias as a tensor broadcastable to [B, H, T, S]."""
 
 
 class Buckets(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ablate.kernels.bench.rates import FASTEST, PASS, RATE, ROOF, TWO_STREAMS, of_pass
 from ablate.kernels.bench.ratios import BEST, FLOORS, NAIVE, RATIOS, SCALING, SDPA, XLNET, places
 from ablate.specification import Metric, Target
@@ -12,7 +14,7 @@ def column(metric: str, condition: str, label: str, better: str = "higher") -> M
     return Metric(evaluation=RATIOS, metric=metric, condition=condition, label=label, better=better, digits=2)  # type: ignore[arg-type]
 
 
-def target(label: str, metric: str, condition: str, threads: int = 0, **bounds: float) -> Target:
+def target(label: str, metric: str, condition: str, threads: int = 0, **bounds: Any) -> Target:
     return Target(
         label=label,
         key=Metric(evaluation=RATIOS, metric=metric, condition=condition, label="").key,
@@ -22,7 +24,7 @@ def target(label: str, metric: str, condition: str, threads: int = 0, **bounds: 
     )
 
 
-def target_of_worst(label: str, metric: str, condition: str, **bounds: float) -> Target:
+def target_of_worst(label: str, metric: str, condition: str, **bounds: Any) -> Target:
     key, floor = f"{RATIOS}/{metric}", f"{FLOORS}/{metric}"
     return Target(label=label, key=key, floor=floor, among=places(metric, condition), **bounds)
 
@@ -31,7 +33,7 @@ def at(mask: str, length: int, head_width: int = 64) -> str:
     return f"mask={mask},length={length},head_width={head_width}"
 
 
-def on_gpu(label: str, evaluation: str, metric: str, *among: str, **bounds: float) -> Target:
+def on_gpu(label: str, evaluation: str, metric: str, *among: str, **bounds: Any) -> Target:
     floor = f"{FLOORS}/{metric}" if evaluation == RATIOS else ""
     return Target(label=label, key=f"{evaluation}/{metric}", floor=floor, among=among, **bounds)
 

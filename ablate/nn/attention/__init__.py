@@ -15,7 +15,6 @@ kernel: `backends.py` chooses. Attention weights have no dropout, because most o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -26,17 +25,11 @@ from ablate.nn.attention.masks import Both, Causal, Dense, Full, Mask, Prefix, k
 from ablate.nn.attention.observation import WATCHERS, Seen
 from ablate.nn.attention.packing import Documents, Lengths
 from ablate.nn.attention.scales import Scale
+from ablate.nn.biases import Bias
 
 __all__ = ["FULL", "Both", "Causal", "Dense", "Documents", "Full", "Lengths", "Mask", "Prefix", "attention", "backend"]
 
 FULL = Full()
-
-
-class Bias(Protocol):
-    """A bias by formula; see `ablate.nn.biases`."""
-
-    def dense(self, T: int, S: int) -> Tensor:
-        """The bias as a tensor broadcastable to [B, H, T, S]."""
 
 
 def attention(

@@ -38,22 +38,19 @@ LONGEST = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The device and the software that a call would run on."""
+    """Device and software. Compute capability 9.0 is Hopper, cuDNN 91900 is 9.19, and `lacks` are backends not installed."""
 
     device: str
     capability: tuple[int, int] = (0, 0)
-    """CUDA compute capability; 9.0 is Hopper."""
     name: str = ""
     torch: tuple[int, int] = (2, 13)
     cudnn: int = 0
-    """91900 is 9.19; 0 is none."""
     lacks: tuple[str, ...] = ()
-    """Registered backends for this device that are not installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """What the choice of a backend may depend on."""
+    """What the choice of a backend may depend on; a bias is learned if a gradient must reach it."""
 
     dtype: str
     B: int
@@ -64,7 +61,6 @@ class Call:
     value_width: int
     mask: str
     bias: Literal["none", "fixed", "learned"] = "none"
-    """`learned`: a gradient must reach it."""
     gradient: bool = True
     only_bias: bool = False
     """A gradient must reach the bias and neither queries, keys nor values."""
@@ -87,15 +83,13 @@ class Backend(NamedTuple):
     """Where it runs; empty: everywhere."""
     installed: Callable[[], bool] = lambda: True
     needs: str = ""
-    """What is missing where it is not installed."""
 
 
 class Preference(NamedTuple):
-    """An order of backends."""
+    """An order of backends; `names` are all that it may return."""
 
     order: Callable[[Call, Machine], tuple[str, ...]]
     names: tuple[str, ...]
-    """All that `order` may return."""
     devices: tuple[str, ...] = ()
 
 
@@ -167,12 +161,7 @@ def eligible(call: Call, machine: Machine) -> tuple[str, ...]:
 
 def load(name: str) -> Callable[..., Tensor]:
     """The function of a backend."""
-    return _loaded(BACKENDS[name].attend)
-
-
-@functools.cache
-def _loaded(attend: str) -> Callable[..., Tensor]:
-    module, _, function = attend.partition(":")
+    module, _, function = BACKENDS[name].attend.partition(":")
     found: Callable[..., Tensor] = getattr(importlib.import_module(module), function)
     return found
 
@@ -230,10 +219,9 @@ def _flash(call: Call, machine: Machine) -> str:
 
 
 def _default(call: Call, machine: Machine) -> str:
-    return first(
-        (machine.device == "cpu", "is for devices without a kernel chosen by name"),
-        (call.only_bias, "may read foreign memory when only a bias has a gradient (pytorch#148476)"),
-    )
+    if machine.device == "cpu":
+        return "is for devices without a kernel chosen by name"
+    return "may read foreign memory when only a bias has a gradient (pytorch#148476)" if call.only_bias else ""
 
 
 def _order(call: Call, machine: Machine) -> tuple[str, ...]:

@@ -33,6 +33,34 @@ Extent = tuple[int, int, int, int]
 """Rows, heads, queries and keys that a tensor is for; 1 is for any number of them."""
 
 
+def once_per_mask(compute: Callable[..., Found]) -> Callable[..., Found]:
+    """Cache `compute(mask, ...)`, so that all layers of a pass share the result. The other arguments must be hashable.
+
+    Results of masks without tensors are shared by equal masks; those of a mask with tensors are dropped together with it.
+    """
+
+    def plainly(*given: Any) -> Found:
+        # A result made in inference mode could not be saved for a later backward pass.
+        with torch.inference_mode(False):
+            return compute(*given)
+
+    shared = functools.lru_cache(maxsize=256)(plainly)
+    cached: WeakKeyDictionary[Mask, dict[Any, Found]] = WeakKeyDictionary()
+
+    @functools.wraps(compute)
+    def found(mask: Mask, *given: Any) -> Found:
+        if not makes_real_tensors():
+            return compute(mask, *given)
+        if isinstance(mask, Full | Prefix):
+            return shared(mask, *given)
+        of_mask = cached.setdefault(mask, {})
+        if given not in of_mask:
+            of_mask[given] = plainly(mask, *given)
+        return of_mask[given]
+
+    return found
+
+
 class Mask(ABC):
     """One of the masks below or in `packing`. Masks without tensors are equal where their definitions are."""
 
@@ -46,9 +74,10 @@ class Mask(ABC):
         """The calls that its tensors are for; empty: all."""
         return ()
 
+    @once_per_mask
     def table(self, T: int, S: int, device: torch.device) -> Tensor:
         """`dense`, computed once for all layers."""
-        return _table(self, T, S, device)
+        return self.dense(T, S, device)
 
     def counts(self, T: int, S: int, device: torch.device) -> Tensor:
         """Keys that each query sees, int64, broadcastable to [B, H, T]."""
@@ -158,39 +187,6 @@ def require_tensor(holds: bool, what: str, found: Tensor, wanted: str) -> None:
     """`ConfigError` for a tensor that no mask can be made of."""
     if not holds:
         raise ConfigError(f"the {what} of shape {tuple(found.shape)} and type {found.dtype} must be {wanted}")
-
-
-def once_per_mask(compute: Callable[..., Found]) -> Callable[..., Found]:
-    """Cache `compute(mask, ...)`, so that all layers of a pass share the result. The other arguments must be hashable.
-
-    Results of masks without tensors are shared by equal masks; those of a mask with tensors are dropped together with it.
-    """
-
-    def plainly(*given: Any) -> Found:
-        # A result made in inference mode could not be saved for a later backward pass.
-        with torch.inference_mode(False):
-            return compute(*given)
-
-    shared = functools.lru_cache(maxsize=256)(plainly)
-    cached: WeakKeyDictionary[Mask, dict[Any, Found]] = WeakKeyDictionary()
-
-    @functools.wraps(compute)
-    def found(mask: Mask, *given: Any) -> Found:
-        if not makes_real_tensors():
-            return compute(mask, *given)
-        if isinstance(mask, Full | Prefix):
-            return shared(mask, *given)
-        of_mask = cached.setdefault(mask, {})
-        if given not in of_mask:
-            of_mask[given] = plainly(mask, *given)
-        return of_mask[given]
-
-    return found
-
-
-@once_per_mask
-def _table(mask: Mask, T: int, S: int, device: torch.device) -> Tensor:
-    return mask.dense(T, S, device)
 
 
 def makes_real_tensors() -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ablate.nn.attention.masks import Mask, is_readable, once_per_mask
+from ablate.nn.attention.masks import Mask, is_readable, makes_real_tensors, once_per_mask
 
 SCORES_AT_ONCE = 2**18
 """Scores in a block: 1 MiB in single precision, half of a second-level cache of today."""
@@ -46,6 +46,7 @@ def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, *, mask: Mask, bias: 
     if T == 0 or S == 0:
         return q_BHTK @ k_BHSK.mT @ v_BHSK
     blocks = plan(mask, T, S, q_BHTK.dtype, q_BHTK.device)
+    bias = None if bias is None else bias.expand(-1, -1, T, S)
     rows = max(1, max(FEWEST_PRODUCTS, SCORES_AT_ONCE // max(1, (blocks[0].end - blocks[0].begin) * S)) // H)
     if rows >= B:
         return _of_rows(q_BHTK, k_BHSK, v_BHSK, bias, blocks, slice(0, B), scale)
@@ -56,7 +57,6 @@ def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, *, mask: Mask, bias: 
 def _of_rows(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, blocks: tuple[Block, ...], rows: slice, scale: float
 ) -> Tensor:
-    """Some rows of the batch, all their blocks."""
     heads, S = q.shape[:2], k.shape[2]
     k_PSK, v_PSK = k.flatten(0, 1), v.flatten(0, 1)
     lengths = [block.end - block.begin for block in blocks]
@@ -67,7 +67,8 @@ def _of_rows(
         k_part, v_part = (k_PSK, v_PSK) if (block.first, block.last) == (0, S) else (k_PSK[:, keys], v_PSK[:, keys])
         # Without an operand to add (beta = 0) this is a product whose scale costs nothing.
         scores = torch.baddbmm(q_PTK.new_empty(1, 1, 1), q_PTK, k_part.mT, beta=0, alpha=scale).unflatten(0, heads)
-        weights = _weights(scores, _part_of(bias, rows, block), block, rows)
+        added = None if bias is None else _of(bias, rows)[:, :, block.begin : block.end, keys]
+        weights = _weights(scores, added, block, rows)
         found.append((weights.flatten(0, 1) @ v_part).unflatten(0, heads))
     return found[0] if len(found) == 1 else torch.cat(found, dim=2)
 
@@ -97,18 +98,17 @@ def plan(mask: Mask, T: int, S: int, dtype: torch.dtype, device: torch.device) -
 def _block(seen: Tensor, begin: int, end: int, dtype: torch.dtype) -> Block:
     seen = seen if seen.shape[2] == 1 else seen[:, :, begin:end]
     blind = ~seen.any(dim=-1, keepdim=True)
+    if not makes_real_tensors():
+        return Block(begin, end, 0, seen.shape[3], _tile(seen | blind, dtype), blind)
     some = seen.any(dim=2).flatten(0, 1).any(dim=0).nonzero()
     first, last = (int(some[0]), int(some[-1]) + 1) if len(some) else (0, 1)
     opened = (seen | blind)[..., first:last]
-    tile = torch.zeros(opened.shape, dtype=dtype, device=seen.device).masked_fill_(~opened, -torch.inf)
-    return Block(begin, end, first, last, None if bool(opened.all()) else tile, blind if bool(blind.any()) else None)
+    tile = None if bool(opened.all()) else _tile(opened, dtype)
+    return Block(begin, end, first, last, tile, blind if bool(blind.any()) else None)
 
 
-def _part_of(bias: Tensor | None, rows: slice, block: Block) -> Tensor | None:
-    if bias is None:
-        return None
-    queries = slice(block.begin, block.end) if bias.shape[2] > 1 else slice(None)
-    return _of(bias, rows)[:, :, queries, slice(block.first, block.last) if bias.shape[3] > 1 else slice(None)]
+def _tile(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
 
 
 def _of(x: Tensor, rows: slice) -> Tensor:
