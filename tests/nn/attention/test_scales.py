@@ -89,8 +89,8 @@ def test_a_vector_of_zeros_stays_zero_and_leaves_the_others_alone() -> None:
     assert gradient.isfinite().all() and (gradient[0, 1, 2] == 0).all() and (gradient[0, 0] != 0).all()
 
 
-@pytest.mark.parametrize("name", ["learned", "qk-norm", "log-length"])
-def test_a_temperature_keeps_single_precision_where_queries_have_16_bits(name: AttentionScale) -> None:
+@pytest.mark.parametrize("name", ["learned", "qk-norm", "qk-norm-fixed", "log-length"])
+def test_a_scaling_keeps_single_precision_where_queries_have_16_bits(name: AttentionScale) -> None:
     q = noise(B, H, T, K).bfloat16()
     assert scale_of(name, 1.0, H, K, context=64)(q, q, FULL)[0].dtype == torch.float32
 
