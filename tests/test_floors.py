@@ -37,7 +37,7 @@ HEAVY = {
     "lightning": {"data", "objectives", "training"},
     "optuna": {"study"},
     "seaborn": {"report"},
-    "matplotlib": {"report"},
+    "matplotlib": {"report", "kernels.report"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
