@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ablate import sources
-from ablate.nn.attention import BACKENDS
 
 ROOTS = ("ablate.training.fit", "ablate.objectives.bert")
 
@@ -47,7 +46,7 @@ def test_a_changed_byte_changes_the_fingerprint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changed", ["native.c", "native.h"])
 def test_so_does_a_changed_line_of_c(changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, roots = sources.text, ("ablate.nn.attention",)
+    real, roots = sources.text, ("ablate.kernels.native",)
     sources.fingerprint.cache_clear()
     before = sources.fingerprint(roots)
     sources.fingerprint.cache_clear()
@@ -131,10 +130,3 @@ def _statements(source: bytes) -> str:
 
 def _is_string(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def test_backends_of_attention_that_are_loaded_by_name_are_part_of_a_run() -> None:
-    """Another order of additions in one of them is another number."""
-    reached = sources.reachable(ROOTS)
-    modules = {f"ablate.nn.attention.{place.partition(':')[0]}" for place in BACKENDS.values()}
-    assert modules <= reached
