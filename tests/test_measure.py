@@ -45,7 +45,13 @@ def test_every_field_that_trains_is_in_and_every_yardstick_is_out() -> None:
     measured = dataclasses.replace(BASE, evaluations=(Ruler(),))
     assert training_fields(measured) == training_fields(BASE)
     assert set(training_fields(BASE)) == {path for path in flatten(BASE) if path != "evaluations"}
-    for path, value in (("seed", 1), ("objective.rate", 0.1), ("budget.tokens", 7), ("runtime.threads", 2), ("pretrain", False)):
+    for path, value in (
+        ("seed", 1),
+        ("objective.rate", 0.1),
+        ("budget.tokens", 7),
+        ("runtime.threads", 2),
+        ("pretrain", False),
+    ):
         assert training_fields(override(BASE, {path: value})) != training_fields(BASE), path
 
 

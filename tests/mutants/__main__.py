@@ -23,6 +23,7 @@ import tempfile
 import time
 import tomllib
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -101,34 +102,40 @@ def main() -> int:
                 print(f"the tests of {one.task.module} fail without a mutant:", one.log, sep="\n")
             return 2
         limits = {module: 5 * one.seconds + 20 for module, one in plain.items()}
-        return _report(list(_judge(tasks, homes, limits)))
+        return _report(_judge(tasks, homes, limits), tasks)
 
 
-def _report(judged: list[Judged]) -> int:
-    """Print the score by module and each survivor; the exit status."""
-    listed = tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text(encoding="utf-8"))["mutant"]
+def _report(results: Iterator[Judged], tasks: list[Task]) -> int:
+    """Print each module's score and survivors as soon as they are known; the exit status."""
+    listed = tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text(encoding="utf-8")).get("mutant", [])
     reasons = {(entry["module"], entry["scope"], entry["change"]): entry["reason"] for entry in listed}
+    expected = Counter(task.module for task in tasks)
+    found: dict[str, list[Judged]] = {}
     killed, counted, stale = 0, 0, []
-    for module in sorted({one.task.module for one in judged}):
-        mine = sorted((one for one in judged if one.task.module == module), key=lambda one: one.task.mutant or ())
-        dead, equivalent, lines = 0, 0, []
-        for one in mine:
+    for result in results:
+        module = result.task.module
+        found.setdefault(module, []).append(result)
+        if len(found[module]) < expected[module]:
+            continue
+        lines, dead, equivalent = [], 0, 0
+        for one in sorted(found[module], key=lambda one: one.task.mutant or ()):
             assert one.task.mutant is not None
             line, scope, change, _ = one.task.mutant
             reason = reasons.get((module, scope, change))
-            if not one.passed:
-                dead += 1
-                stale += [f"{module}, {scope}: {change}"] if reason else []
-            else:
-                equivalent += bool(reason)
-                lines.append(f"    ablate/{module}.py:{line} in {scope}: {change}" + (f"  (equivalent: {reason})" if reason else ""))
-        print(f"{module:<28} {dead:>3} killed, {len(mine) - dead - equivalent:>2} survived, {equivalent:>2} equivalent", *lines, sep="\n")
-        killed, counted = killed + dead, counted + len(mine) - equivalent
-    share = killed / max(1, counted)
-    print(f"{killed} of {counted} mutants killed: {share:.1%} (at least {LEAST:.0%})")
+            dead += not one.passed
+            equivalent += one.passed and reason is not None
+            if not one.passed and reason:
+                stale.append(f"{module}, {scope}: {change}")
+            elif one.passed:
+                why = f"  (equivalent: {reason})" if reason else ""
+                lines.append(f"    ablate/{module}.py:{line} in {scope}: {change}{why}")
+        alive = expected[module] - dead - equivalent
+        print(f"{module:<28} {dead:>3} killed {alive:>3} survived {equivalent:>3} equivalent", *lines, sep="\n", flush=True)
+        killed, counted = killed + dead, counted + dead + alive
+    print(f"{killed} of {counted} mutants killed: {killed / counted:.1%} (at least {LEAST:.0%})")
     for each in stale:
         print(f"equivalent.toml lists a mutant that a test kills: {each}")
-    return int(share < LEAST or bool(stale))
+    return int(killed < LEAST * counted or bool(stale))
 
 
 def _judge(tasks: list[Task], homes: list[Path], limits: dict[str, float]) -> Iterator[Judged]:
