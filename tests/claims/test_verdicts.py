@@ -232,3 +232,31 @@ def test_what_the_study_lacks_is_named() -> None:
     plan = specification(claims=("C4",))
     with pytest.raises(ConfigError, match="unknown claim 'C4'"):
         judge_all(*frames(plan), plan)
+
+
+def test_seeds_are_asked_for_only_where_a_direction_is_open() -> None:
+    """A settled question needs none; inside or outside a band is no matter of the power to see a difference."""
+    assert verdict(claim(), BITS_FALL, own=0.12, seed=4).findings[0].seeds_needed is not None
+    assert verdict(claim(), BITS_FALL, own=0.01).findings[0].seeds_needed is None
+    assert verdict(claim(), BITS_RISE, own=0.01).findings[0].seeds_needed is None
+    for expect in ("same", "not worse"):
+        undecided = verdict(claim(expect, band=0.03), BITS_EQUAL, own=0.1)
+        assert undecided.status == "undecided"
+        assert undecided.findings[0].seeds_needed is None
+
+
+def test_a_yardstick_is_blind_only_where_arms_are_alike_and_like_random_weights() -> None:
+    as_random: Truth = {PRIMARY.key: lambda levels: 8.0}
+    same = claim("same", band=0.05)
+    assert verdict(same, as_random, own=0.005).findings[0].blind
+    assert not verdict(same, as_random, own=0.5).findings[0].blind, "nothing shows that the arms are alike"
+    assert not verdict(same, BITS_EQUAL, own=0.005).findings[0].blind, "both differ from random weights"
+    assert not verdict(claim(), as_random, own=0.5).findings[0].blind, "no band, nothing to be inside of"
+
+
+def test_a_finding_names_what_was_compared_and_what_was_lost() -> None:
+    found = verdict(claim(band=0.05), BITS_FALL, own=0.01, diverged=[("mask_rate=0.4", 0)])
+    (finding,) = found.findings
+    assert (finding.metric, finding.label, finding.expect) == (PRIMARY.key, PRIMARY.label, "better")
+    assert (finding.arm, finding.against, finding.n, finding.missing) == ("mask_rate=0.4", "mask_rate=0.15", 4, 1)
+    assert (finding.band, finding.outcome, finding.untrained) == (0.05, "supports", 0)
