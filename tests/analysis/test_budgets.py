@@ -208,3 +208,22 @@ def test_bands_are_the_mean_curve() -> None:
     assert again["x"].tolist() == here["x"].tolist()
     targets = bands(numbers, plan, PRIMARY, "targets")
     assert targets.loc[targets["arm"] == "mask_rate=0.8", "x"].tolist() == pytest.approx([0.8 * x for x in here["x"]])
+
+
+def test_runs_that_nearly_meet_count_where_the_cut_is_chosen() -> None:
+    """Ten runs nearly meet at 99.5, eight exactly at 200."""
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.8", 0), ("mask_rate=0.8", 1)], **QUIET)
+    spans = {"mask_rate=0.15": (10.0, 99.5), "mask_rate=0.4": (100.0, 200.0), "mask_rate=0.8": (150.0, 300.0)}
+    view = cut(spending(numbers, spans), plan, PRIMARY, "targets")
+    assert view.at == pytest.approx(99.5)
+    assert view.table["arm"].tolist() == ["mask_rate=0.15", "mask_rate=0.4"]
+
+
+def test_an_arm_with_as_many_runs_on_either_side_is_told_by_those_that_end_before() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.4", 4)], **QUIET)
+    arm = numbers["arm"] == "mask_rate=0.4"
+    factor = np.where(arm & numbers["pair"].isin([0, 1]), 1e-3, np.where(arm, 1e3, 1.0))
+    (apart,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").apart
+    assert (apart.arm, apart.ends) == ("mask_rate=0.4", True)

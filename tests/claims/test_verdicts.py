@@ -260,3 +260,27 @@ def test_a_finding_names_what_was_compared_and_what_was_lost() -> None:
     assert (finding.metric, finding.label, finding.expect) == (PRIMARY.key, PRIMARY.label, "better")
     assert (finding.arm, finding.against, finding.n, finding.missing) == ("mask_rate=0.4", "mask_rate=0.15", 4, 1)
     assert (finding.band, finding.outcome, finding.untrained) == (0.05, "supports", 0)
+
+
+@pytest.mark.parametrize("truth", [BITS_FALL, BITS_RISE, BITS_EQUAL])
+@pytest.mark.parametrize("band", [0.02, 0.15])
+def test_same_is_two_one_sided_t_tests(truth: Truth, band: float) -> None:
+    """Schuirmann 1987; inside the band by both tests, or outside it by one of them. Twice, as the interval has two ends."""
+    plan = specification(seeds=6)
+    numbers, runs = frames(plan, truth, own=0.04)
+    table = by_pair(numbers, PRIMARY)
+    difference = table["mask_rate=0.4"] - table["mask_rate=0.15"]
+    at = {
+        (edge, side): stats.ttest_1samp(difference, edge * band, alternative=side).pvalue
+        for edge in (-1, 1)
+        for side in ("less", "greater")
+    }
+    inside, outside = max(at[1, "less"], at[-1, "greater"]), min(at[1, "greater"], at[-1, "less"])
+    assert judge(claim("same", band=band), numbers, runs, plan).p == pytest.approx(min(1, 2 * inside, 2 * outside))
+
+
+def test_a_difference_as_large_as_the_band_is_an_effect() -> None:
+    steps: Truth = {PRIMARY.key: lambda levels: 6 - 0.25 * (levels[RATE] == 0.4)}
+    for expect, status in (("better", "reproduced"), ("worse", "contradicted")):
+        assert verdict(claim(expect, band=0.25), steps, own=0.0, shared=0.0).status == status
+        assert verdict(claim(expect, band=0.26), steps, own=0.0, shared=0.0).status == "no effect"

@@ -218,3 +218,10 @@ def test_the_coin_alone_decides_which_examples_are_read_from_left_to_right() -> 
     turned = (rank == np.arange(25)).all(axis=1)
     assert (turned == (noise.left_to_right_B < 0.3)).all() and 0 < turned.sum() < 200
     assert (rank[~turned] == noise.order_BT[~turned]).all()
+
+
+def test_a_share_of_none_turns_no_example() -> None:
+    _, noise, fixed = draw(0)
+    least = noise._replace(left_to_right_B=np.zeros(3))
+    rank = permutation.ranks("random", least, fixed, block_length=4, left_to_right_share=0.0)
+    assert (rank == noise.order_BT).all()

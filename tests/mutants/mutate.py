@@ -9,7 +9,8 @@
 | returned value | `return x` becomes `return None` |
 | statement | a call, a `raise`, an assignment to a part, `continue` or `break` is deleted |
 
-What a reader is told (docstrings, f-strings, the arguments of a `raise`) and annotations stay as they are.
+What a reader is told (docstrings, f-strings, the arguments of a `raise`), annotations and the guard `strict=True` of a `zip`
+stay as they are.
 
 Source of the operators: Offutt et al. 1996, "An Experimental Determination of Sufficient Mutant Operators".
 """
@@ -50,11 +51,13 @@ def mutants(source: str) -> list[Mutant]:
     found: list[Mutant] = []
     for node, parent, scope in _nodes(tree):
         for after in _changes(node, parent):
-            change = f"{_text(node)} -> {_text(after)}"
-            kept = copy.copy(node.__dict__), node.__class__
+            # A constant alone would not say which of a function's ones it is.
+            shown = parent if isinstance(node, ast.Constant) else node
+            before, line = _text(shown), node.lineno  # type: ignore[attr-defined]
+            kept = node.__class__, node.__dict__
             node.__class__, node.__dict__ = after.__class__, after.__dict__  # type: ignore[assignment]
-            found.append(Mutant(kept[0]["lineno"], scope, change, ast.unparse(tree)))
-            node.__class__, node.__dict__ = kept[1], kept[0]  # type: ignore[assignment]
+            found.append(Mutant(line, scope, f"{before} -> {_text(shown)}", ast.unparse(tree)))
+            node.__class__, node.__dict__ = kept  # type: ignore[assignment]
     return sorted(found, key=lambda mutant: mutant.line)
 
 
@@ -74,6 +77,8 @@ def _nodes(node: ast.AST, scope: str = "") -> Iterator[tuple[ast.AST, ast.AST, s
             continue
         for child in value if isinstance(value, list) else [value]:
             if not isinstance(child, ast.AST) or isinstance(child, (ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert)):
+                continue
+            if isinstance(child, ast.keyword) and child.arg == "strict":
                 continue
             inner = f"{scope}.{child.name}".lstrip(".") if isinstance(child, (ast.FunctionDef, ast.ClassDef)) else scope
             yield child, node, inner
