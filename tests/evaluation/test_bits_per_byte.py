@@ -160,3 +160,11 @@ def test_rows_say_their_unit_and_their_better_side(english: Any, fakes: Any) -> 
         "divided": ("share", "none"),
     }
     assert rows["bits_per_byte"].items == YARDSTICK.make(english).bytes
+
+
+def test_effort_is_a_decision_and_its_least_is_allowed() -> None:
+    """Defaults stand in the identity of every reading: changing one reads every finished run again."""
+    assert BitsPerByte() == BitsPerByte(passages=64, length=60, draws=32)
+    assert not BitsPerByte.on_curve and BitsPerByte.VERSION == 2
+    least = BitsPerByte(passages=1, length=1, draws=2)
+    assert (least.passages, least.length, least.draws) == (1, 1, 2)

@@ -120,12 +120,12 @@ def test_a_primary_metric_without_a_better_side(tmp_path: Path, planned: Planned
 
 
 def test_more_arms_than_looks(planned: Planned, gathered: Gathered) -> None:
-    levels = tuple(round(0.02 * k, 2) for k in range(1, 41))
+    levels = tuple(round(0.03 * k, 2) for k in range(1, 28))
     page = build(gathered(planned(levels=levels, seeds=2)))
     forest = next(figure for figure in page.figures() if figure.name.startswith("forest"))
     assert len(forest.frame) == 24 + 1
     curve = next(figure for figure in page.figures() if figure.name.startswith("curve"))
-    assert curve.frame["arm"].nunique() == 40
+    assert curve.frame["arm"].nunique() == 27
     assert curve.frame.loc[curve.frame["own"], "arm"].nunique() == 8
     curve.draw(curve.frame)
 
