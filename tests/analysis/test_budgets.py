@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from ablate.analysis.budgets import cut
-from ablate.analysis.curves import bands
 from ablate.config import ConfigError
 from tests.analysis.planted import BUDGET, LEARNED, OWN_LOSS, PRIMARY, RATE, frames, specification
 
@@ -188,26 +187,6 @@ def test_unknown_budget_is_named() -> None:
     plan = specification()
     with pytest.raises(ConfigError, match="unknown budget 'second'; did you mean seconds"):
         cut(frames(plan)[0], plan, PRIMARY, "second")
-
-
-def test_bands_are_the_mean_curve() -> None:
-    plan = specification()
-    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, own=0.0, shared=0.1, lost=[("mask_rate=0.4", 0)])
-    frame = bands(numbers, plan, PRIMARY)
-    here = frame[frame["arm"] == "mask_rate=0.8"]
-    assert here["x"].tolist() == [BUDGET * (k + 1) / 8 for k in range(8)]
-    assert np.diff(here["mean"]) == pytest.approx(-1 / 8)
-    assert np.ptp(here["high"] - here["low"]) == pytest.approx(0, abs=1e-9)
-    assert here["stage"].tolist() == ["stable"] * 6 + ["decay", "final"]
-    assert set(frame.loc[frame["arm"] == "mask_rate=0.4", "n"]) == {4}
-    later = (numbers["arm"] == "mask_rate=0.8") & (numbers["pair"] == 0)
-    last = numbers["tokens"] == BUDGET
-    mended = bands(numbers[~later | last], plan, PRIMARY)
-    again = mended[mended["arm"] == "mask_rate=0.8"]
-    assert set(again["n"]) == {4}  # the run that was read at its end alone is no part of the curve
-    assert again["x"].tolist() == here["x"].tolist()
-    targets = bands(numbers, plan, PRIMARY, "targets")
-    assert targets.loc[targets["arm"] == "mask_rate=0.8", "x"].tolist() == pytest.approx([0.8 * x for x in here["x"]])
 
 
 def test_runs_that_nearly_meet_count_where_the_cut_is_chosen() -> None:

@@ -10,7 +10,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from ablate.analysis.frames import by_pair
-from ablate.analysis.means import means
 from ablate.analysis.paired import differences, improves, noise_floor, values
 from tests.analysis.planted import CLOZE, OWN_LOSS, PRIMARY, RATE, frames, specification
 
@@ -87,19 +86,6 @@ def test_no_runs_no_numbers() -> None:
     assert math.isnan(frame.loc["mask_rate=0.8", "low"])
     assert frame["p_holm"].isna().all()
     assert math.isnan(noise_floor(*_without_extra_arms()))
-
-
-def test_means_have_every_arm_with_its_own_interval() -> None:
-    plan = specification()
-    numbers, _ = frames(plan, lost=[("mask_rate=0.4", pair) for pair in range(5)])
-    frame = means(numbers, plan, PRIMARY, 0.9).set_index("arm")
-    assert list(frame.index) == [arm.name for arm in plan.arms]
-    values = by_pair(numbers, PRIMARY)["mask_rate=0.8"]
-    low, high = stats.t.interval(0.9, 4, values.mean(), stats.sem(values))
-    assert tuple(frame.loc["mask_rate=0.8", ["mean", "low", "high"]]) == pytest.approx((values.mean(), low, high))
-    assert frame.loc["mask_rate=0.4", "n"] == 0
-    assert np.isnan(frame.loc["mask_rate=0.4", "mean"])
-    assert (frame["planned"] == 5).all()
 
 
 def _without_extra_arms() -> tuple:

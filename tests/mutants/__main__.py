@@ -142,26 +142,30 @@ def _judge(tasks: list[Task], homes: list[Path], limits: dict[str, float]) -> It
     """Judge the tasks, one in each home at a time. A mutant that runs out of time is killed, as by a test."""
     waiting, free = list(reversed(tasks)), list(homes)
     running: dict[int, tuple[Task, Path, float]] = {}
-    while waiting or running:
-        while waiting and free:
-            task, home = waiting.pop(), free.pop()
-            running[_start(task, home)] = task, home, time.monotonic()
-        time.sleep(0.02)
-        for process, (task, home, began) in list(running.items()):
-            seconds = time.monotonic() - began
-            done, status = os.waitpid(process, os.WNOHANG)
-            if not done and seconds < limits.get(task.module, 600):
-                continue
-            # Also what the tests started and left behind.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process, signal.SIGKILL)
-            if not done:
-                os.waitpid(process, 0)
-            shutil.copyfile(ROOT / "ablate" / f"{task.module}.py", home / "ablate" / f"{task.module}.py")
-            del running[process]
-            free.append(home)
-            log = (home / "log.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
-            yield Judged(task, bool(done) and status == 0, seconds, log)
+    try:
+        while waiting or running:
+            while waiting and free:
+                task, home = waiting.pop(), free.pop()
+                running[_start(task, home)] = task, home, time.monotonic()
+            time.sleep(0.02)
+            for process, (task, home, began) in list(running.items()):
+                seconds = time.monotonic() - began
+                done, status = os.waitpid(process, os.WNOHANG)
+                if not done and seconds < limits.get(task.module, 600):
+                    continue
+                # Also what the tests started and left behind.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process, signal.SIGKILL)
+                if not done:
+                    os.waitpid(process, 0)
+                shutil.copyfile(ROOT / "ablate" / f"{task.module}.py", home / "ablate" / f"{task.module}.py")
+                del running[process]
+                free.append(home)
+                log = (home / "log.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
+                yield Judged(task, bool(done) and status == 0, seconds, log)
+    finally:
+        for process in running:
+            os.killpg(process, signal.SIGKILL)
 
 
 def _start(task: Task, home: Path) -> int:
