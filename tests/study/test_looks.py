@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablate.claims.registry import digest
-from ablate.config import ConfigError
+from ablate.config import ConfigError, override
 from ablate.study.factor import Factor
 from ablate.study.looks import read, register, yardsticks
 from ablate.study.options import Options, Setup, set_up
@@ -66,3 +66,11 @@ def test_a_damaged_history_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigError, match=r"looks-\w+\.json is damaged .*; without it the number of looks is unknown"):
         register(setup(tmp_path, 5))
+
+
+def test_a_history_is_filed_under_its_baseline_run(tmp_path: Path) -> None:
+    """By nothing else: an arm that is added or widened leaves the study what it was."""
+    found = setup(tmp_path)
+    register(found)
+    baseline = found.store.identity(override(found.study.base, {"seed": 0})).training
+    assert [file.name for file in found.folder.glob("looks-*.json")] == [f"looks-{baseline}.json"]
