@@ -141,3 +141,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
             with pytest.raises(KeyboardInterrupt):
                 write_atomically(path, "new")
         assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["record.json"], step
+
+
+def test_a_number_that_says_no_more_was_read_at_the_end_and_spent_nothing() -> None:
+    row = Row(evaluation="e", metric="m", value=1.0, unit="u")
+    assert (row.condition, row.better, row.stage, row.joules) == ("", "none", "final", None)
+    assert (row.items, row.tokens, row.targets, row.flops, row.seconds) == (0, 0, 0, 0, 0)
+
+
+def test_texts_are_written_as_they_are() -> None:
+    assert "caf\u00e9" in to_json(dataclasses.replace(RECORD, samples=({"output": "caf\u00e9"},)))

@@ -206,3 +206,11 @@ def test_an_arm_with_as_many_runs_on_either_side_is_told_by_those_that_end_befor
     factor = np.where(arm & numbers["pair"].isin([0, 1]), 1e-3, np.where(arm, 1e3, 1.0))
     (apart,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").apart
     assert (apart.arm, apart.ends) == ("mask_rate=0.4", True)
+
+
+def test_an_arm_whose_only_run_is_not_there_is_named() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.8", pair) for pair in range(1, 5)], **QUIET)
+    spans = {"mask_rate=0.15": (10.0, 100.0), "mask_rate=0.4": (10.0, 100.0), "mask_rate=0.8": (200.0, 300.0)}
+    (apart,) = cut(spending(numbers, spans), plan, PRIMARY, "targets").apart
+    assert (apart.arm, apart.ends, apart.spent) == ("mask_rate=0.8", False, pytest.approx(200))
