@@ -88,6 +88,12 @@ def published(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def mutants(session: nox.Session) -> None:
+    """Is a module that decides numbers tested? One change at a time must make a test fail; about ten minutes."""
+    session.run(python(session), "-m", "tests.mutants", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def smoke(session: nox.Session) -> None:
     """Every study at its smallest, and the crash tests."""
     session.run(python(session), "-m", "pytest", "-m", "smoke", *session.posargs, external=True)

@@ -32,6 +32,9 @@ from typing import Any
 from ablate.config import ConfigError
 
 SCHEMA = 1
+"""Written into every record. Raise it when a field changes its meaning, and give `migrated` the step from the last one."""
+READABLE = (1,)
+"""Schemas that `from_json` reads."""
 
 DONE = "done"
 DIVERGED = "diverged"
@@ -96,13 +99,22 @@ def to_json(record: Record) -> str:
 
 
 def from_json(text: str) -> Record:
-    """The inverse of `to_json`."""
-    raw = json.loads(text)
-    if raw.get("schema") != SCHEMA:
-        raise ConfigError(f"record schema {raw.get('schema')!r} cannot be read, this version reads {SCHEMA}")
+    """The inverse of `to_json`, and the reader of every older schema. `ConfigError` for a schema that is not known."""
+    raw = migrated(json.loads(text))
     raw["rows"] = tuple(Row(**row) for row in raw["rows"])
     raw["samples"] = tuple(raw["samples"])
     return Record(**raw)
+
+
+def migrated(raw: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record of any schema that was ever written, as fields of the present one.
+
+    A new schema adds its step here, so that records of schema 1 are read for ever.
+    """
+    if raw.get("schema") not in READABLE:
+        known = ", ".join(map(str, READABLE))
+        raise ConfigError(f"record schema {raw.get('schema')!r} cannot be read; this version reads {known}")
+    return raw
 
 
 def untimed(record: Record) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -171,42 +170,12 @@ def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.Captu
         assert f"--as {name!r} must be planted and one or more words after it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("field", "value"), [("tier", "standard"), ("name", "other"), ("config", {"data.corpus": "ptb"})])
-def test_a_report_is_not_put_in_the_place_of_another(
-    field: str, value: object, capsys: pytest.CaptureFixture[str], elsewhere: Path
-) -> None:
-    """Of another tier, study or text: the evidence there would be gone without a word."""
-    assert main(["run", PLANTED, "--tier", "smoke"]) == main(["publish", "planted"]) == 0
-    file = elsewhere / "reports" / "planted" / "study.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), field: value}))
-    capsys.readouterr()
-    assert main(["publish", "planted"]) == 2
-    assert "publish it beside the other with --as planted-NAME" in capsys.readouterr().err
-    assert json.loads(file.read_text())[field] == value
-
-
 def test_a_plan_finds_the_report_of_its_own_tier_under_any_name(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     assert main(["run", PLANTED, "--tier", "smoke"]) == main(["publish", "planted", "--as", "planted-smoke"]) == 0
     capsys.readouterr()
     assert main(["plan", PLANTED, "--tier", "smoke", "--runs", str(elsewhere / "none-yet")]) == 0
     text = capsys.readouterr().out
     assert "0 finished" in text and "spread not yet measured" not in text
-
-
-@pytest.mark.parametrize(
-    ("commit", "message"),
-    [("unknown", "does not say from which commit it was made"), ("abc, with local changes", "sources with local changes")],
-)
-def test_evidence_of_unknown_sources_is_not_published(
-    commit: str, message: str, capsys: pytest.CaptureFixture[str], elsewhere: Path
-) -> None:
-    assert main(["run", PLANTED, "--tier", "smoke"]) == 0
-    file = elsewhere / "reports" / "local" / "planted" / "study.json"
-    study = json.loads(file.read_text())
-    file.write_text(json.dumps({**study, "provenance": {**study["provenance"], "commit": commit}}))
-    assert main(["publish", "planted"]) == 2
-    assert message in capsys.readouterr().err
-    assert not (elsewhere / "reports" / "planted").exists()
 
 
 def test_list_names_every_study(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

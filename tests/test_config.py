@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.config import Backbone, ConfigError, RunConfig, flatten, override
+from ablate.config import Backbone, ConfigError, RunConfig, choose, flatten, override
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,3 +119,113 @@ def test_a_wrong_field_of_a_yardstick_is_named_with_the_right_ones(path: str, me
     with pytest.raises(ConfigError) as caught:
         override(MEASURED, {path: 3})
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+DEFAULTS = {
+    "backbone.attention_scale": "inverse-sqrt",
+    "backbone.attention_scale_factor": 1.0,
+    "backbone.bias": True,
+    "backbone.dropout": 0.0,
+    "backbone.feed_forward": 4,
+    "backbone.heads": 4,
+    "backbone.key_width": 0,
+    "backbone.kind": "controlled",
+    "backbone.layers": 2,
+    "backbone.norm": "pre",
+    "backbone.positions": "rotary",
+    "backbone.width": 128,
+    "budget.readings": 8,
+    "budget.tokens": 1_000_000,
+    "data.column": "text",
+    "data.context": 64,
+    "data.corpus": "pydocs",
+    "data.tokenizer": "wordpiece",
+    "data.unit": "paragraph",
+    "data.vocabulary": 1024,
+    "evaluations": "",
+    "initial": "",
+    "objective.cap": None,
+    "objective.name": "toy",
+    "objective.rate": 0.5,
+    "optimization.batch": 16,
+    "optimization.beta1": 0.9,
+    "optimization.beta2": 0.98,
+    "optimization.clip_norm": 1.0,
+    "optimization.decay": 0.20,
+    "optimization.learning_rate": 2e-3,
+    "optimization.warmup": 0.05,
+    "optimization.weight_decay": 0.01,
+    "pretrain": True,
+    "runtime.attention": "auto",
+    "runtime.device": "cpu",
+    "runtime.precision": "fp32",
+    "runtime.threads": 1,
+    "seed": 0,
+}
+
+
+def test_a_default_is_a_decision() -> None:
+    """Every study that names no value of its own stands on these: a changed one is another run, and is trained again."""
+    assert flatten(BASE) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        ("data.vocabulary", (64, 1_000_000), (63, 1_000_001)),
+        ("data.context", (8, 65_536), (7, 65_537)),
+        ("backbone.layers", (1,), (0,)),
+        ("backbone.feed_forward", (1,), (0,)),
+        ("backbone.key_width", (0, 2), (-2, 3)),
+        ("backbone.dropout", (0.0, 0.99), (-0.01, 1.0)),
+        ("backbone.attention_scale_factor", (1e-9,), (0.0,)),
+        ("optimization.learning_rate", (1e-9,), (0.0,)),
+        ("optimization.batch", (1,), (0,)),
+        ("optimization.warmup", (0.0, 0.8), (-0.01, 0.81, 1.0)),
+        ("optimization.decay", (0.0, 0.95), (-0.01, 0.96, 1.0)),
+        ("optimization.weight_decay", (0.0,), (-1e-9,)),
+        ("optimization.clip_norm", (0.0,), (-1e-9,)),
+        ("optimization.beta1", (0.0, 0.99), (-0.01, 1.0)),
+        ("optimization.beta2", (0.0, 0.99), (-0.01, 1.0)),
+        ("budget.tokens", (1,), (0,)),
+        ("budget.readings", (1,), (0,)),
+        ("runtime.threads", (1,), (0,)),
+        ("seed", (0,), (-1,)),
+    ],
+)
+def test_a_range_ends_where_it_says(path: str, good: tuple[float, ...], bad: tuple[float, ...]) -> None:
+    for value in good:
+        assert flatten(override(BASE, {path: value}))[path] == value
+    for value in bad:
+        with pytest.raises(ConfigError, match=r"must be"):
+            override(BASE, {path: value})
+
+
+def test_a_choice_is_given_back_or_refused_with_the_nearest() -> None:
+    known = ("bert", "gpt", "xlnet")
+    assert choose("gpt", known, "objective") == "gpt"
+    with pytest.raises(ConfigError, match=r"^unknown objective 'gtp'; did you mean gpt\?$"):
+        choose("gtp", known, "objective")
+    with pytest.raises(ConfigError, match=r"^unknown objective 'zzz'; known: bert, gpt, xlnet$"):
+        choose("zzz", known, "objective")
+    with pytest.raises(ConfigError, match=r"^unknown arm 'x'; known: $"):
+        choose("x", (), "arm")
+    with pytest.raises(ConfigError, match=r"did you mean level=0\.1 or level=0\.2 or level=0\.3\?$"):
+        choose("level=0.5", [f"level=0.{digit}" for digit in (1, 2, 3, 4)], "arm")
+
+
+def test_a_tokenizer_is_a_known_one_or_a_folder() -> None:
+    assert override(BASE, {"data.tokenizer": "folder:/x"}).data.tokenizer == "folder:/x"
+    with pytest.raises(ConfigError, match="unknown tokenizer 'word-piece'; did you mean wordpiece"):
+        override(BASE, {"data.tokenizer": "word-piece"})
+
+
+def test_heads_need_even_features_only_where_rotary_positions_turn_them() -> None:
+    odd = {"width": 12, "heads": 4}
+    with pytest.raises(ConfigError, match=r"2 x heads = 8 times a whole number, because rotary positions turn pairs"):
+        Backbone(**odd)
+    for fields in ({"positions": "alibi"}, {"kind": "published"}, {"key_width": 4}):
+        Backbone(**odd, **fields)  # type: ignore[arg-type]
+    assert Backbone(width=64, heads=4).head_keys == 16
+    assert Backbone(width=64, heads=4, key_width=6).head_keys == 6
+    assert Backbone(width=64, heads=4, key_width=6, kind="published").head_keys == 16, "the paper's own"

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from ablate.analysis.budgets import cut
-from ablate.analysis.curves import bands
 from ablate.config import ConfigError
 from tests.analysis.planted import BUDGET, LEARNED, OWN_LOSS, PRIMARY, RATE, frames, specification
 
@@ -190,21 +189,28 @@ def test_unknown_budget_is_named() -> None:
         cut(frames(plan)[0], plan, PRIMARY, "second")
 
 
-def test_bands_are_the_mean_curve() -> None:
+def test_runs_that_nearly_meet_count_where_the_cut_is_chosen() -> None:
+    """Ten runs nearly meet at 99.5, eight exactly at 200."""
     plan = specification()
-    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, own=0.0, shared=0.1, lost=[("mask_rate=0.4", 0)])
-    frame = bands(numbers, plan, PRIMARY)
-    here = frame[frame["arm"] == "mask_rate=0.8"]
-    assert here["x"].tolist() == [BUDGET * (k + 1) / 8 for k in range(8)]
-    assert np.diff(here["mean"]) == pytest.approx(-1 / 8)
-    assert np.ptp(here["high"] - here["low"]) == pytest.approx(0, abs=1e-9)
-    assert here["stage"].tolist() == ["stable"] * 6 + ["decay", "final"]
-    assert set(frame.loc[frame["arm"] == "mask_rate=0.4", "n"]) == {4}
-    later = (numbers["arm"] == "mask_rate=0.8") & (numbers["pair"] == 0)
-    last = numbers["tokens"] == BUDGET
-    mended = bands(numbers[~later | last], plan, PRIMARY)
-    again = mended[mended["arm"] == "mask_rate=0.8"]
-    assert set(again["n"]) == {4}  # the run that was read at its end alone is no part of the curve
-    assert again["x"].tolist() == here["x"].tolist()
-    targets = bands(numbers, plan, PRIMARY, "targets")
-    assert targets.loc[targets["arm"] == "mask_rate=0.8", "x"].tolist() == pytest.approx([0.8 * x for x in here["x"]])
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.8", 0), ("mask_rate=0.8", 1)], **QUIET)
+    spans = {"mask_rate=0.15": (10.0, 99.5), "mask_rate=0.4": (100.0, 200.0), "mask_rate=0.8": (150.0, 300.0)}
+    view = cut(spending(numbers, spans), plan, PRIMARY, "targets")
+    assert view.at == pytest.approx(99.5)
+    assert view.table["arm"].tolist() == ["mask_rate=0.15", "mask_rate=0.4"]
+
+
+def test_an_arm_with_as_many_runs_on_either_side_is_told_by_those_that_end_before() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.4", 4)], **QUIET)
+    arm = numbers["arm"] == "mask_rate=0.4"
+    factor = np.where(arm & numbers["pair"].isin([0, 1]), 1e-3, np.where(arm, 1e3, 1.0))
+    (apart,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").apart
+    assert (apart.arm, apart.ends) == ("mask_rate=0.4", True)
+
+
+def test_an_arm_whose_only_run_is_not_there_is_named() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.8", pair) for pair in range(1, 5)], **QUIET)
+    spans = {"mask_rate=0.15": (10.0, 100.0), "mask_rate=0.4": (10.0, 100.0), "mask_rate=0.8": (200.0, 300.0)}
+    (apart,) = cut(spending(numbers, spans), plan, PRIMARY, "targets").apart
+    assert (apart.arm, apart.ends, apart.spent) == ("mask_rate=0.8", False, pytest.approx(200))

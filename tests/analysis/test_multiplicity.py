@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,15 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from ablate.analysis.multiplicity import benjamini_hochberg, holm, holm_levels
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """statsmodels collects garbage in every call, which takes 0.1 s where torch is loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gc.collect", lambda *generation: 0)
+        yield
+
 
 P = st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.025, 0.05, 1.0])), min_size=1, max_size=12)
 

@@ -10,8 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from ablate.analysis.frames import by_pair
-from ablate.analysis.means import means
-from ablate.analysis.paired import differences, noise_floor
+from ablate.analysis.paired import differences, improves, noise_floor, values
 from tests.analysis.planted import CLOZE, OWN_LOSS, PRIMARY, RATE, frames, specification
 
 EFFECT = {PRIMARY.key: lambda levels: 6 - 0.2 * float(levels[RATE] > 0.3)}
@@ -89,19 +88,53 @@ def test_no_runs_no_numbers() -> None:
     assert math.isnan(noise_floor(*_without_extra_arms()))
 
 
-def test_means_have_every_arm_with_its_own_interval() -> None:
-    plan = specification()
-    numbers, _ = frames(plan, lost=[("mask_rate=0.4", pair) for pair in range(5)])
-    frame = means(numbers, plan, PRIMARY, 0.9).set_index("arm")
-    assert list(frame.index) == [arm.name for arm in plan.arms]
-    values = by_pair(numbers, PRIMARY)["mask_rate=0.8"]
-    low, high = stats.t.interval(0.9, 4, values.mean(), stats.sem(values))
-    assert tuple(frame.loc["mask_rate=0.8", ["mean", "low", "high"]]) == pytest.approx((values.mean(), low, high))
-    assert frame.loc["mask_rate=0.4", "n"] == 0
-    assert np.isnan(frame.loc["mask_rate=0.4", "mean"])
-    assert (frame["planned"] == 5).all()
-
-
 def _without_extra_arms() -> tuple:
     plan = specification(extra_arms=False)
     return frames(plan)[0], plan, PRIMARY
+
+
+@pytest.mark.parametrize(("difference", "lower", "higher"), [(-0.1, True, False), (0.1, False, True)])
+def test_a_difference_improves_on_its_metrics_better_side(difference: float, lower: bool, higher: bool) -> None:
+    assert improves(difference, PRIMARY) is lower
+    assert improves(difference, CLOZE) is higher
+    assert improves(difference, OWN_LOSS) is None
+
+
+@pytest.mark.parametrize("difference", [0.0, -0.0, math.nan])
+def test_no_difference_is_no_improvement_and_no_loss(difference: float) -> None:
+    for metric in (PRIMARY, CLOZE):
+        assert improves(difference, metric) is None
+
+
+def test_an_arm_equal_to_the_baseline_is_shown_as_neither() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, own=0.0)
+    assert list(differences(numbers, plan, PRIMARY)["improves"])[:2] == [None, None]
+
+
+def test_columns_stand_in_the_order_that_is_documented() -> None:
+    plan = specification()
+    frame = differences(frames(plan, EFFECT)[0], plan, PRIMARY)
+    wanted = "arm role mean low high n sd p p_holm missing paired improves detectable"
+    assert list(frame.columns) == wanted.split()
+
+
+def test_values_are_by_pair_with_holes_for_what_is_missing() -> None:
+    plan = specification(seeds=4)
+    numbers, _ = frames(plan, lost=[("mask_rate=0.4", 1), ("mask_rate=0.4", 3)])
+    table = by_pair(numbers, PRIMARY)
+    assert np.isnan(values(table, "mask_rate=0.4")).tolist() == [False, True, False, True]
+    assert values(table, "mask_rate=0.4", 2)[0] == table.loc[0, "mask_rate=0.4"]
+    assert len(values(table, "mask_rate=0.4", 2)) == 2
+    assert np.isnan(values(table, "nobody")).tolist() == [True] * 4
+    assert len(values(table.iloc[:0], "nobody")) == 0
+
+
+def test_the_level_of_the_intervals_may_be_the_callers() -> None:
+    plan = specification()
+    numbers, _ = frames(plan, EFFECT)
+    wide, usual = (differences(numbers, plan, PRIMARY, level).iloc[0] for level in (0.99, None))
+    table = by_pair(numbers, PRIMARY)
+    low, high = stats.ttest_rel(table["mask_rate=0.4"], table["mask_rate=0.15"]).confidence_interval(0.99)
+    assert (wide["low"], wide["high"]) == pytest.approx((low, high))
+    assert wide["detectable"] > usual["detectable"] and wide["p"] == usual["p"]

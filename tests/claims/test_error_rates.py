@@ -17,7 +17,7 @@ from ablate.claims.verdicts import Verdict, judge, judge_all
 from ablate.specification import Metric
 from tests.analysis.planted import CLOZE, OWN_LOSS, PRIMARY, RATE, frames, specification
 
-STUDIES = 1_000
+STUDIES = 400
 EXTENDED = specification((0.15, 0.40), seeds=12, looks=(5, 8, 12), extra_arms=False, learned=None)
 PLANNED = specification((0.15, 0.40), seeds=5, extra_arms=False, learned=None)
 
@@ -52,11 +52,16 @@ def shares(found: list[Verdict]) -> dict[str, float]:
     return {status: count / len(found) for status, count in Counter(verdict.status for verdict in found).items()}
 
 
+def at_most(rate: float) -> float:
+    """The rate and three standard errors of the simulation. Looks that each spent the whole α would go far beyond it: 11 %."""
+    return rate + 3 * float(np.sqrt(rate * (1 - rate) / STUDIES))
+
+
 def test_false_verdicts_under_the_null_with_extensions() -> None:
     found = shares([judge(ONE, *study, EXTENDED) for study in studies(EXTENDED, {}, STUDIES, 1)])
     wrong = found.get("reproduced", 0) + found.get("contradicted", 0)
-    assert found.get("reproduced", 0) <= 0.035  # half of α and three standard errors of the simulation
-    assert 0.02 < wrong <= 0.05 + 0.02
+    assert found.get("reproduced", 0) <= at_most(0.025)  # half of α
+    assert 0.02 < wrong <= at_most(0.05)
     assert found["undecided"] > 0.9
 
 
@@ -65,14 +70,14 @@ def test_false_not_worse_where_it_is_worse_by_the_whole_band() -> None:
     same = Comparison(metric=PRIMARY.key, arm={RATE: 0.40}, against={RATE: 0.15}, expect="not worse", band=1.0)
     edge = dataclasses.replace(ONE, contrast=(same,))
     found = shares([judge(edge, *study, EXTENDED) for study in studies(EXTENDED, {PRIMARY.key: 1.0}, STUDIES, 6)])
-    assert 0.01 < found.get("reproduced", 0) <= 0.035
-    assert found.get("contradicted", 0) <= 0.035
+    assert 0.01 < found.get("reproduced", 0) <= at_most(0.025)
+    assert found.get("contradicted", 0) <= at_most(0.025)
 
 
 def test_false_verdicts_when_half_of_a_conjunction_is_true() -> None:
-    found = shares([judge(TWO, *study, PLANNED) for study in studies(PLANNED, {OWN_LOSS.key: 20.0}, 600, 2)])
-    assert found.get("reproduced", 0) <= 0.02 + 3 * np.sqrt(0.02 * 0.98 / 600)
-    assert found.get("reproduced", 0) + found.get("contradicted", 0) <= 0.05
+    found = shares([judge(TWO, *study, PLANNED) for study in studies(PLANNED, {OWN_LOSS.key: 20.0}, STUDIES, 2)])
+    assert found.get("reproduced", 0) <= at_most(0.02)
+    assert found.get("reproduced", 0) + found.get("contradicted", 0) <= at_most(0.04)
 
 
 @pytest.mark.parametrize("effect", [1.5, 3.0])
@@ -97,5 +102,5 @@ def test_any_false_verdict_among_several_claims(monkeypatch: pytest.MonkeyPatch)
     plan = dataclasses.replace(EXTENDED, claims=names)
     found = [judge_all(*study, plan) for study in studies(plan, {OWN_LOSS.key: 0.0, CLOZE.key: 0.0}, STUDIES, 5)]
     wrong = np.mean([any(verdict.status in ("reproduced", "contradicted") for verdict in study) for study in found])
-    assert 0.01 < wrong < 0.05
-    assert np.mean([any(verdict.status == "reproduced" for verdict in study) for study in found]) <= 0.035
+    assert 0.01 < wrong <= at_most(0.05)
+    assert np.mean([any(verdict.status == "reproduced" for verdict in study) for study in found]) <= at_most(0.025)

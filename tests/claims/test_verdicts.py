@@ -232,3 +232,55 @@ def test_what_the_study_lacks_is_named() -> None:
     plan = specification(claims=("C4",))
     with pytest.raises(ConfigError, match="unknown claim 'C4'"):
         judge_all(*frames(plan), plan)
+
+
+def test_seeds_are_asked_for_only_where_a_direction_is_open() -> None:
+    """A settled question needs none; inside or outside a band is no matter of the power to see a difference."""
+    assert verdict(claim(), BITS_FALL, own=0.12, seed=4).findings[0].seeds_needed is not None
+    assert verdict(claim(), BITS_FALL, own=0.01).findings[0].seeds_needed is None
+    assert verdict(claim(), BITS_RISE, own=0.01).findings[0].seeds_needed is None
+    for expect in ("same", "not worse"):
+        undecided = verdict(claim(expect, band=0.03), BITS_EQUAL, own=0.1)
+        assert undecided.status == "undecided"
+        assert undecided.findings[0].seeds_needed is None
+
+
+def test_a_yardstick_is_blind_only_where_arms_are_alike_and_like_random_weights() -> None:
+    as_random: Truth = {PRIMARY.key: lambda levels: 8.0}
+    same = claim("same", band=0.05)
+    assert verdict(same, as_random, own=0.005).findings[0].blind
+    assert not verdict(same, as_random, own=0.5).findings[0].blind, "nothing shows that the arms are alike"
+    assert not verdict(same, BITS_EQUAL, own=0.005).findings[0].blind, "both differ from random weights"
+    assert not verdict(claim(), as_random, own=0.5).findings[0].blind, "no band, nothing to be inside of"
+
+
+def test_a_finding_names_what_was_compared_and_what_was_lost() -> None:
+    found = verdict(claim(band=0.05), BITS_FALL, own=0.01, diverged=[("mask_rate=0.4", 0)])
+    (finding,) = found.findings
+    assert (finding.metric, finding.label, finding.expect) == (PRIMARY.key, PRIMARY.label, "better")
+    assert (finding.arm, finding.against, finding.n, finding.missing) == ("mask_rate=0.4", "mask_rate=0.15", 4, 1)
+    assert (finding.band, finding.outcome, finding.untrained) == (0.05, "supports", 0)
+
+
+@pytest.mark.parametrize("truth", [BITS_FALL, BITS_RISE, BITS_EQUAL])
+@pytest.mark.parametrize("band", [0.02, 0.15])
+def test_same_is_two_one_sided_t_tests(truth: Truth, band: float) -> None:
+    """Schuirmann 1987; inside the band by both tests, or outside it by one of them. Twice, as the interval has two ends."""
+    plan = specification(seeds=6)
+    numbers, runs = frames(plan, truth, own=0.04)
+    table = by_pair(numbers, PRIMARY)
+    difference = table["mask_rate=0.4"] - table["mask_rate=0.15"]
+    at = {
+        (edge, side): stats.ttest_1samp(difference, edge * band, alternative=side).pvalue
+        for edge in (-1, 1)
+        for side in ("less", "greater")
+    }
+    inside, outside = max(at[1, "less"], at[-1, "greater"]), min(at[1, "greater"], at[-1, "less"])
+    assert judge(claim("same", band=band), numbers, runs, plan).p == pytest.approx(min(1, 2 * inside, 2 * outside))
+
+
+def test_a_difference_as_large_as_the_band_is_an_effect() -> None:
+    steps: Truth = {PRIMARY.key: lambda levels: 6 - 0.25 * (levels[RATE] == 0.4)}
+    for expect, status in (("better", "reproduced"), ("worse", "contradicted")):
+        assert verdict(claim(expect, band=0.25), steps, own=0.0, shared=0.0).status == status
+        assert verdict(claim(expect, band=0.26), steps, own=0.0, shared=0.0).status == "no effect"

@@ -199,3 +199,29 @@ def test_noise_of_an_example_does_not_depend_on_its_company() -> None:
 def test_published_counts(fraction: float, targets: int) -> None:
     """512 tokens and K = 6: the released code predicts 85."""
     assert permutation.number_of_targets(np.array([511]), fraction).tolist() == [targets]
+
+
+def test_every_kind_of_noise_is_drawn_for_itself() -> None:
+    """Were the coin for left-to-right taken from the order's noise, the examples that it turns would not be any examples."""
+    length, rows = 6, 3000
+    noise = permutation.draw_noise([np.random.default_rng((5, row)) for row in range(rows)], length)
+    drawn = np.concatenate([noise.order_BT, noise.length_BT, noise.start_BT, noise.left_to_right_B[:, None]], axis=1)
+    assert drawn.shape == (rows, 3 * length + 1)
+    assert np.unique(drawn).size == drawn.size, "no uniform is used twice"
+    correlations = np.corrcoef(drawn, rowvar=False)[np.triu_indices(drawn.shape[1], 1)]
+    assert (np.abs(correlations) < 5 / np.sqrt(rows)).all()
+
+
+def test_the_coin_alone_decides_which_examples_are_read_from_left_to_right() -> None:
+    _, noise, fixed = draw(3, rows=200)
+    rank = permutation.ranks("random", noise, fixed, block_length=4, left_to_right_share=0.3)
+    turned = (rank == np.arange(25)).all(axis=1)
+    assert (turned == (noise.left_to_right_B < 0.3)).all() and 0 < turned.sum() < 200
+    assert (rank[~turned] == noise.order_BT[~turned]).all()
+
+
+def test_a_share_of_none_turns_no_example() -> None:
+    _, noise, fixed = draw(0)
+    least = noise._replace(left_to_right_B=np.zeros(3))
+    rank = permutation.ranks("random", least, fixed, block_length=4, left_to_right_share=0.0)
+    assert (rank == noise.order_BT).all()

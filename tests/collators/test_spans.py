@@ -110,3 +110,28 @@ def test_what_is_said_to_fit_fits_and_no_more_would(seed: int, sizes: list[int],
 def test_spans_have_the_mean_length(mean: float) -> None:
     hidden = spans.random_spans(2000, 0.15, mean, np.random.default_rng(0))
     assert hidden.sum() / spans.starts(hidden).sum() == pytest.approx(mean, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("length", "rate", "mean", "wanted"),
+    [
+        (10, 0.99, 3.0, (9, 2)),  # all but one token, which leaves two places for spans, before and after it
+        (2, 0.9, 1.0, (1, 1)),
+        (10, 0.001, 3.0, (1, 1)),
+        (1, 0.5, 3.0, (1, 1)),  # a text of one token is all there is to ask for
+        (10, 0.5, 1.0, (5, 5)),
+        (10, 0.3, 12.0, (3, 1)),
+    ],
+)
+def test_a_token_stays_visible_and_one_is_hidden_whatever_the_rate(
+    length: int, rate: float, mean: float, wanted: tuple[int, int]
+) -> None:
+    assert spans.counts(length, rate, mean) == wanted
+    for seed in range(20):
+        hidden = spans.random_spans(length, rate, mean, np.random.default_rng(seed))
+        assert (hidden.sum(), spans.starts(hidden).sum()) == wanted
+
+
+def test_nothing_hidden_asks_for_nothing() -> None:
+    example = spans.replace(np.array([7, 8]), np.array([False, False]), V)
+    assert (example.inputs.tolist(), example.targets.tolist()) == ([7, 8], [])

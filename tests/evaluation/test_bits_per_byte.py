@@ -136,3 +136,35 @@ def test_too_small_a_context_and_wrong_fields_are_named(english: Any, fakes: Any
 def test_passages_are_spread_over_the_split(english: Any) -> None:
     sizes = np.array([len(passages(english, count, 20).read) for count in (5, 50)])
     assert sizes.tolist() == [5, 50]
+
+
+def test_a_model_without_a_likelihood_is_refused_before_training_and_at_the_reading(english: Any) -> None:
+    model = Gan(Gan.Config(), SMALL, english.vocabulary, 40)
+    for ask in (YARDSTICK.check, YARDSTICK.measure):
+        with pytest.raises(ConfigError, match="bits-per-byte needs the capability Scores, which objective 'gan' does not have"):
+            ask(model, english)
+
+
+def test_infinite_bits_are_no_result(english: Any, fakes: Any) -> None:
+    with pytest.raises(FloatingPointError, match="bits-per-byte score is -inf"):
+        YARDSTICK.measure(fakes.Judge(set(), 0.0, -math.inf), english)
+
+
+def test_rows_say_their_unit_and_their_better_side(english: Any, fakes: Any) -> None:
+    rows = {row.metric: row for row in YARDSTICK.measure(fakes.Judge(set(), 0.0, -1.0), english).rows}
+    sides = {name: (row.unit, row.better) for name, row in rows.items()}
+    assert sides == {
+        "bits_per_byte": ("bits", "lower"),
+        "nats_below_unigram": ("nats", "higher"),
+        "left_out": ("share", "none"),
+        "divided": ("share", "none"),
+    }
+    assert rows["bits_per_byte"].items == YARDSTICK.make(english).bytes
+
+
+def test_effort_is_a_decision_and_its_least_is_allowed() -> None:
+    """Defaults stand in the identity of every reading: changing one reads every finished run again."""
+    assert BitsPerByte() == BitsPerByte(passages=64, length=60, draws=32)
+    assert not BitsPerByte.on_curve and BitsPerByte.VERSION == 2
+    least = BitsPerByte(passages=1, length=1, draws=2)
+    assert (least.passages, least.length, least.draws) == (1, 1, 2)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from ablate.config import ConfigError, flatten, override
-from ablate.study.arms import NOISE_FLOOR, TUNING, arms, configure
+from ablate.study.arms import COMPARISON, NOISE_FLOOR, TUNING, arms, configure
 from ablate.study.factor import Factor, Range
 from tests.study.planted import STUDY, Learner
 
@@ -76,3 +76,8 @@ def test_a_level_may_stand_for_several_fields() -> None:
     assert (config.objective, config.optimization.batch, config.optimization.learning_rate) == (Learner(level=0.4), 8, 0.5)
     with pytest.raises(ConfigError, match=r"unknown field 'objective\.rate'"):
         dataclasses.replace(found, factors=(dataclasses.replace(factor, settings={"small": {"objective.rate": 1.0}}),))
+
+
+def test_blocks_of_seeds_begin_where_finished_runs_have_them() -> None:
+    """A seed is part of a run's identity: a moved block would train every A/A arm and every trial again."""
+    assert (COMPARISON, NOISE_FLOOR, TUNING) == (0, 1_000_000, 2_000_000)

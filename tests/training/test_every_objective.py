@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +49,25 @@ def own_loss(record: Record) -> list[float]:
     return [row.value for row in record.rows if row.evaluation == "own-loss" and row.condition == ""]
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[RunConfig], tuple[Record, Path]]:
+    """`once(run)`: its record and its folder; the tests of one run share it."""
+
+    @functools.cache
+    def trained(run: RunConfig) -> tuple[Record, Path]:
+        folder = tmp_path_factory.mktemp("run")
+        return fit(run, folder), folder
+
+    return trained
+
+
+Once = Callable[[RunConfig], tuple[Record, Path]]
+
+
 @pytest.mark.parametrize(("name", "fields"), CASES)
-def test_a_run_learns_and_is_the_same_twice(name: str, fields: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_learns_and_is_the_same_twice(name: str, fields: dict[str, Any], once: Once, tmp_path: Path) -> None:
     run = run_of(name, fields)
-    first, again = fit(run, tmp_path / "first"), fit(run, tmp_path / "again")
+    first, again = once(run)[0], fit(run, tmp_path)
     assert (first.status, first.error) == (DONE, None)
     assert untimed(first) == untimed(again)
     start, *_, end = own_loss(first)
@@ -68,11 +85,10 @@ def test_half_precision_trains_the_same_model_roughly(name: str, fields: dict[st
 
 
 @pytest.mark.parametrize(("name", "fields"), CASES)
-def test_every_parameter_is_trained_and_kept(name: str, fields: dict[str, Any], tmp_path: Path) -> None:
+def test_every_parameter_is_trained_and_kept(name: str, fields: dict[str, Any], once: Once) -> None:
     run = run_of(name, fields)
     text = prepare(run.data)
     fresh, kept = build(run, text), build(run, text)
-    fit(run, tmp_path)
-    load(kept, tmp_path)
+    load(kept, once(run)[1])
     still = [path for (path, a), b in zip(fresh.named_parameters(), kept.parameters(), strict=True) if bool((a == b).all())]
     assert still == []

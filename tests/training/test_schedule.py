@@ -14,6 +14,7 @@ def test_corners() -> None:
     settings = Optimization(warmup=0.1, decay=0.2)
     assert [multiplier(settings, p) for p in (0.05, 0.1, 0.5, 0.8, 0.9, 1.0)] == pytest.approx([0.5, 1, 1, 1, 0.5, 0])
     assert [stage(settings, p) for p in (0, 0.05, 0.5, 0.9, 1)] == ["initial", "warmup", "stable", "decay", "final"]
+    assert [stage(settings, p) for p in (0.1, 0.8)] == ["stable", "stable"], "the stable phase holds its ends"
 
 
 @given(warmup=st.floats(0, 0.5), decay=st.floats(0, 0.5), progress=st.floats(0, 1))
@@ -32,3 +33,9 @@ def test_the_mean_rate_is_the_area_under_the_trapezoid() -> None:
     steps = 100_000
     mean = sum(multiplier(settings, (n + 0.5) / steps) for n in range(steps)) / steps
     assert mean == pytest.approx(1 - 0.05 / 2 - 0.20 / 2, abs=1e-4)
+
+
+def test_without_warmup_or_decay_the_rate_is_whole_from_end_to_end() -> None:
+    settings = Optimization(warmup=0.0, decay=0.0)
+    assert [multiplier(settings, p) for p in (0.0, 0.5, 1.0)] == [1.0, 1.0, 1.0]
+    assert [stage(settings, p) for p in (0.0, 1e-9, 1 - 1e-9, 1.0)] == ["initial", "stable", "stable", "final"]

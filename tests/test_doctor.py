@@ -1,0 +1,42 @@
+"""The report on a machine: a line for each thing it has, and what is missing last."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+
+from ablate import doctor
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Neither folder exists yet: the free space is that of the disk they would lie on."""
+    monkeypatch.setenv("ABLATE_RUNS", str(tmp_path / "not" / "yet" / "runs"))
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(doctor, "_native_attention", lambda: "stands in")
+    return tmp_path
+
+
+def test_versions_folders_and_extras_are_there(folders: Path) -> None:
+    lines = doctor.examine().splitlines()
+    said = {line.split()[0]: line for line in lines}
+    assert said["numpy"].split() == ["numpy", version("numpy")]
+    assert str(folders / "not" / "yet" / "runs") in said["runs"] and said["runs"].endswith("GiB free")
+    assert str(folders / "cache") in said["cache"]
+    assert "cpu" in said["devices"]
+    assert sum(line.startswith("extra ") for line in lines) == len(doctor.EXTRAS)
+    assert lines[-1] == "nothing is missing"
+
+
+def test_what_is_missing_is_named_last_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(package: str) -> str:
+        if package in ("optuna", "jinja2"):
+            raise PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(doctor, "version", absent)
+    lines = doctor.examine().splitlines()
+    assert lines[-1] == "missing: optuna, jinja2; install with pip install -e ."
+    assert "optuna        missing" in lines
