@@ -168,7 +168,7 @@ def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.Captu
     capsys.readouterr()
     for name in ("bert-masking", "planted/../other", "plantedsmoke"):
         assert main(["publish", "planted", "--as", name]) == 2
-        assert f"--as {name!r} must be planted and one or more words after it" in capsys.readouterr().err
+        assert f"--as {name!r}, but must be planted and one or more words after it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("field", "value"), [("tier", "standard"), ("name", "other"), ("config", {"data.corpus": "ptb"})])
@@ -181,7 +181,7 @@ def test_a_report_is_not_put_in_the_place_of_another(
     file.write_text(json.dumps({**json.loads(file.read_text()), field: value}))
     capsys.readouterr()
     assert main(["publish", "planted"]) == 2
-    assert "publish it beside the other with --as planted-NAME" in capsys.readouterr().err
+    assert "publish it under another name with --as planted-NAME" in capsys.readouterr().err
     assert json.loads(file.read_text())[field] == value
 
 
@@ -190,12 +190,12 @@ def test_a_plan_finds_the_report_of_its_own_tier_under_any_name(capsys: pytest.C
     capsys.readouterr()
     assert main(["plan", PLANTED, "--tier", "smoke", "--runs", str(elsewhere / "none-yet")]) == 0
     text = capsys.readouterr().out
-    assert "0 finished" in text and "spread not yet measured" not in text
+    assert "0 finished" in text and "sd not yet measured" not in text
 
 
 @pytest.mark.parametrize(
     ("commit", "message"),
-    [("unknown", "does not say from which commit it was made"), ("abc, with local changes", "sources with local changes")],
+    [("unknown", "does not say from which commit it was made"), ("abc, with local changes", "source code with local changes")],
 )
 def test_evidence_of_unknown_sources_is_not_published(
     commit: str, message: str, capsys: pytest.CaptureFixture[str], elsewhere: Path
