@@ -5,8 +5,8 @@ two p values, each twice the one-sided value: one for "as claimed", one for "the
 expectation:
 
     better, worse, …   as claimed: the expected sign;   the other way round: the opposite sign
-    same               as claimed: inside the band (two one-sided tests, Schuirmann 1987);   otherwise: outside the band
-    not worse          as claimed: better than the band's lower end (non-inferiority);   otherwise: worse than it
+    same               as claimed: inside the band (two one-sided tests, Schuirmann 1987);   the other way round: outside it
+    not worse          as claimed: better than the band's lower end (non-inferiority);   the other way round: worse than it
 
 The verdict on the claim is then
 
@@ -72,7 +72,10 @@ class Verdict:
 
 
 def judge(claim: Claim, numbers: pd.DataFrame, runs: pd.DataFrame, specification: Specification) -> Verdict:
-    """Return the verdict on one claim, adjusted for all of the study's. Raises `ConfigError` if an arm or metric is missing."""
+    """Return the verdict on one claim, adjusted for all claims of the study.
+
+    Raises `ConfigError` if the study lacks an arm or metric of the claim.
+    """
     family = {id: registry.claim(id) for id in specification.claims} | {claim.id: claim}
     return _judge(family, numbers, runs, specification)[claim.id]
 
