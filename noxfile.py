@@ -1,7 +1,7 @@
-"""Entry points: `nox -l` lists them, `nox -s study-bert-masking` answers a question, `nox -s tests` checks everything.
+"""Entry points: `nox -l` lists them, `nox -s study-bert-masking` runs a study, `nox -s tests` runs the tests.
 
-One session for every file in studies/, made from its syntax tree without importing it. All sessions share one
-environment, so that torch is installed once; what follows `--` goes to `ablate run`.
+Every file in studies/ becomes a session. Its question is read from the syntax tree, without an import. All sessions share
+one environment, so torch is installed once. Arguments after `--` go to `ablate run`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ nox.options.sessions = ["tests"]
 
 
 def python(session: nox.Session) -> str:
-    """The interpreter of the one environment that all sessions share, made and filled at first use.
+    """Return the interpreter of the shared environment; the first call creates the environment.
 
-    nox would give every session an environment of its own, and torch to each. Later sessions find the stamp of the
-    pinned requirements and touch no network. With `--no-venv` it is the interpreter that runs nox, as it is.
+    nox itself would create one environment per session and install torch in each. A stamp file holds the hash of the pinned
+    requirements; while it matches, no session needs a network. With `--no-venv`, return the interpreter that runs nox.
     """
     if "--no-venv" in sys.argv:
         return sys.executable
@@ -32,19 +32,19 @@ def python(session: nox.Session) -> str:
     home.mkdir(parents=True, exist_ok=True)
     interpreter = home / "bin" / "python"
     stamp = home / "installed.sha256"
-    wanted = hashlib.sha256((HERE / "constraints.txt").read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
+    pinned = hashlib.sha256((HERE / "constraints.txt").read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (stamp.is_file() and stamp.read_text() == wanted):
+        if not (stamp.is_file() and stamp.read_text() == pinned):
             install(session, home, str(interpreter))
             if "--no-install" not in sys.argv:
-                stamp.write_text(wanted)
+                stamp.write_text(pinned)
     return str(interpreter)
 
 
 def install(session: nox.Session, home: Path, interpreter: str) -> None:
-    """Fill the environment from the constraints file."""
-    # torch first and by its exact version: a range would let the resolver fetch several gigabytes of another build.
+    """Create the environment and install the pinned packages."""
+    # torch comes first, at its exact version: with a range, the resolver may download several gigabytes of another build.
     torch = next(line for line in (HERE / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
     session.run_install(sys.executable, "-m", "venv", str(home), external=True)
     pip = (interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
@@ -53,7 +53,7 @@ def install(session: nox.Session, home: Path, interpreter: str) -> None:
 
 
 def question(path: Path) -> str:
-    """The question in a study file's `STUDY = Study(..., question="...")`."""
+    """Return the question in a study file's `STUDY = Study(..., question="...")`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.keyword) and node.arg == "question" and isinstance(node.value, ast.Constant):
             return str(node.value.value)
@@ -61,7 +61,7 @@ def question(path: Path) -> str:
 
 
 def add_study(path: Path) -> None:
-    """Make the session `study-<name>` of one study file."""
+    """Register the session `study-<name>` of one study file."""
     name = path.stem.replace("_", "-")
 
     def study(session: nox.Session) -> None:
@@ -77,13 +77,13 @@ for file in sorted((HERE / "studies").glob("[!_]*.py")):
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """The test suite, without whole studies."""
+    """Run the tests, without whole studies."""
     session.run(python(session), "-m", "pytest", "-m", "not smoke and not published", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
 def published(session: nox.Session) -> None:
-    """Published figures, reproduced on real data under $ABLATE_DATA; minutes each."""
+    """Reproduce published results on real data in $ABLATE_DATA; each takes minutes."""
     session.run(python(session), "-m", "pytest", "-m", "published", *session.posargs, external=True)
 
 
@@ -95,13 +95,13 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def smoke(session: nox.Session) -> None:
-    """Every study at its smallest, and the crash tests."""
+    """Run every study at its smallest size, and the crash tests."""
     session.run(python(session), "-m", "pytest", "-m", "smoke", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
-    """Style and types."""
+    """Check style and types."""
     interpreter = python(session)
     session.run(interpreter, "-m", "ruff", "check", ".", external=True)
     session.run(interpreter, "-m", "ruff", "format", "--check", ".", external=True)

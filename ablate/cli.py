@@ -1,6 +1,7 @@
 """The command line: `ablate list | claims | plan | run | report | publish | diff | export | tune | doctor | bench`.
 
-Imports happen inside the commands, so that `--help` and `list` answer at once: torch and lightning cost seconds.
+The commands import what they need when they run, because torch and lightning take seconds to import. `--help` and `list` are
+therefore instant.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is success, 1 a study with failed runs or reports that differ, 2 a wrong input."""
+    """Run one command and return its exit status: 0 success, 1 failed runs or reports that differ, 2 wrong input."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "command"):
@@ -37,98 +38,142 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ablate: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("ablate: interrupted; finished runs are kept, the same command goes on from here", file=sys.stderr)
+        print("ablate: interrupted; finished runs are kept, repeat the command to continue", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ablate", description="Controlled ablation studies of language-model pretraining.")
-    commands = parser.add_subparsers(title="commands", metavar="")
+    parser = argparse.ArgumentParser(
+        prog="ablate",
+        description="Controlled ablation studies of language-model pretraining.",
+        epilog="`ablate COMMAND --help` explains a command. Exit status: 0 success, 1 failed runs or reports that differ, "
+        "2 wrong input.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    listing = commands.add_parser("list", help="studies and their questions")
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+
+    listing = command("list", "list all studies and their questions")
     listing.set_defaults(command=_list)
 
-    claims = commands.add_parser("claims", help="published claims and what became of them here")
-    claims.add_argument("claim", nargs="?", metavar="ID", help="one claim with everything needed to judge it, e.g. C20")
-    claims.add_argument("--reports", type=Path, help="folder of published reports (default: reports/)")
+    claims = command("claims", "show published claims and the verdict of this project's reports on each")
+    claims.add_argument("claim", nargs="?", metavar="ID", help="show one claim with all its evidence, e.g. C20")
+    claims.add_argument("--reports", type=Path, metavar="DIR", help="folder of published reports (default: reports/)")
     claims.set_defaults(command=_claims)
 
-    plan = commands.add_parser("plan", help="cells, estimated time and smallest detectable effects of a study; runs nothing")
+    plan = command("plan", "show the runs, the estimated time and the smallest detectable effects of a study; runs nothing")
     _study_arguments(plan)
     plan.set_defaults(command=_plan)
 
-    run = commands.add_parser("run", help="run what a study still lacks and compile its report")
+    run = command("run", "run what is missing of a study and compile its report")
     _study_arguments(run)
-    run.add_argument("--only", action="append", default=[], metavar="arm=NAME", help="run this arm only; may be repeated")
-    run.add_argument("--retry-failed", action="store_true", help="run failed runs again")
-    run.add_argument("--report-only", action="store_true", help="compile the report from the records there are")
     run.add_argument(
-        "--discard-weights", action="store_true", help="keep no final weights (a new yardstick then needs retraining)"
+        "--only",
+        action="append",
+        default=[],
+        metavar="arm=NAME",
+        help="run this arm only; may be repeated; `ablate plan` lists the arms",
     )
-    run.add_argument("--allow-mixed", action="store_true", help="show runs of different machines or versions in one table")
+    run.add_argument("--retry-failed", action="store_true", help="run failed runs again")
+    run.add_argument("--report-only", action="store_true", help="run nothing; compile the report from the existing records")
+    run.add_argument(
+        "--discard-weights",
+        action="store_true",
+        help="delete the final weights of each run; a new evaluation then needs retraining",
+    )
+    run.add_argument(
+        "--allow-mixed",
+        action="store_true",
+        help="accept runs of different machines or library versions in one table; the report prints a warning",
+    )
     run.set_defaults(command=_run)
 
-    report = commands.add_parser("report", help="compile report folders again from their records")
-    report.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    report = command("report", "compile report folders again from their records")
+    report.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a report folder, e.g. reports/bert-masking")
     report.set_defaults(command=_report)
 
-    publish = commands.add_parser("publish", help="make a local report part of the committed evidence in reports/")
-    publish.add_argument("study", help="name of a study that has a report in reports/local/")
-    publish.add_argument("--as", dest="folder", default="", metavar="NAME", help="its folder in reports/, e.g. STUDY-standard")
+    publish = command("publish", "copy a complete local report into reports/ and update the scoreboard")
+    publish.add_argument("study", metavar="STUDY", help="name of a study with a report in reports/local/")
+    publish.add_argument(
+        "--as",
+        dest="folder",
+        default="",
+        metavar="NAME",
+        help="name of the folder in reports/, e.g. STUDY-standard (default: the study's name)",
+    )
     publish.set_defaults(command=_publish)
 
-    diff = commands.add_parser("diff", help="compare two report folders; status 1 if they differ beyond measured times")
-    diff.add_argument("before", type=Path)
-    diff.add_argument("after", type=Path)
+    diff = command("diff", "compare two report folders; exit status 1 if they differ in more than measured times")
+    diff.add_argument("before", type=Path, metavar="BEFORE", help="a report folder")
+    diff.add_argument("after", type=Path, metavar="AFTER", help="the report folder to compare with it")
     diff.set_defaults(command=_diff)
 
-    export = commands.add_parser("export", help="a finished run's model for other programs; published backbones only")
-    export.add_argument("run", metavar="RUN", help="identity of a run or its beginning, or the run's folder")
-    export.add_argument("--to", required=True, choices=["hf"], help="hf: what Hugging Face transformers loads")
-    export.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
-    export.add_argument("--runs", type=Path, help="folder of the records (default: $ABLATE_RUNS or .runs)")
+    export = command("export", "write the model of a finished run for other programs; published backbones only")
+    export.add_argument("run", metavar="RUN", help="a run: its identity, the first characters of it, or its folder")
+    export.add_argument("--to", required=True, choices=["hf"], help="format; hf: Hugging Face transformers")
+    export.add_argument("folder", type=Path, metavar="DIR", help="the new folder to write")
+    export.add_argument("--runs", type=Path, metavar="DIR", help="folder of the runs (default: $ABLATE_RUNS or .runs)")
     export.set_defaults(command=_export)
 
-    tune = commands.add_parser("tune", help="measure which attention backend is fastest for a study here; writes its choices")
-    tune.add_argument("study", help="name of a study, or path of a study file: its base run is tuned")
-    tune.add_argument("file", type=Path, metavar="FILE", help="for --set runtime.attention=tuned:FILE")
-    tune.add_argument("--tier", default="quick", help="at which tier (default: quick)")
-    tune.add_argument("--device", help="cpu or cuda")
-    tune.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="a field of the base run")
+    tune = command("tune", "measure which attention backend is fastest for a study on this machine and write the choices")
+    tune.add_argument("study", metavar="STUDY", help="name or file of the study whose base run is timed")
+    tune.add_argument("file", type=Path, metavar="FILE", help="file to write, for --set runtime.attention=tuned:FILE")
+    tune.add_argument("--tier", default="quick", help="size of the study (default: quick)")
+    tune.add_argument("--device", help="cpu or cuda (default: the study's)")
+    tune.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a field of the base run; may be repeated"
+    )
     tune.set_defaults(command=_tune, corpus=None)
 
-    doctor = commands.add_parser("doctor", help="what this machine has and lacks")
+    doctor = command("doctor", "show versions, devices, folders and missing packages of this machine")
     doctor.set_defaults(command=_doctor)
 
-    bench = commands.add_parser("bench", help="benchmarks: ratios measured side by side in one run")
+    bench = command("bench", "time this project's code beside a reference in the same process")
     bench.add_argument(
         "what",
         choices=["training", "attention"],
-        help="training: a step through the harness against a bare torch loop; attention: every backend of the core",
+        help="training: a training step through the harness, beside a plain torch loop; attention: all attention backends",
     )
-    bench.add_argument("--study", default="bert-masking", help="whose base run to time (default: bert-masking)")
-    bench.add_argument("--tier", default="quick", help="at which tier (default: quick); attention: size of its grid")
-    bench.add_argument("--device", default="cpu", help="attention: cpu or cuda")
+    bench.add_argument("--study", default="bert-masking", help="training: time this study's base run (default: bert-masking)")
+    bench.add_argument("--tier", default="quick", help="size of the study, or of the attention grid (default: quick)")
+    bench.add_argument("--device", default="cpu", help="attention: cpu or cuda (default: cpu)")
     bench.add_argument("--threads", type=int, default=1, help="attention: CPU threads (default: 1)")
-    bench.add_argument("--precision", help="attention: fp32 or bf16 (default: bf16 on cuda)")
-    bench.add_argument("--dry-run", action="store_true", help="attention: show what would be measured, and about how long")
-    bench.add_argument("--out", type=Path, metavar="FILE", help="attention: rows as .json or .csv, renewed after each call")
+    bench.add_argument("--precision", help="attention: fp32 or bf16 (default: fp32 on cpu, bf16 on cuda)")
+    bench.add_argument("--dry-run", action="store_true", help="attention: list the calls and the estimated time; time nothing")
+    bench.add_argument(
+        "--out", type=Path, metavar="FILE", help="attention: write rows to this .json or .csv file, updated after each call"
+    )
     bench.set_defaults(command=_bench)
     return parser
 
 
 def _study_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("study", help="name of a study, or path of a study file")
-    parser.add_argument("--tier", default="quick", help="smoke, quick, standard or full (default: quick)")
-    parser.add_argument("--seeds", type=int, help="replicates of every arm (default: the tier's)")
-    parser.add_argument("--workers", type=int, help="runs side by side (default: the tier's)")
-    parser.add_argument("--corpus", help="pydocs, grammar, imdb, ptb, coco, hub:NAME, or the path of a text file or folder")
-    parser.add_argument("--device", help="cpu, cuda or mps")
+    parser.add_argument("study", metavar="STUDY", help="name of a study (see `ablate list`), or path of a study file")
+    parser.add_argument("--tier", default="quick", help="size of the study: smoke, quick, standard or full (default: quick)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds of every arm (default: the tier's number)")
+    parser.add_argument("--workers", type=int, metavar="N", help="runs at the same time (default: the tier's number)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="a field of the base run; may be repeated"
+        "--corpus",
+        help="pydocs, grammar, oracle:LENGTH, imdb, ptb, coco, hub:NAME, or the path of a text file or folder "
+        "(default: the study's)",
     )
-    parser.add_argument("--runs", type=Path, help="folder of the records (default: $ABLATE_RUNS or .runs)")
-    parser.add_argument("--reports", type=Path, default=Path("reports/local"), help="folder of local reports")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: the study's)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="change a field of the base run, e.g. budget.tokens=100000; may be repeated",
+    )
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the runs (default: $ABLATE_RUNS or .runs)")
+    parser.add_argument(
+        "--reports",
+        type=Path,
+        metavar="DIR",
+        default=Path("reports/local"),
+        help="folder to write the report to (default: reports/local)",
+    )
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -169,7 +214,8 @@ def _run(options: argparse.Namespace) -> int:
     only_report = options.report_only
     finished = compile_only(discover.load(listed.path), resolved) if only_report else run_study(listed, resolved)
     if finished.failed:
-        print(f"{finished.failed} runs failed; see the report, and --retry-failed", file=sys.stderr)
+        runs = "run" if finished.failed == 1 else "runs"
+        print(f"{finished.failed} {runs} failed; the report says why, --retry-failed runs them again", file=sys.stderr)
     print(f"report: {finished.report / 'README.md'}\n        {finished.report / 'index.html'}")
     return 1 if finished.failed else 0
 
@@ -292,7 +338,7 @@ def _corpus(text: str) -> str:
     from ablate.data.corpora import CORPORA
 
     known = text.partition(":")[0] in CORPORA
-    # Whatever looks like a path is one; a plain unknown word is left for the corpora to answer with a suggestion.
+    # A value that looks like a path is one. For any other unknown word, the corpora raise an error with a suggestion.
     return f"files:{text}" if not known and (Path(text).exists() or "/" in text or "." in text) else text
 
 

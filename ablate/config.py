@@ -1,7 +1,7 @@
-"""A run, written down: frozen dataclasses whose every field is an axis a study may vary.
+"""The configuration of a run: frozen dataclasses. A study may vary any of their fields.
 
-A `RunConfig` says everything that determines a trained model except the source code and the corpus bytes, which
-`ablate.identity` adds. Nothing here imports more than the standard library, so that listing and planning stay instant.
+A `RunConfig` determines the trained model, together with the source code and the bytes of the corpus, which have fingerprints
+of their own. This module imports the standard library only, so listing and planning stay fast.
 
     base = RunConfig(objective=Bert.Config(mask_rate=0.15))
     arm = override(base, {"objective.mask_rate": 0.40, "optimization.learning_rate": 1e-3})
@@ -23,7 +23,7 @@ Scalar = bool | int | float | str | None
 
 
 class ConfigError(ValueError):
-    """A wrong value, named together with the right ones in one line; the command line prints it and exits with 2."""
+    """One line that names a wrong value and the right ones. The command line prints it and exits with status 2."""
 
 
 def choose(value: str, options: Iterable[str], what: str) -> str:
@@ -32,7 +32,7 @@ def choose(value: str, options: Iterable[str], what: str) -> str:
     if value in known:
         return value
     alike = {one: difflib.SequenceMatcher(None, one, value).ratio() for one in known}
-    # Beside a name that differs by a letter, one that shares half of its letters is no help.
+    # If one name differs by a letter only, names that share half of the letters would only confuse.
     least = max(0.5, max(alike.values(), default=0.0) * 2 / 3)
     near = sorted((one for one in known if alike[one] >= least), key=lambda one: -alike[one])[:3]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
@@ -40,7 +40,7 @@ def choose(value: str, options: Iterable[str], what: str) -> str:
 
 
 def require(holds: bool, path: str, value: object, wanted: str) -> None:
-    """Raise a `ConfigError` that names the field, its value and what was wanted, unless `holds`."""
+    """Raise a `ConfigError` with the field, its value and the `wanted` values, unless `holds` is true."""
     if not holds:
         raise ConfigError(f"{path} = {value!r}, but must be {wanted}")
 
@@ -50,18 +50,18 @@ TOKENIZERS = ("wordpiece", "bpe", "unigram", "word", "byte", "char")
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """The text a run reads and the tokens it becomes."""
+    """The corpus of a run and how it becomes tokens."""
 
     corpus: str = "pydocs"
-    """`pydocs`, `grammar`, `oracle:LENGTH`, `files:PATH`, `imdb`, `ptb`, `coco` or `hub:NAME`: `ablate.data.corpora`."""
+    """`pydocs`, `grammar`, `oracle:LENGTH`, `files:PATH`, `imdb`, `ptb`, `coco` or `hub:NAME` (see `ablate.data.corpora`)."""
     column: str = "text"
     """Field that holds the text in .tsv, .csv, .jsonl and hub data sets."""
     unit: Literal["paragraph", "line", "file"] = "paragraph"
-    """What a document of a .txt file is: a block between blank lines; a line, taken as one sentence; the file as it stands."""
+    """A document of a .txt file: a block between blank lines, a line (one sentence), or the whole file."""
     tokenizer: str = "wordpiece"
-    """`wordpiece`, `bpe`, `unigram`, `word`, `byte`, `char`, or `folder:PATH`, a trained `tokenizer.json`."""
+    """`wordpiece`, `bpe`, `unigram`, `word`, `byte`, `char`, or `folder:PATH` with a trained `tokenizer.json`."""
     vocabulary: int = 1024
-    """Token types, special tokens included; `byte`, `char` and `folder:PATH` have the size their alphabet gives."""
+    """Number of token types, special tokens included. Not used by `byte`, `char` and `folder:PATH`, which set their own."""
     context: int = 64
     """Tokens in one window, special tokens included."""
 
@@ -77,7 +77,7 @@ AttentionScale = Literal["inverse-sqrt", "inverse", "none", "learned", "qk-norm"
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """The network under an objective: the one transformer that all share, or the architecture of its paper."""
+    """The network under an objective: the transformer that all objectives share, or the architecture of the paper."""
 
     width: int = 128
     layers: int = 2
@@ -87,56 +87,56 @@ class Backbone:
     feed_forward: int = 4
     """Hidden width of the feed-forward layer, in multiples of `width`."""
     bias: bool = True
-    """Bias vectors in the blocks' matrices and norms. Chowdhery et al. 2022, section 2: none, for the same quality."""
+    """Bias vectors in linear layers and norms. Chowdhery et al. 2022, section 2, use none, at the same quality."""
     dropout: float = 0.0
     key_width: int = 0
-    """Width of a head's queries and keys; 0: width / heads, which the width of its values always is."""
+    """Width of the queries and keys of a head. 0: width / heads. The values of a head always have width / heads."""
     attention_scale: AttentionScale = "inverse-sqrt"
-    """What multiplies the product of a query and a key: `ablate.nn.attention.scales`."""
+    """Scaling of the product of a query and a key (see `ablate.nn.attention.scales`)."""
     attention_scale_factor: float = 1.0
-    """A constant times that; with `none` the scale itself."""
+    """Constant factor on the scaling. With `attention_scale` = `none`, it is the whole scaling."""
     kind: Literal["controlled", "published"] = "controlled"
-    """`published`: the architecture of the objective's paper at this size; positions, norm, bias, scale are then its own."""
+    """`published`: the architecture of the objective's paper at this size, with the paper's positions, norm, bias and scale."""
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "feed_forward"):
             require(getattr(self, name) >= 1, f"backbone.{name}", getattr(self, name), "at least 1")
         require(self.width % self.heads == 0, "backbone.width", self.width, f"a multiple of heads = {self.heads}")
         require(self.key_width >= 0, "backbone.key_width", self.key_width, "at least 1, or 0 for width / heads")
-        turned = self.kind == "controlled" and self.positions == "rotary"
+        rotary = self.kind == "controlled" and self.positions == "rotary"
         require(
-            not turned or self.key_width > 0 or (self.width // self.heads) % 2 == 0,
+            not rotary or self.key_width > 0 or (self.width // self.heads) % 2 == 0,
             "backbone.width",
             self.width,
-            f"2 x heads = {2 * self.heads} times a whole number, because rotary positions turn pairs of features",
+            f"a multiple of 2 x heads = {2 * self.heads}, because rotary positions rotate pairs of features",
         )
-        even = "even, because rotary positions turn pairs of features"
-        require(not turned or self.key_width % 2 == 0, "backbone.key_width", self.key_width, even)
+        even = "even, because rotary positions rotate pairs of features"
+        require(not rotary or self.key_width % 2 == 0, "backbone.key_width", self.key_width, even)
         require(0 <= self.dropout < 1, "backbone.dropout", self.dropout, "in [0, 1)")
         require(self.attention_scale_factor > 0, "backbone.attention_scale_factor", self.attention_scale_factor, "positive")
 
     @property
     def head_keys(self) -> int:
-        """Features by which a head compares a query with a key."""
+        """Width of the queries and keys of a head."""
         return self.key_width if self.key_width and self.kind == "controlled" else self.width // self.heads
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimization:
-    """AdamW with a linear warm-up, a constant stable phase and a linear decay, all tied to the token budget."""
+    """AdamW with linear warm-up, a constant stable phase and linear decay. The phases are shares of the token budget."""
 
     learning_rate: float = 2e-3
     batch: int = 16
     """Windows in one optimizer step."""
     warmup: float = 0.05
-    """Share of the budget over which the learning rate rises from 0."""
+    """Share of the budget in which the learning rate rises from 0."""
     decay: float = 0.20
-    """Share of the budget, at its end, over which the learning rate falls to 0."""
+    """Share of the budget, at its end, in which the learning rate falls to 0."""
     weight_decay: float = 0.01
     beta1: float = 0.9
     beta2: float = 0.98
     clip_norm: float = 1.0
-    """Largest gradient norm; 0 turns clipping off."""
+    """Maximum gradient norm; 0 turns clipping off."""
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "optimization.learning_rate", self.learning_rate, "positive")
@@ -152,12 +152,12 @@ class Optimization:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What one run may spend, the same for every arm of a study."""
+    """The budget of one run, the same for every arm of a study."""
 
     tokens: int = 1_000_000
-    """Tokens of source text read, before corruption, padding and special tokens excluded."""
+    """Tokens of source text, counted before corruption, without padding and special tokens."""
     readings: int = 8
-    """Points on the learning curve, evenly spaced in tokens; the last one is the end of the run."""
+    """Points on the learning curve, evenly spaced in tokens. The last point is the end of the run."""
 
     def __post_init__(self) -> None:
         require(self.tokens >= 1, "budget.tokens", self.tokens, "at least 1 token")
@@ -166,15 +166,15 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Where and how the arithmetic is done, as far as it changes the numbers."""
+    """Device, precision, threads and attention backend: what changes the numbers by rounding."""
 
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int = 1
-    """CPU threads of one run. Part of a run's identity: one thread and two sum in another order."""
+    """CPU threads of one run. Part of a run's identity, because the number of threads changes the order of sums."""
     attention: str = "auto"
-    """Backend of the attention core: `auto`, the fixed preference; a name (`ablate.nn.attention.backends`); or `tuned:FILE`,
-    what `ablate tune` measured on this machine."""
+    """Attention backend: `auto` for the built-in rule, a name in `ablate.nn.attention.backends`, or `tuned:FILE` with the
+    choices that `ablate tune` wrote on this machine."""
 
     def __post_init__(self) -> None:
         require(self.threads >= 1, "runtime.threads", self.threads, "at least 1")
@@ -182,45 +182,46 @@ class Runtime:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One run: an objective on a backbone reads a budget of tokens, then the yardsticks are read."""
+    """One run: train an objective on a backbone for a budget of tokens, then run the evaluations."""
 
     objective: Any
-    """The frozen `Config` of one objective, e.g. `Bert.Config(mask_rate=0.4)`; it knows its objective's `name`."""
+    """The frozen `Config` of one objective, e.g. `Bert.Config(mask_rate=0.4)`. It has the objective's `name`."""
     backbone: Backbone = field(default_factory=Backbone)
     data: Data = field(default_factory=Data)
     optimization: Optimization = field(default_factory=Optimization)
     budget: Budget = field(default_factory=Budget)
     runtime: Runtime = field(default_factory=Runtime)
     evaluations: tuple[Any, ...] = ()
-    """Yardsticks, each a frozen dataclass from `ablate.evaluation`."""
+    """Evaluations, each a frozen dataclass from `ablate.evaluation`."""
     initial: str = ""
-    """Folder of a published checkpoint (config.json, model.safetensors, tokenizer.json) the run starts from; empty: random."""
+    """Folder of the checkpoint to start from (config.json, model.safetensors, tokenizer.json). Empty: random weights."""
     pretrain: bool = True
-    """False: the model is measured as initialised; the arm that shows what pretraining buys."""
+    """False: measure the model as initialised. The arm with False shows the gain from pretraining."""
     seed: int = 0
-    """Replicate: seeds initialisation, data order and corruption noise, each through its own stream."""
+    """Seed of the replicate. Initialisation, data order and corruption noise each derive a stream of their own from it."""
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed", self.seed, "at least 0")
-        names = [yardstick.name for yardstick in self.evaluations]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        # Rows, settings and digests are found by a yardstick's name, so a second one would be taken for the first.
-        require(not twice, "evaluations", ", ".join(twice), "each yardstick once")
+        names = [evaluation.name for evaluation in self.evaluations]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        # Rows, settings and digests are looked up by the name of an evaluation, so names must be unique.
+        require(not repeated, "evaluations", ", ".join(repeated), "a list that has each evaluation once")
 
 
 def override(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """A copy of `config` with the fields at the dotted paths replaced, each checked against its declared type.
+    """Return a copy of `config` with the fields at the dotted paths replaced. Each value is checked against the field's type.
 
-    The path `objective` takes the `Config` of any objective, the others scalars; fields below `objective` are then its own.
-    A yardstick's fields stand below its name: `evaluations.cloze.sentences`.
-    Values that meet in one part are set together, so that `width` and `heads` may change in one step.
+    The path `objective` takes the `Config` of any objective; all other paths take scalars. Paths below `objective` then refer
+    to the new objective. The path of an evaluation's field contains its name: `evaluations.cloze.sentences`. Fields of one
+    part are set together, so `width` and `heads` can change in one call.
+
     Raises `ConfigError` for an unknown path (with the nearest known one), a value of the wrong type or out of range.
     """
     return typing.cast(RunConfig, _replace(config, values, prefix=""))
 
 
 def flatten(config: object) -> dict[str, Scalar]:
-    """All fields as `{"objective.mask_rate": 0.15, ...}`; a part that has a name adds it, as `objective.name`."""
+    """Return all fields as `{"objective.mask_rate": 0.15, ...}`. A part with a name adds it, e.g. `objective.name`."""
     return dict(_leaves(config, ""))
 
 
@@ -250,7 +251,7 @@ def _replace(part: Any, values: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _replace_in(parts: tuple[Any, ...], values: Mapping[str, Any], prefix: str) -> tuple[Any, ...]:
-    """Fields of yardsticks, each found by its name: `evaluations.cloze.sentences`."""
+    """Replace fields of evaluations, each found by its name: `evaluations.cloze.sentences`."""
     names = [type(part).name for part in parts]
     below: dict[str, dict[str, Any]] = {name: {} for name in names}
     for path, value in values.items():
@@ -263,7 +264,7 @@ def _replace_in(parts: tuple[Any, ...], values: Mapping[str, Any], prefix: str) 
 
 
 def _holds_fields(value: Any) -> bool:
-    """A part of the configuration, or a tuple of yardsticks."""
+    """Return whether the value is a part of the configuration or a tuple of evaluations."""
     return dataclasses.is_dataclass(value) or (isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value)))
 
 
@@ -280,8 +281,8 @@ def _checked(value: Scalar, hint: Any, path: str) -> Scalar:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{path} = {value}, but must be a finite number")
     if origin is tuple:
-        what = "a list of yardsticks" if path == "evaluations" else "a list"
-        raise ConfigError(f"{path} is {what}; it is set in the study's file")
+        what = "a list of evaluations" if path == "evaluations" else "a list"
+        raise ConfigError(f"{path} is {what}; change it in the study's file")
     if origin is Literal:
         if value not in options:
             raise ConfigError(f"{path} = {value!r}, but must be one of {', '.join(map(str, options))}")

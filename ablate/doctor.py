@@ -1,4 +1,4 @@
-"""What this machine has and lacks: versions, devices, folders, optional extras; one line each, worst last."""
+"""`ablate doctor`: versions, devices, folders and optional extras of this machine, one line each; missing packages last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXTRAS = {"hub": "datasets", "dashboard": "optuna_dashboard", "energy": "pynvml"
 
 
 def examine() -> str:
-    """A report for a terminal, and for bug reports."""
+    """Return the lines to print in a terminal or to paste in a bug report."""
     from ablate.study.store import default_root
 
     cache = cache_root()

@@ -1,8 +1,8 @@
-"""What a study needs from whatever it measures: the seam between the two wings of the package.
+"""The interface between the study engine and the code that trains: `Measure`.
 
-The reporting wing never imports torch and the training wing never imports the study engine. They meet in a study
-file, which hands the study its `Measure` as a value: `measure=ablate.training.PRETRAINING`, or a function of one's own
-through `from_function`, which is also how the study engine is tested against planted truths.
+The study engine and the reports never import torch. The training code never imports the study engine. A study file joins
+them: it passes `measure=ablate.training.PRETRAINING`, or a function wrapped by `from_function`. The tests of the study
+engine use `from_function` with results that are known in advance.
 """
 
 from __future__ import annotations
@@ -18,84 +18,89 @@ from typing import Any
 from ablate.config import RunConfig, flatten
 from ablate.records import Record, Row
 
-Report = Callable[..., None]
-"""`report(phase="training", done=tokens, total=tokens)`; called a few times a second at most."""
+Progress = Callable[..., None]
+"""A progress callback: `progress(phase="training", done=tokens, total=tokens)`, called at most a few times a second."""
+
+Report = Progress
+"""The former name of `Progress`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What a run is: equal identities mean equal numbers on equal machines."""
+    """The digests of a run. Runs with equal identities give equal numbers on equal machines."""
 
     training: str
     """Digest that names the run."""
     measurements: Mapping[str, str]
-    """Evaluation name -> digest; a changed or added yardstick re-measures and does not retrain."""
+    """Evaluation name -> digest. A new or changed evaluation measures the run again; it does not retrain it."""
     ingredients: Mapping[str, str]
-    """Fingerprints that entered the digest beside the configuration."""
+    """Fingerprints in the digest besides the configuration: corpus, tokenizer, source code."""
 
 
 LEFT_OUT = "left out"
-"""Fact of `prepare`: why the run cannot be read by one of its yardsticks."""
+"""Key in the facts that `prepare` returns: why one of the run's evaluations cannot measure this model."""
 
 ESTIMATORS = "estimators"
-"""Fact of `prepare`: what the run's numbers are where that depends on the model, name -> words. The name of a column
-(`Metric.key`): runs with unlike words do not compare there. The name of a yardstick: each run is judged by that quantity of
-its own, and its columns compare."""
+"""Key in the facts that `prepare` returns: name -> a description of the quantity that this model gives.
+
+A name is either of two things. If it is a column (`Metric.key`), only runs with the same description compare in that column.
+If it is an evaluation, each model is judged by its own quantity, and the columns compare all the same.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Three functions. `run` must be a pure function of its configuration, measured times aside."""
+    """The functions that a study calls. `run` must be a pure function of its configuration, except for measured times."""
 
-    prepare: Callable[[RunConfig, Report], Mapping[str, Any]]
-    """Build shared caches once, and refuse what cannot work (`ConfigError`) before anything is trained.
-    Returns facts for the report, e.g. the corpus description."""
+    prepare: Callable[[RunConfig, Progress], Mapping[str, Any]]
+    """Build shared caches once and return facts for the report, e.g. the corpus description.
+    Raises `ConfigError` for a run that cannot work, before anything is trained."""
     identify: Callable[[RunConfig], Identity]
-    """Cheap; never trains or builds."""
-    run: Callable[[RunConfig, Path, Report, Record | None], Record]
-    """Train and measure in the given folder; with an earlier record, only measure what it lacks."""
+    """Return the identity. Cheap: trains nothing and builds nothing."""
+    run: Callable[[RunConfig, Path, Progress, Record | None], Record]
+    """Train and measure in the given folder. With an earlier record, only measure what it lacks."""
     environment: Callable[[RunConfig], Mapping[str, str]] = lambda config: {}
-    """Provenance that a run started now would get, so that a mixture is refused before it is trained."""
+    """Return the provenance that a run started now would get. A study refuses mixed provenance before it trains."""
     trains: bool = True
-    """False where no text is read, so that a budget of tokens means nothing."""
+    """False if the measure reads no text; a budget of tokens then has no meaning."""
 
 
 def digest(*parts: object) -> str:
-    """Sixteen hexadecimal digits over canonical JSON of the parts."""
+    """Return sixteen hexadecimal digits: the hash of the parts as canonical JSON."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def training_fields(config: RunConfig) -> dict[str, Any]:
-    """The flattened configuration without what does not change the trained model: yardsticks, and where a file lies.
+    """Return the flattened configuration without the fields that do not change the trained model.
 
-    The place of a corpus, a tokenizer, an initial checkpoint or a file of tuned choices is left out, because its fingerprint is
-    an ingredient of its own.
+    Evaluations are left out. So are the paths of a corpus, a tokenizer, an initial checkpoint or a file of tuned choices: the
+    fingerprints of these files enter the identity separately.
     """
     fields = {path: value for path, value in flatten(config).items() if not path.startswith("evaluations")}
     kinds = {path: str(fields[path]).partition(":")[0] for path in ("data.corpus", "data.tokenizer")}
-    # Names of backends hold colons of their own.
+    # Names of backends contain colons too, so the part before a colon says nothing in general.
     if str(fields["runtime.attention"]).startswith("tuned:"):
         kinds["runtime.attention"] = "tuned"
     return {**fields, **kinds, "initial": bool(fields["initial"])}
 
 
 def from_function(function: Callable[[RunConfig], list[Row]]) -> Measure:
-    """A measure from `config -> rows`: no training, no corpus; identity from the configuration and the source text."""
+    """Make a measure of `config -> rows`, without training or corpus. Its identity covers configuration and source code."""
 
     def identify(config: RunConfig) -> Identity:
         source = digest(inspect.getsource(function))
         identity = digest(training_fields(config), source)
         return Identity(training=identity, measurements={"function": identity}, ingredients={"source": source})
 
-    def run(config: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:
-        found = identify(config)
+    def run(config: RunConfig, folder: Path, progress: Progress, earlier: Record | None) -> Record:
+        identity = identify(config)
         return Record(
-            identity=found.training,
+            identity=identity.training,
             config=flatten(config),
-            ingredients=dict(found.ingredients),
-            measured=dict(found.measurements),
+            ingredients=dict(identity.ingredients),
+            measured=dict(identity.measurements),
             rows=tuple(function(config)),
         )
 
-    return Measure(prepare=lambda config, report: {}, identify=identify, run=run)
+    return Measure(prepare=lambda config, progress: {}, identify=identify, run=run)

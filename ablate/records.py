@@ -1,21 +1,21 @@
-"""What a run leaves behind: one JSON record per run, one `Row` per number; the record on disk is the truth.
+"""The result of a run: one JSON record per run, one `Row` per number. The record on disk is the only source of truth.
 
 A run is done if and only if its record exists under its identity. A record is written to a temporary file, flushed to
-the disk and renamed, so that a reader sees all of it or none of it, whatever kills the writer.
+the disk and renamed. A reader therefore sees a whole record or none, even if the writer is killed.
 
 Columns of a row (units in brackets):
 
 | column | meaning |
 | --- | --- |
-| evaluation, metric, condition | yardstick, number, circumstance: `masked-bits`, `bits_per_token`, `mask_rate=0.15` |
-| value, unit, better | the number; its unit; `lower`, `higher` or `none` where no order is meant |
-| items | how many items (masked tokens, pairs, documents) the value averages |
-| stage | `initial`, `warmup`, `stable`, `decay` or `final`: the phase of the learning-rate schedule at the reading |
+| evaluation, metric, condition | e.g. `masked-bits`, `bits_per_token`, `mask_rate=0.15` |
+| value, unit, better | the number, its unit, and which side is better: `lower`, `higher` or `none` (not ranked) |
+| items | number of items (masked tokens, pairs, documents) that the value averages |
+| stage | phase of the learning-rate schedule at the reading: `initial`, `warmup`, `stable`, `decay` or `final` |
 | tokens | tokens of source text read so far [tokens] |
-| targets | predictions the loss was taken on so far [tokens] |
-| flops | training arithmetic so far [floating-point operations] |
-| seconds | training time so far, evaluation and checkpoints excluded [seconds] |
-| joules | energy so far where a counter exists, else None [joules] |
+| targets | predictions in the loss so far [tokens] |
+| flops | training FLOPs so far [floating-point operations] |
+| seconds | training time so far, without evaluation and checkpoints [seconds] |
+| joules | energy so far if the machine has a counter, else None [joules] |
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DIED = "died"
 STATUSES = (DONE, DIVERGED, OUT_OF_MEMORY, FAILED, DIED)
 
 TIMED = ("seconds", "joules")
-"""Row columns that a clock or a meter wrote: left out when two runs are compared for identity."""
+"""Columns of a row that a clock or a meter measures. They are left out when two runs are checked for equality."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,33 +68,33 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Everything one run leaves: its identity, how it ended, its numbers, and where they come from."""
+    """The result of one run: its identity, how it ended, its numbers and their provenance."""
 
     identity: str
-    """Digest of the configuration without its evaluations, the corpus, the tokenizer and the source text."""
+    """Digest of the configuration without its evaluations, and of corpus, tokenizer and source code."""
     status: str = DONE
     error: str | None = None
-    """One line; the traceback is in the run's log."""
+    """One line. The run's log has the traceback."""
     config: dict[str, Any] = field(default_factory=dict)
     """The flattened configuration."""
     ingredients: dict[str, str] = field(default_factory=dict)
-    """What went into the identity beside the configuration: corpus, tokenizer and source fingerprints."""
+    """Fingerprints in the identity besides the configuration: corpus, tokenizer, source code."""
     measured: dict[str, str] = field(default_factory=dict)
-    """Evaluation name -> measurement identity of the rows held here."""
+    """Evaluation name -> digest of the evaluation that gave the rows of this record."""
     rows: tuple[Row, ...] = ()
     samples: tuple[dict[str, Any], ...] = ()
-    """Texts to look at: `{"kind": ..., "input": ..., "output": ..., ...}`."""
+    """Sample texts: `{"kind": ..., "input": ..., "output": ..., ...}`."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Untimed properties of the run: parameters, FLOPs and targets per token, vocabulary."""
     clock: dict[str, float] = field(default_factory=dict)
-    """Seconds by account: compute, data, first_step, evaluation, checkpoint, harness, total; and peak memory in bytes."""
+    """Seconds spent on compute, data, first_step, evaluation, checkpoint, harness, and in total; peak memory in bytes."""
     provenance: dict[str, str] = field(default_factory=dict)
-    """Machine, library versions, commit; stored, never mixed silently, not part of the identity."""
+    """Machine, library versions, commit. Not part of the identity; a study never mixes them without a warning."""
     schema: int = SCHEMA
 
 
 def to_json(record: Record) -> str:
-    """Canonical JSON: sorted keys, no NaN (a value that is not finite is a failure, not a number)."""
+    """Return canonical JSON with sorted keys. Raises `ValueError` for a value that is not finite."""
     return json.dumps(dataclasses.asdict(record), sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
@@ -118,7 +118,7 @@ def migrated(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def untimed(record: Record) -> dict[str, Any]:
-    """The projection in which two runs of one identity must be equal: no times, no energy, no machine."""
+    """Return the record without times, energy and machine. Two runs of one identity must agree in it."""
     raw = dataclasses.asdict(record)
     for row in raw["rows"]:
         for column in TIMED:
@@ -129,16 +129,16 @@ def untimed(record: Record) -> dict[str, Any]:
 
 
 def check_finite(value: float, what: str) -> float:
-    """Return `value`, or raise `FloatingPointError` naming `what`: infinities never become results."""
+    """Return `value` if it is finite; otherwise raise `FloatingPointError` with `what` as its name."""
     if not math.isfinite(value):
         raise FloatingPointError(f"{what} is {value}")
     return value
 
 
 def write_atomically(path: Path, text: str | bytes) -> None:
-    """Write a whole file or nothing: temporary file beside it, flush to disk, rename.
+    """Write a whole file or nothing: write a temporary file beside it, flush it to the disk, rename it.
 
-    Raises `OSError` as the system gives it (a full disk, a missing permission); the old content then still stands.
+    Raises `OSError` if the system does (a full disk, a missing permission). The old content then stays in place.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = text.encode() if isinstance(text, str) else text

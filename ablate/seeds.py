@@ -1,8 +1,8 @@
-"""Randomness as a pure function: generator(k, stream, i) is the same whoever asks, in whatever order.
+"""Random numbers as a pure function: `generator(seed, stream, index)` does not depend on the order of calls.
 
-A replicate's seed k is shared by all arms of a study. Each use of chance has its own named stream, so that one arm
-drawing more noise than another never shifts what the other streams hand out, and example i gets the same noise
-whatever the number of loader workers and after a resume. That is what makes differences within a seed *paired*.
+All arms of a study share the seeds. Each use of randomness has its own named stream, so an arm that draws more noise does
+not shift the other streams. Example i gets the same noise for any number of loader workers, and after a resume. Differences
+within a seed are therefore *paired*.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 
 
 def derive(*parts: str | int) -> int:
-    """A 128-bit integer from the parts, stable across processes, machines and Python versions."""
+    """Hash the parts to a 128-bit integer, the same in every process, on every machine and Python version."""
     text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
 
 
 def generator(seed: int, stream: str, index: int = 0) -> np.random.Generator:
-    """The generator of `stream` (e.g. `"train/order"`) at `index` under replicate `seed`."""
+    """Return the random generator of `stream` (e.g. `"train/order"`) at `index` for the replicate `seed`."""
     return np.random.Generator(np.random.Philox(key=derive(seed, stream, index)))
 
 
 def torch_seed(seed: int, stream: str) -> int:
-    """A 63-bit seed for `torch.manual_seed`."""
+    """Return a 63-bit seed for `torch.manual_seed`."""
     return derive(seed, stream) & (2**63 - 1)

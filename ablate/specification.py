@@ -1,7 +1,7 @@
-"""A study as data: what was asked, varied, paired and planned, saved as JSON beside its records.
+"""A planned study as data: question, factors, arms, seeds and metrics, saved as JSON beside its records.
 
-Reports and listings are compiled from this file and the records alone; they need neither torch nor the study's own
-Python file. `ablate.study` writes it, `ablate.analysis`, `ablate.claims` and `ablate.report` read it.
+Reports and listings are compiled from this file and the records alone. They need neither torch nor the study's Python file.
+`ablate.study` writes the file; `ablate.analysis`, `ablate.claims` and `ablate.report` read it.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ Role = Literal["baseline", "arm", "a/a", "untrained"]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One column of the paper table: a number of one yardstick under one fixed condition."""
+    """One column of the paper table: one metric of one evaluation under one fixed condition."""
 
     evaluation: str
     metric: str
     condition: str = ""
     label: str
-    """Column head, with its unit, e.g. `masked bits at 15 %`."""
+    """Column head, e.g. `masked bits at 15 %`."""
     unit: str = ""
     better: Literal["lower", "higher", "none"] = "lower"
-    """`none`: shown, never ranked, because it moves with the factor (an arm's own loss)."""
+    """Which side is better. `none`: shown but never ranked, because the factor changes its meaning (an arm's own loss)."""
     scale: float = 1.0
-    """Multiplies the value for display only, e.g. 100 for a share shown in per cent."""
+    """Factor for display only, e.g. 100 to show a share in per cent."""
     digits: int = 3
 
     @property
     def key(self) -> str:
-        """`masked-bits/bits_per_token@mask_rate=0.15`"""
+        """Return the name of the column, e.g. `masked-bits/bits_per_token@mask_rate=0.15`."""
         return f"{self.evaluation}/{self.metric}" + (f"@{self.condition}" if self.condition else "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What a number is to reach in one arm, whatever the other arms do: for studies that measure what the project makes."""
+    """A bound that a number must keep in one arm, whatever the other arms give. Used by studies of the project's own speed."""
 
     label: str
-    """The row in words, e.g. `textbook / auto, causal, 512`."""
+    """Name of the row, e.g. `textbook / auto, causal, 512`."""
     key: str
-    """`Metric.key` of the number; it need not be a column of the table."""
+    """`Metric.key` of the number. The number need not be a column of the table."""
     at_least: float | None = None
     at_most: float | None = None
     floor: str = ""
-    """`Metric.key` of what the number moves by when nothing has changed (A/A); empty: not measured."""
+    """`Metric.key` of the noise: how much the number varies when nothing changes (A/A). Empty: not measured."""
     among: tuple[str, ...] = ()
-    """Conditions that `key` and `floor` stop short of: the worst of them counts, each by its median over seeds and against its
-    own floor, those without a reading left out. The worst of each seed would count noise: of a dozen equal numbers some are
-    always high."""
+    """Conditions to complete `key` and `floor` with. The worst condition counts; conditions without a reading are left out.
+    Each condition is summarised by its median over seeds and compared with its own floor. Taking the worst condition of each
+    seed instead would measure noise: of a dozen equal numbers, some are always high."""
     values: dict[str, Scalar] = field(default_factory=dict)
-    """Levels of the arms it is asked of; empty: of every arm."""
+    """Factor levels of the arms that must keep the bound; empty: all arms."""
     source: str = ""
 
 
@@ -75,7 +75,7 @@ class Pilot:
 
 @dataclass(frozen=True, kw_only=True)
 class FactorCard:
-    """What a factor is, for the report's method card."""
+    """A description of a factor for the report's method card."""
 
     path: str
     """Dotted path in the run configuration."""
@@ -89,7 +89,7 @@ class FactorCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One row of the paper table: a setting of the factors, repeated over seeds."""
+    """One row of the paper table: one combination of factor levels, repeated over seeds."""
 
     name: str
     """Key in the records, e.g. `mask_rate=0.4`."""
@@ -98,7 +98,7 @@ class Arm:
     values: dict[str, Scalar]
     """Dotted path -> level, for every factor of the study."""
     seeds: tuple[int, ...]
-    """Replicate seeds; position p pairs with position p of every other arm (`a/a` uses a disjoint block)."""
+    """Seeds of the replicates. Position p pairs with position p of every other arm (`a/a` uses a disjoint block)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,27 +112,27 @@ class Specification:
     arms: tuple[Arm, ...]
     factors: tuple[FactorCard, ...]
     metrics: tuple[Metric, ...]
-    """Columns, the first one is primary."""
+    """Columns of the paper table. The first one is primary."""
     targets: tuple[Target, ...] = ()
     pilots: tuple[Pilot, ...] = ()
     """Of this tier; empty in specifications that were saved before pilots were data."""
     claims: tuple[str, ...] = ()
     claims_digest: str = ""
-    """Digest of the registered claims when the plan was first made; a mismatch is printed in the report."""
+    """Digest of the registered claims when the plan was first made. The report prints a warning if they have changed."""
     alpha: float = 0.05
     looks: tuple[int, ...] = ()
-    """Numbers of seeds at which results were looked at: the plan's, then each extension's."""
+    """Number of seeds at each look at the results: first the plan's, then each extension's."""
     learned: Metric | None = None
-    """Nats below the unigram: a run under `learned_at_least` is marked untrained and gives no verdict."""
+    """Nats below the unigram. A run below `learned_at_least` is marked untrained and does not count in verdicts."""
     learned_at_least: float = 0.3
     config: dict[str, Any] = field(default_factory=dict)
     """Flattened configuration of the baseline."""
     nuisance: dict[str, Any] = field(default_factory=dict)
-    """Tuned factors: ranges, trials per arm, metric, and the value each arm ended with."""
+    """Tuned settings: ranges, trials per arm, metric, and the values chosen for each arm."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Corpus description, tokenizer, windows: what `prepare` returned."""
+    """Facts that `prepare` returned: corpus description, tokenizer, windows."""
     estimators: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Arm -> what its numbers are, as `ablate.measure.ESTIMATORS` says; empty where nobody asked."""
+    """Arm -> name -> the quantity it gives (`ablate.measure.ESTIMATORS`); empty if the models do not differ."""
     budget: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -146,7 +146,7 @@ class Specification:
         return next(arm for arm in self.arms if arm.role == "baseline")
 
     def arm(self, values: dict[str, Scalar]) -> Arm:
-        """The trained arm whose factors take `values`; `ConfigError` when the study has none."""
+        """Return the trained arm whose factors have `values`. Raises `ConfigError` if there is none."""
         for arm in self.arms:
             if arm.role in ("baseline", "arm") and all(arm.values.get(path) == level for path, level in values.items()):
                 return arm
@@ -155,7 +155,7 @@ class Specification:
         raise ConfigError(f"study {self.name} has no arm with {wanted}; its arms: {known}")
 
     def metric(self, key: str) -> Metric:
-        """The column with this key; `ConfigError` when the study has none."""
+        """Return the column with this key. Raises `ConfigError` if there is none."""
         for metric in self.metrics:
             if metric.key == key:
                 return metric
@@ -163,12 +163,12 @@ class Specification:
 
 
 def to_json(specification: Specification) -> str:
-    """Canonical JSON."""
+    """Return canonical JSON with sorted keys."""
     return json.dumps(dataclasses.asdict(specification), sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def from_json(text: str) -> Specification:
-    """The inverse of `to_json`."""
+    """Return the specification of a JSON text; the inverse of `to_json`. Raises `ConfigError` for another schema."""
     raw = json.loads(text)
     if raw.get("schema") != SCHEMA:
         raise ConfigError(f"specification schema {raw.get('schema')!r} cannot be read, this version reads {SCHEMA}")

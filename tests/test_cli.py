@@ -167,7 +167,7 @@ def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.Captu
     capsys.readouterr()
     for name in ("bert-masking", "planted/../other", "plantedsmoke"):
         assert main(["publish", "planted", "--as", name]) == 2
-        assert f"--as {name!r} must be planted and one or more words after it" in capsys.readouterr().err
+        assert f"--as {name!r}, but must be planted and one or more words after it" in capsys.readouterr().err
 
 
 def test_a_plan_finds_the_report_of_its_own_tier_under_any_name(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_plan_finds_the_report_of_its_own_tier_under_any_name(capsys: pytest.C
     capsys.readouterr()
     assert main(["plan", PLANTED, "--tier", "smoke", "--runs", str(elsewhere / "none-yet")]) == 0
     text = capsys.readouterr().out
-    assert "0 finished" in text and "spread not yet measured" not in text
+    assert "0 finished" in text and "sd not yet measured" not in text
 
 
 def test_list_names_every_study(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_fields_of_one_part_change_together() -> None:
         ("budget.tokens", 1.5, "budget.tokens = 1.5, but must be of type int"),
         ("backbone.width", 130, "backbone.width = 130, but must be a multiple of heads = 4"),
         ("optimization.learning_rate", float("inf"), "optimization.learning_rate = inf, but must be a finite number"),
-        ("evaluations", 3, "evaluations is a list of yardsticks; it is set in the study's file"),
+        ("evaluations", 3, "evaluations is a list of evaluations; change it in the study's file"),
         ("objective.cap", "much", "objective.cap = 'much', but must be float or NoneType"),
         ("data.vocabulary", 3, "data.vocabulary = 3, but must be between 64 and 1000000 token types"),
     ],
@@ -96,7 +96,7 @@ MEASURED = RunConfig(objective=Toy(), evaluations=(Ruler(), Scale()))
 
 
 def test_a_yardstick_stands_once() -> None:
-    with pytest.raises(ConfigError, match="evaluations = 'long-ruler', but must be each yardstick once"):
+    with pytest.raises(ConfigError, match="evaluations = 'long-ruler', but must be a list that has each evaluation once"):
         RunConfig(objective=Toy(), evaluations=(Ruler(), Scale(), Ruler()))
 
 
@@ -112,7 +112,7 @@ def test_a_field_of_a_yardstick_is_found_by_its_name() -> None:
         ("evaluations.scale.item", "unknown field 'evaluations.scale.item'; did you mean evaluations.scale.items"),
         ("evaluations.rule.items", "unknown field 'evaluations.rule.items'; did you mean"),
         ("evaluations.scale", "unknown field 'evaluations.scale'; did you mean evaluations.scale.items"),
-        ("evaluations.long-ruler.marks", "evaluations.long-ruler.marks is a list; it is set in the study's file"),
+        ("evaluations.long-ruler.marks", "evaluations.long-ruler.marks is a list; change it in the study's file"),
     ],
 )
 def test_a_wrong_field_of_a_yardstick_is_named_with_the_right_ones(path: str, message: str) -> None:

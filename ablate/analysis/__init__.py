@@ -1,6 +1,8 @@
-"""From records to what a table may claim: frames in, frames out, no torch.
+"""Statistics of a study: data frames in, data frames out, without torch.
 
-The replicate is the seed, never the batch; arms are compared within seeds. Read in this order: `frames` (records to a
-tidy table), `completeness` (which runs count), `intervals`, `means`, `paired`, `multiplicity`, `power`, `spending`
-(inference at few seeds), then the views of a study: `distinguishable`, `effects`, `curves`, `budgets`, `pareto`.
+The replicate is the seed, never the batch, and arms are compared within seeds. A good order to read the modules:
+
+- data: `frames` (records to a tidy table), `completeness` (which runs count)
+- inference at few seeds: `intervals`, `means`, `paired`, `multiplicity`, `power`, `spending`, `sensitivity`
+- views of a study: `distinguishable`, `effects`, `curves`, `budgets`, `pareto`
 """

@@ -1,17 +1,17 @@
-"""Who wins at equal tokens, equal targets, equal FLOPs, equal seconds: four tables from the same runs.
+"""Rankings at equal tokens, equal targets, equal FLOPs and equal seconds, all from the same runs.
 
-A run that masks 15 % predicts a third as many targets per token as one that masks 45 %; "at equal budget" therefore means
-nothing until the unit is named. Each run's learning curve is cut where it had spent x, by straight lines between readings;
-where all runs meet,
+A run that masks 15 % predicts a third as many targets per token as a run that masks 45 %. "At equal budget" therefore needs
+a unit. Every learning curve is read at the same budget x, by linear interpolation between readings. If the curves of all runs
+overlap,
 
-    x = min over runs of the most each had spent while its learning rate was constant
+    x = min over runs of the largest budget spent while the learning rate was constant
 
-Runs that do not meet at any x (counting n-grams and training a network in FLOPs, a run on a busy machine in seconds) are cut at
-the x where the most of them meet, to within `GRAIN`; runs that are not there are left out, and arms with fewer than two runs
-there are named with what they had spent.
+In some units the curves of all runs have no x in common. Examples are the FLOPs of n-grams and of networks, or the seconds of
+a run on a busy machine. Then x is the point that lies on the most curves, within a tolerance of `GRAIN`. Runs whose curves do
+not reach x are left out. Arms with fewer than two runs at x are listed with the budget that they spent.
 
-Only readings of the stable phase are used: an annealed end compared with a cut through another run's middle would credit the
-annealing to the factor.
+Only readings of the stable phase count. The end of a run has a decayed learning rate; comparing it with the middle of another
+run would credit the decay to the factor.
 """
 
 from __future__ import annotations
@@ -33,51 +33,51 @@ from ablate.specification import Metric, Specification
 
 STABLE = "stable"
 GRAIN = 0.01
-"""Share of a budget by which two runs may miss each other: spending goes by batches, and a curve moves little in one."""
+"""Tolerance, as a share of the budget. Budgets grow by whole batches, and a curve changes little within one batch."""
 TABLE = ["arm", "mean", "low", "high", "n", "rank"]
 FLIPS = ["arm", "other", "difference", "low", "high", "tokens_difference"]
 
 
 class Apart(NamedTuple):
-    """An arm that has no part in a view."""
+    """An arm that a view leaves out, because fewer than two of its runs reach the budget of the view."""
 
     arm: str
     spent: float
-    """By the last stable reading at most, or at the first at least, of its runs on that side of the cut."""
+    """Budget nearest to the view's: the largest at a last stable reading if `ends`, else the smallest at a first one."""
     ends: bool
-    """Whether the most of its runs end before the cut; else they start behind it."""
+    """True if most of these runs end before the view's budget; False if they start after it."""
     value: float
-    """Mean of those runs at that reading."""
+    """Mean of these runs at their last (`ends`) or first stable reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One budget view of one metric."""
+    """The ranking of the arms on one metric at equal budget."""
 
     by: str
     """A key of `AXES`."""
     metric: str
     at: float
-    """Where all curves are cut, in units of `by`; NaN when impossible."""
+    """The budget at which all curves are read, in units of `by`; NaN if there is no view."""
     table: pd.DataFrame
-    """arm, mean, low, high, n, rank (1 is best; NaN without a better side) of trained baseline and arms."""
+    """arm, mean, low, high, n, rank of the baseline and the arms. Rank 1 is best; NaN if the metric has no better side."""
     flips: pd.DataFrame
-    """Pairs of arms ordered otherwise than at equal tokens, the paired interval here leaving out zero: arm, other,
-    difference = arm - other here, low, high, tokens_difference = the same at equal tokens."""
+    """Pairs of arms whose order differs from that at equal tokens, if the paired interval here excludes zero. Columns: arm,
+    other; difference = arm - other, low, high; tokens_difference = arm - other at equal tokens."""
     apart: tuple[Apart, ...] = ()
-    """Arms with readings that are not there."""
+    """Arms that have readings but are left out of this view."""
     impossible: str = ""
-    """Why there is no such view, in one sentence; empty when there is."""
+    """Why there is no view, in one sentence; empty if there is one."""
 
 
 def read_along(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> list[str]:
-    """Arms with a trained run that was read on `metric` while its learning rate was constant."""
+    """Return the arms with a trained run that has a reading of `metric` in the stable phase."""
     found = set(_curves(numbers, specification, metric)["arm"])
     return [arm.name for arm in specification.arms if arm.name in found]
 
 
 def cut(numbers: pd.DataFrame, specification: Specification, metric: Metric, by: str = "tokens") -> View:
-    """The view of `metric` at equal `by`. Runs that failed or learned nothing neither count nor shorten the others' curves."""
+    """Return the view of `metric` at equal `by`. Failed and untrained runs do not count and do not limit the budget."""
     choose(by, AXES, "budget")
     curves = _curves(numbers, specification, metric)
     view, here = _cut(curves, specification, metric, by)
@@ -102,10 +102,10 @@ def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by:
         reason = f"some runs have no count of {AXES[by]}"
     else:
         ends = curves.groupby(["arm", "pair"], sort=False)[by].agg(["min", "max"])
-        at = _most_meet_at(ends, specification)
-        curves, apart = _there(curves, ends, specification, by, at)
+        at = _common_budget(ends, specification)
+        curves, apart = _reaching(curves, ends, specification, by, at)
         if apart and curves["arm"].nunique() < 2:
-            reason = f"no two arms have two runs each that had spent as much by a stable reading ({_ranges(ends, by)})"
+            reason = f"no two arms have two runs each at one budget of the stable phase ({_ranges(ends, by)})"
     if reason:
         empty = View(by=by, metric=metric.key, at=np.nan, table=_empty(TABLE), flips=_empty(FLIPS), impossible=reason)
         return empty, pd.DataFrame()
@@ -118,19 +118,26 @@ def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by:
     return View(by=by, metric=metric.key, at=at, table=table, flips=_empty(FLIPS), apart=apart), cells
 
 
-def _there(
+def _reaching(
     curves: pd.DataFrame, ends: pd.DataFrame, specification: Specification, by: str, at: float
 ) -> tuple[pd.DataFrame, tuple[Apart, ...]]:
-    """The runs that had spent `at`, of arms with two such runs or all they have; and the other arms."""
-    there = ends[(ends["min"] <= at * (1 + GRAIN)) & (ends["max"] >= at * (1 - GRAIN))]
-    runs, found = (each.groupby("arm").size() for each in (ends, there))
-    lone = [arm.name for arm in specification.arms if arm.name in runs and found.get(arm.name, 0) < min(2, runs[arm.name])]
+    """Split the arms: the runs that reach the budget `at`, and the arms left out.
+
+    An arm stays in if two of its runs reach `at`. An arm with a single run stays in if that run does.
+    """
+    reaching = ends[(ends["min"] <= at * (1 + GRAIN)) & (ends["max"] >= at * (1 - GRAIN))]
+    runs, counts = (each.groupby("arm").size() for each in (ends, reaching))
+    lone = [arm.name for arm in specification.arms if arm.name in runs and counts.get(arm.name, 0) < min(2, runs[arm.name])]
     keys = pd.MultiIndex.from_frame(curves[["arm", "pair"]])
-    return curves[keys.isin(there.index) & ~curves["arm"].isin(lone)], tuple(_apart(curves, arm, by, at) for arm in lone)
+    return curves[keys.isin(reaching.index) & ~curves["arm"].isin(lone)], tuple(_apart(curves, arm, by, at) for arm in lone)
 
 
-def _most_meet_at(ends: pd.DataFrame, specification: Specification) -> float:
-    """The end of a run where two arms and most runs are; of several, where most are exactly, the baseline's, and the last."""
+def _common_budget(ends: pd.DataFrame, specification: Specification) -> float:
+    """Return the budget at which to compare: one of the budgets at which a curve ends.
+
+    Preferred, in this order: two arms with two runs each; the most runs within the tolerance; the most runs exactly; the most
+    runs of the baseline; the largest budget.
+    """
     first, last = ends["min"].to_numpy(np.float64), ends["max"].to_numpy(np.float64)
     arms = ends.index.get_level_values("arm")
     baseline = arms == specification.baseline.name
@@ -154,9 +161,9 @@ def _apart(curves: pd.DataFrame, arm: str, by: str, at: float) -> Apart:
 
 
 def _ranges(ends: pd.DataFrame, by: str) -> str:
-    """From the least at a first reading to the most at a last one, of each arm."""
-    found = ends.groupby("arm", sort=False).agg(low=("min", "min"), high=("max", "max"))
-    return "; ".join(f"{row.Index} {row.low:g} to {row.high:g} {AXES[by]}" for row in found.itertuples())
+    """Describe the range of budgets of each arm: smallest at a first reading to largest at a last reading."""
+    ranges = ends.groupby("arm", sort=False).agg(low=("min", "min"), high=("max", "max"))
+    return "; ".join(f"{row.Index} {row.low:g} to {row.high:g} {AXES[by]}" for row in ranges.itertuples())
 
 
 def _table(cells: pd.DataFrame, specification: Specification, metric: Metric) -> pd.DataFrame:
@@ -177,7 +184,7 @@ def _flips(here: pd.DataFrame, equal_tokens: pd.DataFrame, specification: Specif
     for number, arm in enumerate(names):
         for other in names[number + 1 :]:
             found = paired_interval(values(here, arm), values(here, other), 1 - specification.alpha)
-            # The same seeds in both views: a run left out here must not change what it is compared with.
+            # Both views use the same seeds: a run that is left out here must not change the difference at equal tokens.
             both = here[arm].notna() & here[other].notna()
             tokens = equal_tokens.reindex(here.index).where(both)
             before = paired_interval(values(tokens, arm), values(tokens, other)).mean

@@ -1,8 +1,8 @@
-"""Which runs there are and which count: failures are data, and a run that learned nothing gives no verdict.
+"""Which runs exist and which count. Failures are counted, and a run that learned nothing does not enter a verdict.
 
-A run is *untrained* when it ended well but its model is less than `learned_at_least` nats better than the unigram: two
-arms that both sit on that plateau differ by noise, whatever the yardstick says. A run whose objective cannot be held
-against the unigram (no such number in its record) is given the benefit of the doubt.
+A run is *untrained* if it ended well but its model is less than `learned_at_least` nats better than the unigram. Two arms on
+that plateau differ only by noise, on every metric. A run without this number in its record counts as trained, because its
+objective cannot be compared with the unigram.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOT_PLANNED = ""
 
 
 def untrained(numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
-    """Runs below the unigram bar: arm, seed, pair, value [nats below unigram]. Arms meant to be untrained are not listed."""
+    """Return the untrained runs: arm, seed, pair, value [nats below the unigram]; without arms that are not meant to train."""
     columns = ["arm", "seed", "pair", "value"]
     if specification.learned is None:
         return numbers.iloc[:0][columns].reset_index(drop=True)
@@ -29,14 +29,14 @@ def untrained(numbers: pd.DataFrame, specification: Specification) -> pd.DataFra
 
 
 def trained(numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
-    """The numbers without those of untrained runs."""
+    """Return the numbers without those of untrained runs."""
     dropped = set(_runs(untrained(numbers, specification)))
     keep = [run not in dropped for run in _runs(numbers)]
     return numbers[pd.Series(keep, index=numbers.index, dtype="bool")].reset_index(drop=True)
 
 
 def matrix(runs: pd.DataFrame, numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
-    """Arms by pairs: how each planned run ended, `untrained`, `missing`, or "" where the arm has no such seed."""
+    """Return a table of arms by pairs: each run's status, `untrained`, `missing`, or "" if the arm has no such seed."""
     status = dict(zip(_runs(runs), runs["status"], strict=True))
     status |= {run: UNTRAINED for run in _runs(untrained(numbers, specification)) if status.get(run) == DONE}
     width = max(len(arm.seeds) for arm in specification.arms)
@@ -49,7 +49,7 @@ def matrix(runs: pd.DataFrame, numbers: pd.DataFrame, specification: Specificati
 
 
 def counts(runs: pd.DataFrame, numbers: pd.DataFrame, specification: Specification) -> pd.DataFrame:
-    """Per arm: planned, done (untrained ones included), untrained, failed (recorded with another status), missing."""
+    """Count the runs of each arm: planned, done (with untrained ones), untrained, failed (any other status), missing."""
     cells = matrix(runs, numbers, specification)
     rows = []
     for arm in specification.arms:

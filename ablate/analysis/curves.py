@@ -1,8 +1,8 @@
 """Mean learning curves with t bands, one per arm.
 
-A curve has the same number of readings in every run, evenly spaced in tokens; reading r of one run is averaged with
-reading r of the others. On another axis (FLOPs, seconds) the same readings are placed at the mean of what the runs had
-spent by then: nothing is interpolated. Bands are t intervals at each reading, not for the whole curve at once.
+Every run has the same number of readings, evenly spaced in tokens. Reading r of one run is averaged with reading r of the
+others. On another axis (FLOPs, seconds), reading r stands at the mean of what the runs had spent by then, without
+interpolation. Bands are t intervals at each reading, not for the whole curve at once.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ AXES = {
 def bands(
     numbers: pd.DataFrame, specification: Specification, metric: Metric, by: str = "tokens", level: float = 0.95
 ) -> pd.DataFrame:
-    """arm, role, reading, x, mean, low, high, n, stage; runs that ended well, in the specification's order."""
+    """Return arm, role, reading, x, mean, low, high, n, stage, over runs that ended well, in the specification's order."""
     choose(by, AXES, "axis")
     found = readings(numbers, metric)
     found = found[found["status"] == DONE].sort_values(["pair", "tokens"], kind="stable")
-    # A run that a yardstick was added to later has one reading, its last, which is no first one of a curve.
-    read = found.groupby(["arm", "pair"], sort=False)["tokens"].transform("size")
-    found = found[read == read.groupby(found["arm"]).transform("max")]
+    # If an evaluation was added to a finished run, that run has one reading, its last. It must not count as a first reading.
+    count = found.groupby(["arm", "pair"], sort=False)["tokens"].transform("size")
+    found = found[count == count.groupby(found["arm"]).transform("max")]
     found = found.assign(reading=found.groupby(["arm", "pair"], sort=False).cumcount())
     rows = []
     for arm in specification.arms:

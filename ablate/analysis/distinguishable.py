@@ -1,8 +1,9 @@
 """Which numbers of a column are bold: the best arm and every arm not distinguishable from it.
 
-The largest of k equal arms looks best by chance (at three seeds and ten arms by 0.9 sd of a seed), so the maximum alone
-means nothing. Here every arm is compared with the best within seeds, Holm across them, and stays bold unless p ≤ α.
-Choosing the best by the same data favours it a little: bold is a statement about the others, not a proof for the best.
+The largest of k equal arms looks best by chance: by 0.9 standard deviations of a seed at three seeds and ten arms. The
+maximum alone therefore means nothing. Every arm is compared with the best within seeds, with Holm's correction, and stays bold
+unless p ≤ α. The same data choose the best arm, which favours it a little. Bold is a statement about the other arms, not a
+proof for the best.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ablate.specification import Metric, Specification
 
 
 def best_arms(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> pd.DataFrame:
-    """arm, mean, best, bold, p_holm (against the best) for baseline and arms, in the specification's order.
+    """Return arm, mean, best, bold, p_holm (against the best) for baseline and arms, in the specification's order.
 
-    Means are over the arm's own runs. Nobody is bold in a column without a better side. An arm that shares fewer than two
-    pairs with the best cannot be told from it nor stand beside it: it is not bold; if no arm shares two, neither is the best.
+    A mean is over all runs of the arm. No arm is bold if the metric has no better side. An arm that shares fewer than two
+    pairs with the best cannot be compared with it and is not bold. If no arm shares two pairs, the best is not bold either.
     """
     table = by_pair(numbers, metric)
     names = [arm.name for arm in specification.arms if arm.role in ("baseline", "arm")]
@@ -40,9 +41,9 @@ def best_arms(numbers: pd.DataFrame, specification: Specification, metric: Metri
 
 
 def no_better_than_random(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> list[str]:
-    """Baseline and arms not shown to be better than the untrained arm, within seeds, Holm across them.
+    """Return the baseline and arms not shown to be better than the untrained arm (within seeds, with Holm's correction).
 
-    Empty where nothing can be compared: no untrained arm, no better side, or fewer than two shared seeds.
+    Empty if there is no untrained arm, if the metric has no better side, or with fewer than two shared seeds.
     """
     untrained = [arm.name for arm in specification.arms if arm.role == "untrained"]
     names = [arm.name for arm in specification.arms if arm.role in ("baseline", "arm")]

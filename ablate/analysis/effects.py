@@ -1,14 +1,14 @@
-"""How much of the spread each factor explains: the exact factorial analysis of variance, seeds as blocks.
+"""How much of the variance each factor explains: the exact factorial analysis of variance, with seeds as blocks.
 
-On a full grid of factors A, B, … by seeds, every arm over the same seeds, the sums of squares split without remainder:
+On a full grid of factors A, B, … and seeds, the sums of squares add up exactly:
 
     SS(S) = N / |levels of S| · Σ over cells of (Σ over T ⊆ S of (-1)^(|S| - |T|) · mean at T)²      for every set S of factors
     SS(seed), SS(residual) = SS(total) - SS(seed) - Σ SS(S)
     F(S) = (SS(S) / df(S)) / (SS(residual) / df(residual)),   η²(S) = SS(S) / SS(total)
 
-The order of the terms does not matter because the design is balanced; seeds that are not complete in every arm are left
-out to keep it so. Arms that are no full grid (leave-one-out, a path) are one factor, `arm`. One factor by seeds is the
-repeated-measures analysis. Fisher 1935, "The Design of Experiments", chapters 4 and 6.
+The design is balanced, so the order of the terms does not matter. Seeds that are not complete in every arm are left out to
+keep it balanced. Arms that do not form a full grid (leave-one-out, a path) count as levels of one factor, `arm`. With one
+factor, this is the repeated-measures analysis. Fisher 1935, "The Design of Experiments", chapters 4 and 6.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from ablate.config import Scalar
 from ablate.specification import Arm, Metric, Specification
 
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
-"""Of a number that is a mean of others, relative to the largest of them."""
+"""Rounding error of a mean, relative to the largest number in it."""
 COLUMNS = ["term", "kind", "sum_squares", "degrees", "F", "p", "eta_squared"]
 
 
 def effects(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> pd.DataFrame:
-    """term, kind (`factor`, `interaction`, `block`, `residual`), sum_squares, degrees, F, p, eta_squared.
+    """Return term, kind (`factor`, `interaction`, `block`, `residual`), sum_squares, degrees, F, p, eta_squared.
 
-    An arm that has no number at all (it cannot be read so) is no part of the analysis. `attrs`: `design` (`factorial` or
-    `one-way`), `seeds` used and `dropped`, `unread` arms. Empty with fewer than two arms or complete seeds.
+    An arm without any number of this metric is left out. The frame is empty with fewer than two arms or two complete seeds.
+    Its `attrs` are `design` (`factorial` or `one-way`), the number of `seeds` used and `dropped`, and the `unread` arms.
     """
     planned = [arm for arm in specification.arms if arm.role in ("baseline", "arm")]
     table = by_pair(numbers, metric).reindex(columns=[arm.name for arm in planned])
@@ -56,10 +56,10 @@ def effects(numbers: pd.DataFrame, specification: Specification, metric: Metric)
 
 
 def analyse(values: NDArray[np.float64], factors: Sequence[str]) -> list[tuple[str, str, float, int, float, float, float]]:
-    """Rows of the table for `values` with one axis per factor and the seeds last."""
+    """Return the rows of the table. `values` has one axis per factor, then one for the seeds."""
     levels, seeds = values.shape[:-1], values.shape[-1]
     axes = range(len(levels))
-    # Equal values have means that differ from them in the last bits, and shares of such a spread say nothing.
+    # The mean of equal values differs from them in the last bits. Such differences must not count as variance.
     rounding = values.size * (ROUNDING * float(np.abs(values).max())) ** 2
     total = _beyond(rounding, float(((values - values.mean()) ** 2).sum()))
     terms: list[tuple[str, str, float, int]] = []
@@ -71,7 +71,7 @@ def analyse(values: NDArray[np.float64], factors: Sequence[str]) -> list[tuple[s
             terms.append((name, "factor" if size == 1 else "interaction", squares, degrees))
     by_seed = values.mean(axis=tuple(axes)) - values.mean()
     block = _beyond(rounding, float(math.prod(levels) * (by_seed**2).sum()))
-    # What the means are off by enters the sums of squares times twice the spread.
+    # An error in the means enters the sums of squares multiplied by twice the spread.
     left = rounding + 2 * math.sqrt(rounding * total) + ROUNDING * total
     residual = _beyond(left, total - block - sum(term[2] for term in terms))
     free = (math.prod(levels) - 1) * (seeds - 1)
@@ -106,7 +106,7 @@ def _share(squares: float, total: float) -> float:
 
 
 def _grid(arms: Sequence[Arm]) -> dict[str, list[Scalar]]:
-    """Factor path -> levels if the arms are their full grid; otherwise the arms themselves as one factor."""
+    """Return factor path -> levels if the arms form a full grid; otherwise one factor `arm` whose levels are the arms."""
     paths = list(dict.fromkeys(path for arm in arms for path in arm.values))
     levels = {path: list(dict.fromkeys(arm.values.get(path) for arm in arms)) for path in paths}
     varied = {path: found for path, found in levels.items() if len(found) > 1}

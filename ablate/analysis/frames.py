@@ -1,19 +1,19 @@
-"""Records to two tidy frames: `numbers`, one row per number read, and `runs`, one row per run recorded.
+"""From records to two tidy frames: `numbers`, one row per number, and `runs`, one row per recorded run.
 
 Columns of `numbers`:
 
 | column | meaning |
 | --- | --- |
 | arm, role | the arm's name and its role in the study |
-| seed, pair | replicate seed; its position among the arm's seeds, which pairs it with the same position of other arms |
-| identity, status | the run's digest, and how it ended; a failed run keeps the numbers it had read |
-| evaluation, metric, condition, key | what was read; `key` is `Metric.key` |
+| seed, pair | seed of the run; its position among the arm's seeds, which pairs it with the same position of other arms |
+| identity, status | the run's digest, and how it ended; a failed run keeps the numbers measured before it failed |
+| evaluation, metric, condition, key | what was measured; `key` is `Metric.key` |
 | value, unit, better, items | the number |
-| stage, tokens, targets, flops, seconds, joules | where on the learning curve it was read (`ablate.records`) |
+| stage, tokens, targets, flops, seconds, joules | the point on the learning curve (`ablate.records`) |
 | one per factor, e.g. `objective.mask_rate` | the arm's level |
 
 `runs` has arm, role, seed, pair, identity, status, error, the factor columns, then `facts.*` and `clock.*`.
-The order of rows is the specification's, never that of files on a disk.
+Rows follow the order of the specification, not the order of files on the disk.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REAL = ("value", "flops", "seconds", "joules")
 
 
 def tidy(results: Iterable[tuple[Arm, int, Record]], specification: Specification) -> pd.DataFrame:
-    """All numbers of all `(arm, pair, record)`. `ConfigError` for an arm the specification lacks, or a pair given twice."""
+    """Return all numbers of all `(arm, pair, record)`. Raises `ConfigError` for an unknown arm or a repeated pair."""
     rows = [
         {**_run(arm, pair, record), **vars(row), "key": _key(row.evaluation, row.metric, row.condition)}
         for arm, pair, record in _ordered(results, specification)
@@ -53,7 +53,7 @@ def tidy(results: Iterable[tuple[Arm, int, Record]], specification: Specificatio
 
 
 def runs(results: Iterable[tuple[Arm, int, Record]], specification: Specification) -> pd.DataFrame:
-    """One row per recorded run, failed ones included."""
+    """Return one row per recorded run, with failed runs."""
     rows: list[dict[str, Any]] = []
     for arm, pair, record in _ordered(results, specification):
         row = {**_run(arm, pair, record), "error": record.error or ""}
@@ -68,25 +68,25 @@ def runs(results: Iterable[tuple[Arm, int, Record]], specification: Specificatio
 
 
 def readings(numbers: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Every reading of one metric, i.e. all learning curves."""
+    """Return every reading of one metric, i.e. all learning curves."""
     return numbers[numbers["key"] == metric.key].reset_index(drop=True)
 
 
 def finals(numbers: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """The last reading of every run that ended well; a diverged run has none."""
+    """Return the last reading of every run that ended well. A diverged run has none."""
     found = numbers[(numbers["key"] == metric.key) & (numbers["status"] == DONE)]
     last = found.sort_values("tokens", kind="stable").drop_duplicates(["arm", "pair"], keep="last")
     return last.sort_index().reset_index(drop=True)
 
 
 def by_pair(numbers: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Final values as a table of pairs (rows) by arms (columns); NaN where a run is missing."""
+    """Return the final values as a table of pairs (rows) by arms (columns), with NaN for a missing run."""
     last = finals(numbers[["arm", "pair", "key", "status", "tokens", "value"]], metric)
     return last.pivot(index="pair", columns="arm", values="value").sort_index()
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """Parquet whose bytes are a function of the frame (and the pyarrow version): no dates, no index, no pandas notes."""
+    """Write Parquet whose bytes depend on the frame and the pyarrow version only: no dates, index or pandas metadata."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", compression_level=9, store_schema=False)
@@ -94,7 +94,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The inverse of `write`."""
+    """Return the frame in a Parquet file; the inverse of `write`."""
     return pq.read_table(path).to_pandas()
 
 
@@ -141,7 +141,7 @@ def _with_levels(frame: pd.DataFrame, specification: Specification) -> pd.DataFr
     levels = {arm.name: arm.values for arm in specification.arms}
     paths = list(dict.fromkeys(path for arm in specification.arms for path in arm.values))
     for path in paths:
-        # The type of a level column follows the plan, not the runs that happen to be there.
+        # The plan decides the type of a level column, so that missing runs cannot change it.
         column = _column([levels[arm.name].get(path) for arm in specification.arms])
         value = dict(zip(levels, column, strict=True))
         frame[path] = pd.Series([value[arm] for arm in frame["arm"]], index=frame.index, dtype=column.dtype)
@@ -153,7 +153,7 @@ def _cell(value: Any) -> Any:
 
 
 def _column(values: list[Any]) -> pd.Series:
-    """One type per column: numbers if all are numbers, truth values if all are, text otherwise."""
+    """Make a column of one type: numbers if all values are numbers, booleans if all are booleans, text otherwise."""
     known = [value for value in values if not (value is None or (isinstance(value, float) and np.isnan(value)))]
     if known and len(known) == len(values) and all(isinstance(value, bool | np.bool_) for value in known):
         return pd.Series(values, dtype="bool")

@@ -1,12 +1,12 @@
-"""t intervals: the only ones that keep their promise at three to ten seeds.
+"""t intervals: they keep their nominal coverage at three to ten seeds.
 
     mean of n runs               m ± t(n - 1) s / √n
     paired difference            the same, on the n differences within seeds
     difference, seeds not shared m₁ - m₂ ± t(ν) √(s₁²/n₁ + s₂²/n₂),  ν by Welch and Satterthwaite
 
-At n = 3 a nominal 95 % t interval covers 95 %; a percentile bootstrap about 74 %, mean ± 1.96 standard errors about 81 %.
-Fewer than two values have no interval: it is NaN, never zero width. If all values are equal and not zero, s = 0, the
-interval has no width and p = 0: that is what a deterministic measure gives, and a coarse one (few items) should be doubted.
+At n = 3, a nominal 95 % t interval covers 95 %. A percentile bootstrap covers about 74 %, and mean ± 1.96 standard errors
+about 81 %. With fewer than two values, the interval is NaN, never of zero width. If all values are equal and not zero, then
+s = 0, the interval has zero width and p = 0. A deterministic measure gives such values; doubt them if they average few items.
 
 Student 1908, "The probable error of a mean"; Welch 1947, "The generalization of Student's problem".
 """
@@ -32,15 +32,15 @@ class Interval(NamedTuple):
     low: float
     high: float
     n: int
-    """Seeds: runs of a mean, complete pairs of a paired difference, runs of the smaller side otherwise."""
+    """Number of seeds: runs of a mean, complete pairs of a paired difference, runs of the smaller side of a Welch interval."""
     sd: float
-    """Standard deviation of what was averaged; for a Welch interval of the difference of one run from each side."""
+    """Standard deviation of the averaged values. For a Welch interval: of the difference between one run of each side."""
     p: float
-    """Two-sided, that the true mean is 0."""
+    """Two-sided p value of the hypothesis that the true mean is 0."""
 
 
 def mean_interval(values: Values, level: float = 0.95) -> Interval:
-    """The mean of independent runs; NaN values are missing runs."""
+    """Return the interval of the mean of independent runs. NaN values are missing runs."""
     known = _known(values)
     n = len(known)
     if n == 0:
@@ -53,14 +53,14 @@ def mean_interval(values: Values, level: float = 0.95) -> Interval:
 
 
 def paired_interval(values: Values, against: Values, level: float = 0.95) -> Interval:
-    """`values` - `against`, position by position; a pair with NaN on either side is left out."""
+    """Return the interval of `values` - `against`, position by position. A pair with NaN on either side is left out."""
     left, right = np.asarray(values, float), np.asarray(against, float)
-    require(left.shape == right.shape, "paired values", left.shape, f"of the shape they are compared to, {right.shape}")
+    require(left.shape == right.shape, "shape of paired values", left.shape, f"that of the other side, {right.shape}")
     return mean_interval(left - right, level)
 
 
 def welch_interval(values: Values, against: Values, level: float = 0.95) -> Interval:
-    """mean(`values`) - mean(`against`) for runs that share no seeds, variances not assumed equal."""
+    """Return the interval of mean(`values`) - mean(`against`) for runs that share no seeds; variances may differ."""
     left, right = _known(values), _known(against)
     n = min(len(left), len(right))
     if n == 0:
@@ -76,7 +76,7 @@ def welch_interval(values: Values, against: Values, level: float = 0.95) -> Inte
 
 
 def one_sided(mean: float, error: float, degrees: float) -> float:
-    """p that the true mean is at most 0, from its standard `error`."""
+    """Return the p value of the hypothesis that the true mean is at most 0, given the standard `error` of the mean."""
     if error == 0:
         return 0.5 if mean == 0 else float(mean < 0)
     return float(stdtr(degrees, -mean / error))

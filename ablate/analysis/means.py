@@ -1,7 +1,7 @@
-"""The paper table's cells: each arm's mean over seeds with its t interval.
+"""The cells of the paper table: each arm's mean over seeds with its t interval.
 
-The interval is that of one arm's mean. Two arms may differ clearly though these intervals overlap, because seeds are shared:
-differences belong to `ablate.analysis.paired`.
+Two arms may differ clearly even if these intervals overlap, because the arms share seeds. Differences between arms are in
+`ablate.analysis.paired`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ablate.specification import Metric, Specification
 
 
 def means(numbers: pd.DataFrame, specification: Specification, metric: Metric, level: float = 0.95) -> pd.DataFrame:
-    """arm, role, mean, low, high, n, sd, planned: every arm of the specification in its order, n = 0 and NaN without runs."""
+    """Return arm, role, mean, low, high, n, sd, planned for every arm in order; n = 0 and NaN for an arm without runs."""
     last = finals(numbers, metric)
     rows = []
     for arm in specification.arms:

@@ -1,7 +1,7 @@
 """Several comparisons at once: adjusted p values.
 
-Holm 1979 ("A simple sequentially rejective multiple test procedure") keeps the chance of *any* false finding below α
-whatever the dependence between the comparisons: with p₍₁₎ ≤ … ≤ p₍ₘ₎,
+Holm 1979 ("A simple sequentially rejective multiple test procedure") keeps the probability of *any* false finding below α
+for any dependence between the comparisons. With p₍₁₎ ≤ … ≤ p₍ₘ₎,
 
     adjusted p₍ₖ₎ = max over j ≤ k of min(1, (m - j + 1) p₍ⱼ₎)
 
@@ -9,7 +9,7 @@ Benjamini & Hochberg 1995 keeps the expected *share* of false findings below α 
 
     adjusted p₍ₖ₎ = min over j ≥ k of min(1, m p₍ⱼ₎ / j)
 
-A NaN is a comparison that could not be made: it stays NaN and does not count in m.
+NaN stands for a comparison without data. It stays NaN and does not count in m.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ P = Sequence[float] | NDArray[np.float64]
 
 
 def holm(p: P) -> NDArray[np.float64]:
-    """Adjusted p values in the order given; reject where at most α."""
+    """Return the adjusted p values in the given order. Reject where they are at most α."""
     adjusted, known, order = _sorted(p)
     steps = np.arange(len(order), 0, -1)
     adjusted[known[order]] = np.minimum(1, np.maximum.accumulate(steps * adjusted[known[order]]))
@@ -31,8 +31,11 @@ def holm(p: P) -> NDArray[np.float64]:
 
 
 def holm_levels(p: P, alpha: float) -> NDArray[np.float64]:
-    """The α each comparison was tested at: α/m for the smallest p, α/(m - 1) for the next, and so on until one fails;
-    that one and all after it keep the last α. A (1 - this) interval leaves out zero exactly where Holm rejects."""
+    """Return the level at which each comparison is tested: α/m for the smallest p, α/(m - 1) for the next, and so on.
+
+    The first comparison that fails keeps its level, and all larger p values get the same one. A confidence interval at 1 minus
+    this level excludes zero exactly where Holm's procedure rejects.
+    """
     levels, known, order = _sorted(p)
     m = len(order)
     local = alpha / np.arange(m, 0, -1)

@@ -1,11 +1,13 @@
-"""Each arm against the baseline, within seeds.
+"""Differences between each arm and the baseline, within seeds.
 
-Arms share initialisation, data order and noise at equal pair numbers, so that what a seed brings cancels in the difference.
-With a correlation of 0.8 between arms, five pairs find a one-sd effect with power 0.76, five independent runs a side with 0.20.
-Only pairs complete on both sides enter: means over different seed sets are never compared.
+Runs with the same pair number share initialisation, data order and noise, so the effect of the seed cancels in the difference.
+Suppose a correlation of 0.8 between arms and an effect of one standard deviation. Five pairs then find it with power 0.76, and
+five independent runs of each arm with power 0.20. Only pairs with both runs count; means over different seeds are never
+compared.
 
-The A/A arm is the baseline again under other seeds. It shares none, so its difference is unpaired (Welch): the size of
-"nothing changed" in this study. It is no hypothesis and stands, like the untrained arm, outside the Holm family.
+The A/A arm is the baseline again under other seeds. It shares no seeds with the baseline, so its difference is unpaired
+(Welch). It shows how large a difference is when nothing changes. Neither it nor the untrained arm is a hypothesis, so both
+stand outside Holm's correction.
 """
 
 from __future__ import annotations
@@ -27,12 +29,18 @@ NUMERIC = ("mean", "low", "high", "n", "sd", "p")
 def differences(
     numbers: pd.DataFrame, specification: Specification, metric: Metric, level: float | None = None
 ) -> pd.DataFrame:
-    """Arm minus baseline in the metric's unit, for every arm but the baseline, in the specification's order.
+    """Return arm minus baseline in the metric's unit, for every arm but the baseline, in the specification's order.
 
-    arm, role, mean, low, high, n, sd, p; p_holm across the arms of role `arm`; missing: planned pairs that lack a side;
-    paired: False for the unpaired A/A floor; improves: whether the mean difference is for the better (None where the metric
-    has no better side or there is no difference); detectable: the smallest effect n pairs with this sd find with power 0.8.
-    `level` is the intervals' confidence, by default 1 - α of the specification.
+    Columns:
+
+    - arm, role, mean, low, high, n, sd, p
+    - p_holm: adjusted across the arms of role `arm`
+    - missing: planned pairs that lack a run
+    - paired: False for the A/A arm
+    - improves: whether the mean difference is an improvement; None without a better side or without a difference
+    - detectable: the smallest effect that n pairs with this sd find with power 0.8
+
+    `level` is the confidence of the intervals, by default 1 - α of the specification.
     """
     table = by_pair(numbers, metric)
     level = 1 - specification.alpha if level is None else level
@@ -46,14 +54,14 @@ def differences(
 
 
 def noise_floor(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> float:
-    """Absolute mean difference of the baseline to itself under other seeds; NaN without an A/A arm."""
+    """Return the absolute mean difference between the baseline and the A/A arm; NaN without an A/A arm."""
     frame = differences(numbers, specification, metric)
     floor = frame.loc[frame["role"] == "a/a", "mean"]
     return abs(float(floor.iloc[0])) if len(floor) else math.nan
 
 
 def values(table: pd.DataFrame, arm: str, pairs: int | None = None) -> np.ndarray:
-    """One arm's final values by pair out of a `by_pair` table, NaN where missing, for the first `pairs` pairs."""
+    """Return an arm's values in a `by_pair` table for the first `pairs` pairs (default: all), with NaN for missing runs."""
     index = range(pairs if pairs is not None else (int(table.index.max()) + 1 if len(table) else 0))
     if arm not in table:
         return np.full(len(index), np.nan)
@@ -78,7 +86,7 @@ def _row(table: pd.DataFrame, specification: Specification, metric: Metric, arm:
 
 
 def improves(difference: float, metric: Metric) -> bool | None:
-    """Whether a difference is for the better; None where neither side is."""
+    """Return whether a difference is an improvement; None if the metric has no better side or the difference is 0 or NaN."""
     if metric.better == "none" or math.isnan(difference) or difference == 0:
         return None
     return (difference < 0) == (metric.better == "lower")

@@ -1,7 +1,7 @@
 """Quality against cost: the arms that no other arm beats on both.
 
-An arm is dominated when another is at least as good and at least as cheap, and strictly better in one of the two. The
-front is drawn on means; the intervals beside it say how firmly.
+An arm is dominated if another arm is at least as good and at least as cheap, and strictly better in one of the two. The
+front uses means; the intervals beside it show their uncertainty.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ablate.specification import Metric, Specification
 
 
 def non_dominated(quality: ArrayLike, cost: ArrayLike, better: str) -> NDArray[np.bool_]:
-    """Which points are on the front; equal points are both on it, a point with NaN never is."""
+    """Return which points are on the front. Equal points are both on it; a point with NaN never is."""
     choose(better, ("lower", "higher"), "better side of a front")
     loss = np.asarray(quality, float) * (1 if better == "lower" else -1)
     spent = np.asarray(cost, float)
@@ -29,7 +29,7 @@ def non_dominated(quality: ArrayLike, cost: ArrayLike, better: str) -> NDArray[n
 
 
 def pareto(numbers: pd.DataFrame, specification: Specification, metric: Metric, cost: str = "seconds") -> pd.DataFrame:
-    """arm, quality, low, high, cost, n, front for baseline and arms; no front for a column without a better side."""
+    """Return arm, quality, low, high, cost, n, front for baseline and arms. No arm is on the front without a better side."""
     choose(cost, AXES, "cost")
     last = finals(numbers, metric)
     rows = []

@@ -1,13 +1,13 @@
-"""What n seeds can see: power of the paired t test.
+"""Power of the paired t test: which effects n seeds can detect.
 
-Under a true difference of δ standard deviations *of the difference*, t follows a noncentral t distribution with n - 1
+If the true difference is δ standard deviations *of the difference*, t follows a noncentral t distribution with n - 1
 degrees of freedom and noncentrality δ√n, so that
 
     power(δ, n, α) = P(|T(n - 1; δ√n)| > t(n - 1; 1 - α/2))
                    = E[Φ(δ√n - t s) + Φ(-δ√n - t s)],   s² ~ χ²(n - 1) / (n - 1)
 
-The smallest effect seen with power 0.8 at α = 0.05 is 3.26 sd at 3 seeds, 1.68 at 5, 1.16 at 8 and 1.00 at 10: three
-seeds decide only what is obvious. Cohen 1988, "Statistical Power Analysis", chapter 2.
+The smallest effect found with power 0.8 at α = 0.05 is 3.26 sd at 3 seeds, 1.68 at 5, 1.16 at 8 and 1.00 at 10. Three seeds
+detect only very large effects. Cohen 1988, "Statistical Power Analysis", chapter 2.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from scipy.special import chdtri, ndtr, roots_legendre, stdtrit
 
 from ablate.config import require
 
-# The expectation over s is taken at 128 Gauss-Legendre quantiles: right to 2e-5, and unlike library noncentral t
-# distributions never NaN at two or three pairs, which is where this package is used.
+# The expectation over s uses 128 Gauss-Legendre quantiles, which is accurate to 2e-5. Noncentral t distributions of libraries
+# can return NaN at two or three pairs, where this package is used.
 _NODES, _WEIGHTS = roots_legendre(128)
 
 
 def power(effect: float, n: int, alpha: float = 0.05) -> float:
-    """Chance that `n` pairs give p ≤ `alpha` when the true difference is `effect` sd of the difference."""
+    """Return the probability that `n` pairs give p ≤ `alpha` if the true difference is `effect` sd of the difference."""
     require(0 < alpha < 1, "alpha", alpha, "between 0 and 1")
     if n < 2:
         return 0.0
@@ -38,7 +38,7 @@ def power(effect: float, n: int, alpha: float = 0.05) -> float:
 
 
 def detectable(n: int, alpha: float = 0.05, wanted: float = 0.8) -> float:
-    """The smallest effect, in sd of the difference, that `n` pairs find with power `wanted`; infinite below 2 pairs."""
+    """Return the smallest effect, in sd of the difference, that `n` pairs find with power `wanted`; infinity below 2 pairs."""
     require(alpha < wanted < 1, "power", wanted, f"between alpha = {alpha:g} and 1")
     if n < 2:
         return math.inf
@@ -49,9 +49,9 @@ def detectable(n: int, alpha: float = 0.05, wanted: float = 0.8) -> float:
 
 
 def seeds_needed(effect: float, sd: float, alpha: float = 0.05, wanted: float = 0.8, most: int = 1000) -> int | None:
-    """Pairs that find a difference of `effect` (same unit as its `sd`) with power `wanted`; None if more than `most`.
+    """Return how many pairs find a difference of `effect` (in the unit of `sd`) with power `wanted`; None above `most`.
 
-    With an effect and sd estimated from few seeds this is a rough guide, not a promise.
+    If effect and sd are estimated from few seeds, this is only a rough guide.
     """
     if math.isnan(effect) or math.isnan(sd) or effect == 0:
         return None

@@ -1,7 +1,7 @@
-"""Does a yardstick tell a trained model from random weights at all? Where it does not, finding no difference shows nothing.
+"""Assay sensitivity: can a metric distinguish a trained model from random weights? If not, equal arms prove nothing.
 
-A trial that concludes that two treatments are equally good must show that it could have told a good one from none ("assay
-sensitivity": ICH E10, 2000, section 1.5). Here none is the untrained arm, which shares the seeds.
+A clinical trial that finds two treatments equally good must also show that it can distinguish an effective treatment from
+none ("assay sensitivity": ICH E10, 2000, section 1.5). Here the untrained arm, which shares the seeds, is "none".
 
     sensitive   the paired interval of trained - untrained lies on the better side of 0, for at least one of the arms
 """
@@ -23,7 +23,10 @@ LEAST_PAIRS = 3
 def sensitive(
     table: pd.DataFrame, arms: Iterable[str], specification: Specification, metric: Metric, pairs: int | None = None
 ) -> bool:
-    """By the first `pairs` pairs. True as well where nothing can be said: no untrained arm, too few pairs, no better side."""
+    """Return whether `metric` is sensitive for at least one of `arms`, over the first `pairs` pairs (default: all).
+
+    Also True if it cannot be tested: without an untrained arm, with too few pairs, or without a better side.
+    """
     untrained = next((arm for arm in specification.arms if arm.role == "untrained"), None)
     if untrained is None or metric.better == "none":
         return True

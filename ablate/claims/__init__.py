@@ -1,6 +1,7 @@
-"""What papers say, as data, and whether a study bears it out.
+"""Published claims as data, and the verdict of a study on each.
 
-`figures` and `references` hold published numbers with their source; one file per paper (`wettig2023`, `devlin2019`, …)
-holds its tables and claims; `registry` collects them; `contrast` says which comparisons a claim comes down to and
-`verdicts` judges them: reproduced, contradicted, no effect, undecided, or not testable.
+- `figures` and `references`: published numbers and their sources
+- one file per paper (`wettig2023`, `devlin2019`, …): its tables and claims; `registry` collects them
+- `contrast`: the comparisons that test a claim
+- `verdicts`: reproduced, contradicted, no effect, undecided, or not testable; `wording` explains each in a sentence
 """

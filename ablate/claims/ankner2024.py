@@ -30,7 +30,7 @@ WITHOUT_SCHEDULE = (
     Figure(
         citekey="charpentier2024",
         table="Table 2",
-        setting="30M parameters, 10M words; the rate fixed instead of falling from 30 to 15 %",
+        setting="30M parameters, 10M words; a fixed rate instead of one that falls from 30 to 15 %",
         metric="change of MNLI",
         value=-0.7,
         unit="points",
@@ -48,7 +48,7 @@ CLAIMS = (
         factor="objective.final_mask_rate",
         direction="fine-tuned(0.30 falling to 0.15) > fine-tuned(0.15)",
         headline="largest gain over a fixed rate, mean GLUE",
-        here="masked bits must fall, and frozen features may not be worse; nothing is fine-tuned",
+        here="masked bits must fall and the probe on frozen features must not be worse; nothing is fine-tuned",
         figures=FIGURES,
         contrast=(
             Comparison(metric=BITS, arm=_FALLING, against=_FIXED, expect="better", relative_band=raffel2020.NO_EFFECT),

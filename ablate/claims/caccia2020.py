@@ -1,7 +1,8 @@
 """Caccia et al. 2020, "Language GANs Falling Short": quality and diversity over temperatures, likelihood against GAN.
 
-EMNLP 2017 News; quality is a language model's score of the texts, diversity is in the score of real text by a language model
-that was trained on the texts. From the authors' plotted data, at inverse temperatures 1 to 2.5.
+The data set is EMNLP 2017 News. Quality is the score that a language model gives the generated texts. Diversity shows in the
+score that a language model trained on the generated texts gives real text. Numbers are the authors' plotted data at inverse
+temperatures 1 to 2.5.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from ablate.config import Scalar
 
 MATCHED = "generation/matched_reverse_nats_kn5@as likely as real text"
 NO_EFFECT = 0.05
-"""Nats a token; the smallest of the published differences is 0.42."""
+"""Nats per token. The smallest published difference is 0.42."""
 LIKELIHOOD, GAME = 1.0, 0.7
 
 
 def share(pretrain_share: float) -> dict[str, Scalar]:
-    """1: maximum likelihood to the end of the budget."""
+    """Factor levels by the share of the budget spent on likelihood training; 1: all of it."""
     return {"objective.pretrain_share": pretrain_share}
 
 
-# The row of equal quality comes first: it is the one that the claim is about.
+# The row of equal quality comes first, because the claim is about it.
 NEWS = tuple(
     figure
     for inverse, likelihood, game in (
@@ -52,7 +53,7 @@ CLAIMS = (
         statement="At equal quality, chosen by temperature, a model trained by likelihood is more varied than a text GAN.",
         factor="objective.pretrain_share",
         direction="reverse score where texts are as likely as real ones: likelihood < GAN",
-        here="quality is that of real text, by a 5-gram",
+        here="texts are compared at the quality of real text, scored by a 5-gram",
         figures=NEWS,
         contrast=(
             Comparison(

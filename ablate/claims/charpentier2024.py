@@ -1,7 +1,7 @@
 """Charpentier and Samuel 2024, "GPT or BERT: why not both?", figure 2: BLiMP of models by their share of causal training.
 
-100M words, 119M parameters. The numbers are the figure's labels; their order was inferred, and the text confirms the gain of
-4.2 points from causal training alone to 15 : 1, and 1 : 7 as the best.
+100M words, 119M parameters. The numbers are the labels in the figure; their order is inferred. The text confirms two of them:
+the gain of 4.2 points from causal training alone to 15 : 1, and 1 : 7 as the best.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ablate.config import Scalar
 
 PAIRS = "minimal-pairs/accuracy@overall"
 NO_EFFECT = 0.02
-"""Two points of accuracy, the standard error of reading 384 pairs; the published difference is 7.7 points."""
+"""Two points of accuracy, the standard error over 384 pairs. The published difference is 7.7 points."""
 
 
 def _objective(name: str) -> dict[str, Scalar]:
@@ -57,7 +57,7 @@ CLAIMS = (
         "its likelihood.",
         factor="objective.name",
         direction="minimal pairs(bert, pseudo-likelihood) > minimal pairs(gpt, likelihood); of hybrids nothing is tested",
-        here="at the size told, the paper at 119M parameters and 100M words; at 10M words its table 1 says the opposite",
+        here="models are smaller than the paper's (119M parameters, 100M words); at 10M words its table 1 says the opposite",
         figures=FIGURES,
         contrast=(
             Comparison(metric=PAIRS, arm=_objective("bert"), against=_objective("gpt"), expect="better", band=NO_EFFECT),

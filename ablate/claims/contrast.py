@@ -1,8 +1,8 @@
-"""A claim brought down to comparisons of two arms on one metric, all of which must hold.
+"""A contrast: the comparisons that test a claim. Each compares two arms on one metric, and all must hold.
 
-The test of "A and B" is an intersection-union test (Berger 1982, "Multiparameter hypothesis testing and acceptance
-sampling"): the claim is borne out when every comparison is, each at the full α, and no correction is needed within the claim.
-It is contradicted when one comparison is firmly the other way round, and there a correction is (`ablate.claims.verdicts`).
+This is an intersection-union test (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling"). A claim is
+reproduced if every comparison holds at the full α; no correction within the claim is needed. A claim is contradicted if one
+comparison significantly goes the other way; this does need a correction (`ablate.claims.verdicts`).
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from ablate.specification import Arm, Metric, Specification
 PRIMARY = "primary"
 OWN_LOSS = "own loss"
 BITS = "masked-bits/bits_per_token@mask_rate=0.15"
-"""`Metric.key` of what a claim about pre-training is usually held against here: fixed corruptions of held-out text."""
+"""`Metric.key` of the usual metric for claims about pretraining: held-out text under fixed corruptions."""
 PROBE = "linear-probe/accuracy@topic"
-"""And of what stands for a downstream task: topics from frozen vectors."""
+"""`Metric.key` of the usual substitute for a downstream task: topics predicted from frozen features."""
 Expect = Literal["better", "worse", "higher", "lower", "same", "not worse"]
 EXPECTATIONS: tuple[Expect, ...] = ("better", "worse", "higher", "lower", "same", "not worse")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """`metric` at `arm` is `expect` (than) at `against`."""
+    """The expectation that `metric` of `arm` is better, worse, …, than (or the same as) `metric` of `against`."""
 
     metric: str
     """A `Metric.key`, `primary` (the study's first column) or `own loss` (each arm's own training loss on held-out text)."""
     arm: Mapping[str, Scalar]
-    """Dotted path -> level; the study's other factors stay at the baseline's levels."""
+    """Dotted path -> level. The study's other factors stay at the baseline's levels."""
     against: Mapping[str, Scalar]
     expect: Expect
     band: float | None = None
-    """Differences smaller than this are no effect, in the metric's unit. None: no band. `not worse`: by how much at most."""
+    """Differences smaller than this are no effect, in the metric's unit. None: no band. With `not worse`: the tolerance."""
     relative_band: float | None = None
-    """The same as a share of the absolute mean of `against`, for metrics whose unit the claim does not know."""
+    """The band as a share of the absolute mean of `against`, for metrics whose unit the claim does not know."""
     published: str = ""
-    """Metric of the claim's figures that belongs beside this comparison; empty: the first that has both of its arms."""
+    """Metric of the published figures to show beside this comparison. Empty: the first that has both arms."""
 
     def __post_init__(self) -> None:
         choose(self.expect, EXPECTATIONS, "expectation")
@@ -48,26 +48,26 @@ class Comparison:
             require(value is None or value > 0, name, value, "positive")
         has_band = self.band is not None or self.relative_band is not None
         needs = self.expect in ("same", "not worse")
-        require(not needs or has_band, "expect", self.expect, "used with a band: equal, or no worse, within what?")
+        require(not needs or has_band, "expect", self.expect, "used with band or relative_band")
 
 
 Contrast = tuple[Comparison, ...]
 
 
 class Resolved(NamedTuple):
-    """A comparison in terms of one study."""
+    """A comparison with the metric and the arms of one study."""
 
     metric: Metric
     arm: Arm
     against: Arm
     sign: int
-    """+1: arm - against should be positive; -1: negative; 0: inside the band."""
+    """Expected sign of arm - against: +1 positive, -1 negative, 0 inside the band."""
     tolerant: bool = False
-    """A difference the other way round that stays inside the band is as expected too."""
+    """True if a difference of the other sign inside the band is also as expected."""
 
 
 def resolve(comparison: Comparison, specification: Specification) -> Resolved:
-    """The study's metric and arms. `ConfigError` naming the arm or metric the study lacks."""
+    """Return the study's metric and arms. Raises `ConfigError` with the name of the missing arm or metric."""
     metric = _metric(comparison.metric, specification)
     fixed = specification.baseline.values
     arm, against = (specification.arm({**fixed, **levels}) for levels in (comparison.arm, comparison.against))
@@ -75,7 +75,7 @@ def resolve(comparison: Comparison, specification: Specification) -> Resolved:
 
 
 def check(contrast: Contrast, specification: Specification) -> None:
-    """Raise the `ConfigError` that judging would raise; for a plan to call before anything is trained."""
+    """Raise the `ConfigError` that a verdict would raise. A plan calls this before anything is trained."""
     for comparison in contrast:
         resolve(comparison, specification)
 

@@ -1,4 +1,4 @@
-"""Devlin et al. 2019, "BERT", tables 5 and 8: which tasks to train on, and what to put in place of the tokens to be guessed."""
+"""Devlin et al. 2019, "BERT", tables 5 and 8: pretraining tasks, and what replaces the tokens to predict."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ CLAIMS = (
         statement="Masking with MASK alone hurts frozen features.",
         factor="objective.mask_share",
         direction="frozen probe(80-10-10) > frozen probe(MASK alone)",
-        here="at 40 % hidden, the paper at 15 %; the probe reads the mean of a document's tokens, the paper's single ones",
+        here="40 % of the tokens are masked, 15 % in the paper; the probe uses the mean over a document, the paper each token",
         figures=MASKING,
         contrast=(
             Comparison(
@@ -90,7 +90,7 @@ CLAIMS = (
         statement="Without the next-sentence task BERT is worse.",
         factor="objective.next_sentence",
         direction="yardstick(pairs without the task) < yardstick(nsp)",
-        here="by a frozen probe of topics; the paper fine-tunes",
+        here="measured by a topic probe on frozen features; the paper fine-tunes",
         figures=WITHOUT_TASK,
         contrast=(
             Comparison(
@@ -107,6 +107,6 @@ CLAIMS = (
         factor="objective.name",
         direction="gain on questions (10.1 F1 on SQuAD) > gain on sentences (0.5 on SST-2)",
         figures=(*WITHOUT_TASK, *LEFT_TO_RIGHT, *gisserot2025.FAMILIES),
-        waits_for="a fine-tuning yardstick that points at tokens, and a contrast of two differences",
+        waits_for="a fine-tuning evaluation that selects answer tokens, and a contrast of two differences",
     ),
 )

@@ -1,8 +1,8 @@
-"""A published number that cannot lose its source: citation key, table, setting and how it was read.
+"""A published number together with its source: citation key, table, setting and provenance.
 
-Provenance is `read` (in the paper's own text or its authors' repository) or `secondary` (in somebody's write-up of the
-paper); a report marks secondary figures. `values` places the figure on the axes of this package, so that it can stand beside
-the arm with the same levels; `setting` says in words what else was so there (size, data, what was fine-tuned).
+Provenance is `read` (from the paper itself or its authors' repository) or `secondary` (from another text about the paper).
+Reports mark secondary figures. `values` are factor levels of this package, so a figure can stand beside the arm with the
+same levels. `setting` describes everything else in words: size, data, fine-tuning.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Figure:
     """`Table 1`"""
     setting: str
     values: dict[str, Scalar] = field(default_factory=dict)
-    """Dotted path -> level of what the paper's table varies; what it holds fixed stands in `setting`."""
+    """Dotted path -> level, for what the paper's table varies. `setting` describes what it keeps fixed."""
     metric: str
-    """The paper's name, e.g. `MNLI-m`."""
+    """The metric's name in the paper, e.g. `MNLI-m`."""
     value: float
     unit: str
     provenance: Provenance
@@ -50,11 +50,14 @@ def rows(
     setting: str,
     provenance: Provenance,
 ) -> tuple[Figure, ...]:
-    """A published table as figures: `heads` are (metric, unit); a row has its levels and a number a column, None for a dash."""
+    """Return the figures of a published table.
+
+    `heads` are (metric, unit), one a column. A row has its factor levels and one number a column, None for an empty cell.
+    """
     found = []
     for values, numbers in table:
         if len(numbers) != len(heads):
-            raise ConfigError(f"{citekey} {name}: row {dict(values)} has {len(numbers)} numbers, its head has {len(heads)}")
+            raise ConfigError(f"{citekey} {name}: row {dict(values)} has {len(numbers)} numbers, but must have {len(heads)}")
         for (metric, unit), value in zip(heads, numbers, strict=True):
             if value is not None:
                 source = {"citekey": citekey, "table": name, "setting": setting}
@@ -65,8 +68,10 @@ def rows(
 
 
 def beside(arm: Arm, figures: Iterable[Figure], baseline: Arm) -> tuple[Figure, ...]:
-    """The figures that belong beside an arm: what the figure's table varied is a factor here, at the same level, and what it
-    did not vary is as in the baseline."""
+    """Return the figures to show beside an arm.
+
+    All factors that the figure's table varies have the same level in the arm. All other factors are as in the baseline.
+    """
     fixed = baseline.values.items()
     return tuple(
         figure

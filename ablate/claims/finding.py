@@ -1,4 +1,4 @@
-"""What a study says on one comparison of a claim: the estimate, its interval and what follows."""
+"""The result of a study on one comparison of a claim: estimate, interval and outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Outcome = Literal["supports", "opposes", "no effect", "undecided"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Numbers are in the metric's unit."""
+    """The result of one comparison. Numbers are in the metric's unit."""
 
     metric: str
     """`Metric.key`"""
@@ -22,21 +22,21 @@ class Finding:
     """Mean of arm - against."""
     low: float
     high: float
-    """NaN, as `low`, with fewer pairs than a verdict needs."""
+    """NaN, like `low`, with fewer pairs than a verdict needs."""
     p: float
-    """Two-sided, that the difference is 0; not adjusted."""
+    """Two-sided p value of the hypothesis that the difference is 0; not adjusted."""
     n: int
     """Complete pairs of trained runs."""
     missing: int
-    """Planned pairs without them."""
+    """Planned pairs that are not complete."""
     untrained: int
-    """Of the missing, those where a run ended but had learned nothing."""
+    """The missing pairs in which a run ended but learned nothing."""
     level: float
-    """Confidence of `low` to `high`."""
+    """Confidence of the interval from `low` to `high`."""
     band: float | None
     seeds_needed: int | None
-    """If undecided: pairs with which an extension, at the α left to it, would find a difference like the estimate with
-    power 0.8. None above 1,000 or unknown."""
+    """If undecided: how many pairs an extension needs to find a difference like the estimate with power 0.8, at the α that
+    remains. None if unknown or above 1,000."""
     outcome: Outcome
     blind: bool = False
-    """The yardstick does not tell either arm from random weights: that they are alike is then no outcome."""
+    """True if the arms are alike on a metric that distinguishes neither from random weights. Then there is no outcome."""

@@ -1,6 +1,6 @@
 """Fu et al. 2019 and Li et al. 2019: two remedies for a text VAE whose decoder ignores the latent vector.
 
-Of neither paper was a result table read, so both claims are of direction.
+The result tables of both papers were not available, so both claims state a direction only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLAIMS = (
         statement="A KL weight that rises in cycles leaves more KL than one that rises once, and costs no likelihood.",
         factor="objective.schedule",
         direction="KL(cyclical) > KL(linear), at an equal or better bound",
-        without_figures="direction alone: the paper's table was not read",
+        without_figures="the claim states a direction only; the paper's table was not available",
         contrast=(
             Comparison(
                 metric=he2019.KL, arm=_schedule("cyclical"), against=_schedule("linear"), expect="higher", band=he2019.NO_KL
@@ -45,7 +45,7 @@ CLAIMS = (
         statement="Free bits with an encoder trained as an autoencoder before give much KL at hardly any cost of likelihood.",
         factor="objective.free_bits",
         direction="KL near its target, bound within half a per cent",
-        without_figures="direction alone: the paper's table was not read",
-        waits_for="an arm whose encoder has been trained as an autoencoder before",
+        without_figures="the claim states a direction only; the paper's table was not available",
+        waits_for="an arm whose encoder is first trained as an autoencoder",
     ),
 )

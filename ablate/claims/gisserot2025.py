@@ -37,7 +37,7 @@ CLAIMS = (
         statement="Causal training is ahead early; a quarter of it followed by masked training beats masked training alone.",
         factor="objective.name",
         direction="causal then masked, 25 : 75 >= masked, at equal steps",
-        without_figures="No number of the curves was read: a claim of direction alone.",
+        without_figures="the claim states a direction only; no numbers of the curves are available",
         waits_for="an arm that changes its objective during training, and a contrast at an early reading",
     ),
 )

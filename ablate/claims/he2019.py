@@ -1,7 +1,7 @@
 """He et al. 2019, "Lagging Inference Networks and Posterior Collapse in Variational Autoencoders", table 1.
 
-Their setting: one-layer LSTMs, 32 latent dimensions, SGD, Yahoo and Yelp; NLL is the importance-weighted bound of 500
-samples. The figures are those of the conference version, which gives neither deviations nor active units.
+Their setting: one-layer LSTMs, 32 latent dimensions, SGD, Yahoo and Yelp. NLL is the importance-weighted bound of 500
+samples. The figures are those of the conference version, which gives neither standard deviations nor active units.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ INFORMATION = "latent/mutual_information"
 BOUND = "latent/importance_weighted@draws=50"
 
 NO_KL = 0.5
-"""Nats. The collapsed models have at most 0.1 nats of KL and the others 3.8 or more: half a nat is far from both."""
+"""Nats. Collapsed models have a KL of at most 0.1 nats and the others of 3.8 or more; half a nat is far from both."""
 NO_INFORMATION = 0.5
-"""Nats, for the same reason: 0.0 collapsed, 3.3 or more at 0.2."""
+"""Nats, for the same reason: 0.0 in collapsed models, 3.3 or more at a KL weight of 0.2."""
 NO_COST = 0.002
-"""As a share of the bound: of the published costs of 0.2, 1.3 % (Yahoo) and 0.6 % (Yelp), the smaller is three times that."""
+"""As a share of the bound. A KL weight of 0.2 costs 1.3 % (Yahoo) and 0.6 % (Yelp), at least three times this share."""
 
 
 def _weight(weight: float) -> dict[str, Scalar]:
@@ -159,7 +159,7 @@ CLAIMS = (
         statement="An encoder trained ahead of the decoder keeps a text VAE from collapse, at no cost of likelihood.",
         factor="objective.aggressive",
         direction="KL(aggressive) > KL(plain), at an equal or better bound; two to four times the time",
-        here="at equal tokens, which the encoder's further batches are paid from; the paper gives 2.2 to 3.7 times the time",
+        here="at equal tokens, and the encoder's extra batches count; in the paper they take 2.2 to 3.7 times the time",
         figures=(*REMEDIES, *TIMES),
         contrast=(
             Comparison(

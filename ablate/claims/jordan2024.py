@@ -21,8 +21,8 @@ SHARPER = (
 FIGURES = SHARPER
 
 NO_EFFECT = 0.0005
-"""As a share of the yardstick. A loss that falls by 5 to 10 % as the steps double falls by 0.1 to 0.2 % over 1.4 % of them, so
-that a wider band would hold the claim itself."""
+"""As a share of the metric. If doubling the steps lowers a loss by 5 to 10 %, then 1.4 % more steps lower it by 0.1 to 0.2 %.
+A wider band would contain the claimed effect itself."""
 
 CLAIMS = (
     Claim(
@@ -32,7 +32,7 @@ CLAIMS = (
         factor="backbone.attention_scale",
         direction="yardstick(qk-norm-sharp) better than yardstick(qk-norm-fixed)",
         headline="steps to a validation loss of 3.28",
-        here="at equal tokens by the yardstick, not by the steps to a loss",
+        here="the metric at equal tokens, not the steps to a given loss",
         figures=SHARPER,
         contrast=(
             Comparison(

@@ -1,4 +1,4 @@
-"""Lan et al. 2020, "ALBERT", table 5: what a sentence task teaches, by the accuracy of each head on both tasks."""
+"""Lan et al. 2020, "ALBERT", table 5: what a sentence task teaches, measured by the accuracy of each head on both tasks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ablate.claims.figures import rows
 from ablate.config import Scalar
 
 NO_EFFECT = 0.05
-"""Five points of accuracy. The published heads lie 34.5 points apart on order and 11.6 on continuation; an accuracy on a
-thousand answers has a standard error of 1.6 points at one half."""
+"""Five points of accuracy. The published heads differ by 34.5 points on order and by 11.6 on continuation. An accuracy of one
+half over a thousand answers has a standard error of 1.6 points."""
 
 
 def _task(task: str) -> dict[str, Scalar]:
@@ -21,7 +21,7 @@ HEADS = rows(
     [(_task("nsp"), (90.5, 52.0)), (_task("sop"), (78.9, 86.5))],
     citekey="lan2020",
     name="Table 5",
-    setting="ALBERT, each head asked both tasks",
+    setting="ALBERT, each head tested on both tasks",
     provenance="secondary",
 )
 

@@ -1,4 +1,4 @@
-"""Liu et al. 2019, "RoBERTa", table 2: what the form of the input and the next-sentence task are worth."""
+"""Liu et al. 2019, "RoBERTa", table 2: input format and next-sentence task."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ablate.claims.figures import rows
 from ablate.config import Scalar
 
 NO_EFFECT = 0.01
-"""A point of accuracy. The published differences are 0.7 points (MNLI, packed text without the task over segment pairs with
-it) and 1.1 (sentence pairs under segment pairs); eight fine-tunings of one model spread by 0.6 points of MNLI."""
+"""A point of accuracy. On MNLI, packed text without the task is 0.7 points better than segment pairs with it. Sentence pairs
+are 1.1 points worse than segment pairs. Eight fine-tunings of one model spread by 0.6 points."""
 
 
 def _task(task: str) -> dict[str, Scalar]:
@@ -69,7 +69,7 @@ CLAIMS = (
         statement="Pairs of single sentences, which are short, are worse inputs than pairs of long segments.",
         factor="objective.pair_of",
         direction="yardstick(nsp, sentence pairs) < yardstick(nsp, segment pairs)",
-        here="by a frozen probe of topics; the paper fine-tunes",
+        here="measured by a topic probe on frozen features; the paper fine-tunes",
         figures=SHORT_PAIRS,
         contrast=(
             Comparison(

@@ -14,7 +14,7 @@ CLAIMS = (
         statement="Scores that grow with the logarithm of the length lose less on texts longer than those of the training.",
         factor="backbone.attention_scale",
         direction="loss at 4 times the context - loss at the context: log-length < inverse-sqrt",
-        without_figures="the paper's losses could not be read; it is a claim of direction",
-        waits_for="a yardstick that reads texts longer than the context a model was trained with",
+        without_figures="the claim states a direction only; the paper's losses are not available as numbers",
+        waits_for="an evaluation on texts longer than the training context",
     ),
 )

@@ -1,4 +1,4 @@
-"""Nie et al. 2019 (RelGAN), which collects earlier text GANs, and Zhu et al. 2018 (Texygen): quality without diversity."""
+"""Nie et al. 2019 (RelGAN), with results of earlier text GANs, and Zhu et al. 2018 (Texygen): quality without diversity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ablate.claims.figures import rows
 FORWARD = "generation/forward_nats_kn5@temperature=1"
 ALIKE = "generation/self_bleu_3@temperature=1"
 NO_ALIKE = 0.01
-"""Of self-BLEU-3. The published differences to likelihood are 0.012 (MaliGAN) to 0.162 (TextGAN)."""
+"""In self-BLEU-3. The published differences to likelihood training are 0.012 (MaliGAN) to 0.162 (TextGAN)."""
 
 ORACLE = tuple(
     figure

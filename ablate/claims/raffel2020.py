@@ -1,8 +1,8 @@
-"""Raffel et al. 2020 (T5), tables 1 and 4 to 7: how far apart equal pre-trainings end, and what to corrupt, how much of it.
+"""Raffel et al. 2020 (T5), tables 1 and 4 to 7: the spread over seeds, and what and how much to corrupt.
 
-Ten pre-trainings of one configuration from different seeds: the standard deviation of GLUE is 0.235 at a mean of 83.28
-(0.3 %), that of SQuAD 0.343 at 80.88 (0.4 %). Half a per cent is about one and a half such deviations: less than that is
-not worth a claim.
+Ten pretrainings of one configuration differ only in their seed. The standard deviation of GLUE is 0.235 at a mean of 83.28
+(0.3 %), that of SQuAD 0.343 at a mean of 80.88 (0.4 %). Half a per cent is about one and a half such deviations. Smaller
+differences count as no effect.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ablate.claims.figures import Figure, rows
 from ablate.config import Scalar
 
 NO_EFFECT = 0.005
-"""Half-width of the no-effect band where a claim brings none, as a share of the value compared with."""
+"""Default half-width of the no-effect band, as a share of the value of the second arm."""
 
 SPREAD = rows(
     [
@@ -30,8 +30,8 @@ SPREAD = rows(
 )
 
 SAME = 0.01
-"""A point of accuracy, twice the half point of GLUE within which 10 to 25 % lie: one reading of the probe here has a standard
-error of 1.3 points, most of it shared by the arms."""
+"""A point of accuracy. On GLUE, rates of 10 to 25 % lie within half a point. This band is twice as wide, because one probe
+accuracy here has a standard error of 1.3 points, most of it shared by the arms."""
 
 
 def _corruption(kind: str) -> dict[str, Scalar]:
@@ -86,7 +86,7 @@ RATES = _table(
 )
 LENGTHS = _table(
     "Table 7",
-    "mean span lengths at 15 %, 1 standing for single tokens",
+    "mean span lengths at 15 %; 1 means single tokens",
     [
         (_length(1.0), (83.28, 19.24, 80.88, 71.36, 26.98, 39.82, 27.65)),
         (_length(2.0), (83.54, 19.39, 82.09, 72.20, 26.76, 39.99, 27.63)),
@@ -96,7 +96,7 @@ LENGTHS = _table(
     ],
 )
 
-FROZEN = "topics from frozen vectors of the encoder; the paper fine-tunes"
+FROZEN = "measured by a topic probe on frozen features of the encoder; the paper fine-tunes"
 
 FIGURES = (*SPREAD, *FAMILIES, *RATES, *LENGTHS)
 

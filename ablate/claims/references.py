@@ -1,4 +1,4 @@
-"""Where published figures and claims come from: citation key to full reference."""
+"""The sources of published figures and claims: citation key to full reference."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Reference:
     title: str
     venue: str
     arxiv: str = ""
-    """Identifier, e.g. `2202.08005`; empty for what is not on arXiv."""
+    """Identifier, e.g. `2202.08005`; empty if the work is not on arXiv."""
     url: str = ""
 
     @property
     def text(self) -> str:
-        """One line for a bibliography."""
+        """Return the line for a bibliography."""
         arxiv = f", arXiv:{self.arxiv}" if self.arxiv else ""
         return f"{self.authors} ({self.year}). {self.title}. {self.venue}{arxiv}."
 
@@ -32,7 +32,7 @@ class Reference:
 
 
 def reference(key: str) -> Reference:
-    """The reference with this key; `ConfigError` with the nearest known ones otherwise."""
+    """Return the reference with this key. Raises `ConfigError` with the nearest known keys."""
     return REFERENCES[choose(key, REFERENCES, "reference")]
 
 

@@ -1,4 +1,4 @@
-"""All registered claims, in order, and a digest that shows when one was changed after a study had been planned."""
+"""All registered claims in order, and a digest that changes if a claim changes after a study is planned."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ FIGURES: tuple[Figure, ...] = tuple(figure for paper in _PAPERS for figure in pa
 
 
 def claim(id: str) -> Claim:
-    """The claim with this id; `ConfigError` with the nearest known ones otherwise."""
+    """Return the claim with this id. Raises `ConfigError` with the nearest known ids."""
     return CLAIMS[choose(id, CLAIMS, "claim")]
 
 
 def figures_for(path: str) -> tuple[Figure, ...]:
-    """The published figures of all claims about the factor at a dotted path, each once, in the order of the claims."""
+    """Return the published figures of all claims about the factor at a dotted path, each once, in the order of the claims."""
     found: list[Figure] = []
     for one in CLAIMS.values():
         if one.factor == path:
@@ -76,10 +76,10 @@ def figures_for(path: str) -> tuple[Figure, ...]:
 
 
 def digest(ids: Iterable[str] | None = None) -> str:
-    """Digest of what the verdicts on these claims (all, if none are named) depend on.
+    """Return the digest of everything that decides the verdicts on these claims (default: on all claims).
 
-    A study stores that of its own claims, so that registering a further claim leaves earlier studies as they are. Figures,
-    and which of them stands where, are left out: correcting one changes what is shown beside a verdict, not the verdict.
+    A study stores the digest of its own claims, so a new claim does not affect earlier studies. Figures are not part of the
+    digest, nor is the choice of the figure beside a comparison: a correction there does not change the verdict.
     """
     chosen = CLAIMS if ids is None else [claim(id).id for id in ids]
     return _digest(*(_judged(CLAIMS[id]) for id in chosen))

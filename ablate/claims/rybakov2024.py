@@ -30,9 +30,9 @@ CLAIMS = (
         factor="backbone.attention_scale",
         direction="highest stable rate(qk-norm) > highest stable rate(inverse-sqrt)",
         figures=DIVERGES,
-        here="up to where on a ladder of rates that double it learns, not the lowest rate that diverges",
+        here="the highest rate at which a model still learns, among rates that double, not the lowest rate that diverges",
         contrast=(
-            # Half a rung of a ladder that doubles. The published rates are almost three doublings apart.
+            # The rates tested here double, so 0.5 is half a step. The published rates are almost three doublings apart.
             Comparison(
                 metric="stable-rate/log2_rate",
                 arm={"backbone.attention_scale": "qk-norm"},

@@ -1,4 +1,4 @@
-"""Vaswani et al. 2017, "Attention Is All You Need", table 3 (B): heads that compare by fewer features."""
+"""Vaswani et al. 2017, "Attention Is All You Need", table 3 (B): heads with narrower queries and keys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CLAIMS = (
         statement="Narrower keys alone hurt: perplexity rises from 4.92 to 5.16 as the keys of a head shrink from 64 to 16.",
         factor="backbone.key_width",
         direction="yardstick(key width 16) worse than yardstick(key width 64)",
-        here="a language model's bits per byte, the paper a translator's perplexity",
+        here="bits per byte of a language model; the paper gives the perplexity of a translation model",
         figures=KEY_WIDTHS,
         contrast=(
             Comparison(

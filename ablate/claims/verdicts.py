@@ -1,9 +1,14 @@
 """Reproduced, contradicted, no effect, undecided or not testable: the verdict of a study on a published claim.
 
-Each comparison of a claim gives a paired t interval of arm - against over the seeds both completed, and two p values that
-are twice one-sided: that it is as claimed, and that it is the other way round. For "same", as claimed means inside the band
-(two one-sided tests, Schuirmann 1987) and the other way round means outside it; for "not worse", better than the band's lower
-end and worse than it (non-inferiority). A claim is then
+Each comparison of a claim gives a paired t interval of arm - against, over the seeds that both arms completed. It also gives
+two p values, each twice the one-sided value: one for "as claimed", one for "the other way round". Their meaning depends on the
+expectation:
+
+    better, worse, …   as claimed: the expected sign;   the other way round: the opposite sign
+    same               as claimed: inside the band (two one-sided tests, Schuirmann 1987);   the other way round: outside it
+    not worse          as claimed: better than the band's lower end (non-inferiority);   the other way round: worse than it
+
+The verdict on the claim is then
 
     contradicted   one comparison is the other way round: k min p ≤ a     (k comparisons: Bonferroni),
                    and its interval does not lie inside its band
@@ -11,11 +16,11 @@ end and worse than it (non-inferiority). A claim is then
     reproduced     otherwise, all comparisons are as claimed: max p ≤ a   (intersection-union test: no correction)
     undecided      otherwise, or with fewer than three complete pairs, or while planned runs have not ended
 
-where a is what Holm's procedure across the study's claims leaves this claim of the α that the look may spend
-(`ablate.analysis.spending`). If seeds were added, the looks are gone through in order, each with the seeds it had, and the
-first that decides ends the test: that is the procedure whose error rate is at most α. The confidence of an interval is
-1 - a, so that it leaves out zero where the test rejects. A run that learned nothing never enters. That two arms are alike
-counts only on a yardstick that tells one of them from random weights (`ablate.analysis.sensitivity`).
+Here a is the level of this claim: Holm's procedure across the study's claims divides the α of the look
+(`ablate.analysis.spending`). If seeds were added, the looks are evaluated in order, each with its own number of seeds. The
+first look that decides ends the test, which keeps the error rate at most α. An interval has confidence 1 - a, so it excludes
+zero exactly where the test rejects. Untrained runs never count. "Same" and "no effect" count only if the metric distinguishes
+one of the two arms from random weights (`ablate.analysis.sensitivity`).
 """
 
 from __future__ import annotations
@@ -49,7 +54,7 @@ LEAST_PAIRS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The study's word on one claim."""
+    """The verdict of a study on one claim."""
 
     claim: str
     status: Status
@@ -57,29 +62,32 @@ class Verdict:
     """One sentence."""
     findings: tuple[Finding, ...] = ()
     p: float = float("nan")
-    """Of the claim, Holm-adjusted across the study's claims; compare with `alpha`. NaN while runs are open."""
+    """p value of the claim, Holm-adjusted across the study's claims; compare with `alpha`. NaN while runs are missing."""
     alpha: float = float("nan")
-    """What the look could spend."""
+    """The α that the look spends."""
     look: int = 0
-    """Seeds an arm had at the look that decided, or at the last one."""
+    """Seeds per arm at the look that decided, or at the last look."""
     note: str = ""
-    """What a reader should know: the claim was changed after planning, seeds were added."""
+    """A warning to the reader: the claim was changed after planning, or seeds were added."""
 
 
 def judge(claim: Claim, numbers: pd.DataFrame, runs: pd.DataFrame, specification: Specification) -> Verdict:
-    """The verdict on one claim, adjusted for all claims of the study. `ConfigError` if an arm or metric of it is missing."""
+    """Return the verdict on one claim, adjusted for all claims of the study.
+
+    Raises `ConfigError` if the study lacks an arm or metric of the claim.
+    """
     family = {id: registry.claim(id) for id in specification.claims} | {claim.id: claim}
     return _judge(family, numbers, runs, specification)[claim.id]
 
 
 def judge_all(numbers: pd.DataFrame, runs: pd.DataFrame, specification: Specification) -> tuple[Verdict, ...]:
-    """The verdicts on the study's claims in its order."""
+    """Return the verdicts on the study's claims, in the study's order."""
     family = {id: registry.claim(id) for id in specification.claims}
     return tuple(_judge(family, numbers, runs, specification).values())
 
 
 class _Evidence(NamedTuple):
-    """One comparison at one look, before the α that it is held against is known."""
+    """One comparison at one look, before its level α is known."""
 
     comparison: Comparison
     resolved: Resolved
@@ -114,7 +122,7 @@ def _judge(
             id: sum((arm.name, k) not in ended for arm in _arms(found) for k in range(min(seeds, len(arm.seeds))))
             for id, found in evidence.items()
         }
-        # A claim that waits has not been tested yet: it stays in the family and lends no other claim its share of alpha.
+        # A claim with missing runs is not tested yet. It stays in the family, so other claims do not get its share of alpha.
         p = np.array([1.0 if waiting[id] else _claim_p(found) for id, found in evidence.items()])
         adjusted, levels = holm(p), holm_levels(p, alpha)
         for (id, found), level, p_holm in zip(evidence.items(), levels, adjusted, strict=True):
@@ -140,7 +148,10 @@ def _judge(
 def _resolved(
     family: dict[str, Claim], specification: Specification, registered: str
 ) -> tuple[dict[str, list[tuple[Comparison, Resolved]]], dict[str, str]]:
-    """The comparisons of each claim that has some; and why, where the study was planned before the claim became what it is."""
+    """Return the comparisons of each claim that has some, and the reason for each claim that the study cannot test.
+
+    A study may lack an arm or metric if the claim was changed after the study was planned.
+    """
     testable, lacking = {}, {}
     for id, claim in family.items():
         try:
@@ -175,21 +186,21 @@ def _evidence(
     if comparison.relative_band is not None and complete.any():
         band = comparison.relative_band * abs(float(there[complete].mean()))
     supports, opposes = _p_values(differences, resolved.sign, band, resolved.tolerant)
-    told = sensitive(table, (resolved.arm.name, resolved.against.name), specification, resolved.metric, seeds)
-    if not told and (resolved.sign == 0 or resolved.tolerant):
+    can_tell = sensitive(table, (resolved.arm.name, resolved.against.name), specification, resolved.metric, seeds)
+    if not can_tell and (resolved.sign == 0 or resolved.tolerant):
         supports = 1.0
-    return _Evidence(comparison, resolved, differences, lost, band, supports, opposes, told)
+    return _Evidence(comparison, resolved, differences, lost, band, supports, opposes, can_tell)
 
 
 def _p_values(differences: np.ndarray, sign: int, band: float | None, tolerant: bool) -> tuple[float, float]:
-    """Twice one-sided, so that each is at most a exactly where a (1 - a) interval lies on that side."""
+    """Return twice the one-sided p values. Each is at most a exactly where a (1 - a) interval lies on that side."""
     interval = mean_interval(differences)
     if interval.n < LEAST_PAIRS:
         return 1.0, 1.0
     error, degrees, mean = interval.sd / np.sqrt(interval.n), interval.n - 1, interval.mean
     if sign:
         mean += sign * (band or 0.0) if tolerant else 0.0
-        # mypy: a tuple made from two signs has two numbers, which a generator does not say
+        # mypy cannot infer that a tuple made from two signs has two numbers.
         return tuple(min(1.0, 2 * one_sided(s * mean, error, degrees)) for s in (sign, -sign))  # type: ignore[return-value]
     assert band is not None
     inside = max(one_sided(band - mean, error, degrees), one_sided(band + mean, error, degrees))
@@ -198,7 +209,7 @@ def _p_values(differences: np.ndarray, sign: int, band: float | None, tolerant: 
 
 
 def _claim_p(evidence: list[_Evidence]) -> float:
-    """The smaller of the two ways to decide; each takes at most half of α where nothing is there."""
+    """Return the smaller p value of the two decisions. Without an effect, each decision takes at most half of α."""
     return min(max(e.supports for e in evidence), len(evidence) * min(e.opposes for e in evidence), 1.0)
 
 
@@ -217,7 +228,7 @@ def _decide(
 def _finding(e: _Evidence, alpha: float, comparisons: int, seeds: int, later: float, wait: bool) -> Finding:
     interval = mean_interval(e.differences, 1 - alpha)
     if interval.n < LEAST_PAIRS:
-        # Two pairs judge nothing, and two that a coarse yardstick happens to give alike would look certain.
+        # Two pairs are too few for a verdict. On a coarse metric they may agree by chance, and then look certain.
         interval = interval._replace(low=math.nan, high=math.nan)
     decidable = interval.n >= LEAST_PAIRS and not wait
     inside = decidable and e.band is not None and -e.band < interval.low and interval.high < e.band

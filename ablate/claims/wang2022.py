@@ -1,4 +1,4 @@
-"""Wang et al. 2022: which architecture and objective generalise without examples, before and after tuning on many tasks."""
+"""Wang et al. 2022: zero-shot generalisation by architecture and objective, before and after multitask fine-tuning."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ CLAIMS = (
         factor="objective.name",
         direction="sign of causal - masked: positive before, negative after tuning on many tasks",
         figures=ORDER,
-        waits_for="a yardstick that tunes on many tasks at once and asks others",
+        waits_for="an evaluation that fine-tunes on many tasks at once and tests on others",
     ),
 )

@@ -1,8 +1,8 @@
 """Warstadt et al. 2020, "BLiMP": accuracy by phenomenon of four language models and of people.
 
-Table 3 of the corrected paper, `BLiMP.pdf` in the authors' repository, equal to the means of its
-`results/models_summary.jsonl`; the first print had errors. A pair is right where the good sentence is strictly likelier.
-People are single annotators; by majority they agree with the labels in 96.4 %.
+The numbers are table 3 of the corrected paper, `BLiMP.pdf` in the authors' repository. They equal the means of its
+`results/models_summary.jsonl`; the first version of the paper had errors. A pair counts as correct if the grammatical sentence
+is strictly more likely. People are single annotators; their majority agrees with the labels in 96.4 %.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PHENOMENA = (
     "quantifiers",
     "subject verb agreement",
 )
-"""As the data's `linguistics_term` has them, blanks for underscores; in the order of the table."""
+"""Values of the data's `linguistics_term`, with spaces for underscores, in the order of the table."""
 
 MODELS = {
     "5-gram, 3.1 B tokens": (61.2, 47.9, 71.9, 64.4, 68.5, 70.0, 36.9, 60.2, 79.5, 57.2, 45.5, 53.5, 60.3),

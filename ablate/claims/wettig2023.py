@@ -1,8 +1,8 @@
-"""Wettig et al. 2023, "Should You Mask 15% in Masked Language Modeling?": how much to hide.
+"""Wettig et al. 2023, "Should You Mask 15% in Masked Language Modeling?": how much to mask.
 
-Their setting: English Wikipedia and books, pre-norm BERT, MASK only (no random, no unchanged tokens), no next-sentence task,
-23,000 steps of 4,096 x 128 tokens, peak learning rate 2e-3; one pre-training run a setting, three fine-tuning seeds.
-With one pre-training run, differences of a few tenths of a point may be noise (`ablate.claims.raffel2020`).
+Their setting: English Wikipedia and books, pre-norm BERT, MASK only (no random, no unchanged tokens), no next-sentence task.
+They train 23,000 steps of 4,096 x 128 tokens at a peak learning rate of 2e-3. Each setting has one pretraining run and three
+fine-tuning seeds. With one pretraining run, differences of a few tenths of a point may be noise (`ablate.claims.raffel2020`).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ DECOUPLED = rows(
     ],
     citekey="wettig2023",
     name="Table 3",
-    setting=f"{LARGE}; predicting more than is hidden takes extra passes over the text",
+    setting=f"{LARGE}; predicting more tokens than are masked takes extra passes over the text",
     provenance="secondary",
 )
 
@@ -178,22 +178,22 @@ FIGURES = (
 )
 
 
-def perplexity_misleads(yardstick: str = PRIMARY) -> Contrast:
-    """C04 on one yardstick (a `Metric.key`): at 40 % each arm's own loss is higher, yet the yardstick is better."""
+def perplexity_misleads(metric: str = PRIMARY) -> Contrast:
+    """Return the contrast of C04 on one `Metric.key`: at 40 %, each arm's own loss is higher, yet the metric is better."""
     high, low = _rate(0.40), _rate(0.15)
     return (
         Comparison(metric=OWN_LOSS, arm=high, against=low, expect="higher"),
-        Comparison(metric=yardstick, arm=high, against=low, expect="better", relative_band=raffel2020.NO_EFFECT),
+        Comparison(metric=metric, arm=high, against=low, expect="better", relative_band=raffel2020.NO_EFFECT),
     )
 
 
 FINE_TUNED = "fine-tuning/score"
 NOT_BETTER = 0.005
-"""Half a point of accuracy, as the claim has it: published are -0.2 and -0.5 points of MNLI."""
+"""Half a point of accuracy, as in the claim. The published differences are -0.2 and -0.5 points of MNLI."""
 
 
 def _corrupting(more: float, less: float) -> tuple[Comparison, Comparison]:
-    """C06 between two rates: what the model predicts where little is hidden, and what its features are worth."""
+    """Return the contrast of C06 between two rates: masked bits, and a probe on frozen features."""
     arm, against = _split(less, 0.40), _split(more, 0.40)
     return (
         Comparison(metric=BITS, arm=arm, against=against, expect="better", relative_band=raffel2020.NO_EFFECT),
@@ -209,7 +209,7 @@ CLAIMS = (
         factor="objective.mask_rate",
         direction="fine-tuned(0.40) > fine-tuned(0.15) at the largest width",
         figures=(*RATES, *TEST, *CHECKPOINTS),
-        waits_for="a backbone large enough that the claim is about it: its own 51M model prefers 15 %",
+        waits_for="a backbone as large as the claim requires; the paper's own 51M model prefers 15 %",
     ),
     Claim(
         id="C02",
@@ -218,7 +218,7 @@ CLAIMS = (
         factor="objective.mask_rate",
         direction="argmax over rates does not fall as backbone.width rises",
         figures=OPTIMA,
-        waits_for="a factorial study of mask rate by backbone width, and a contrast of the place of an optimum",
+        waits_for="a factorial study of mask rate and backbone width, and a contrast of the positions of two optima",
     ),
     Claim(
         id="C03",
@@ -227,7 +227,7 @@ CLAIMS = (
         factor="objective.mask_rate",
         direction="fine-tuned(0.80) / fine-tuned(0.15) >= 0.95, far above random weights",
         figures=(*RATES, *RANDOM_INITIALISATION),
-        waits_for="arms that are fine-tuned for sentence tasks, at a size at which pre-training helps with them",
+        waits_for="arms fine-tuned for sentence tasks, at a size at which pretraining helps on these tasks",
     ),
     Claim(
         id="C04",
@@ -245,7 +245,7 @@ CLAIMS = (
         statement="At a fixed corruption of 40 %, predicting 40 % of the tokens is better than predicting 20 %.",
         factor="objective.prediction_rate",
         direction="fine-tuned(corrupt 0.40, predict 0.40) > fine-tuned(corrupt 0.40, predict 0.20)",
-        here="by masked bits; nothing is fine-tuned",
+        here="measured by masked bits; nothing is fine-tuned",
         figures=DECOUPLED,
         contrast=(
             Comparison(
@@ -263,8 +263,8 @@ CLAIMS = (
         statement="At a fixed prediction rate of 40 %, corrupting less is better: on MNLI, 5 % over 10 % over 20 % over 40 %.",
         factor="objective.mask_rate",
         direction="fine-tuned falls as corruption rises from 0.05 to 0.40 with prediction at 0.40; tested at equal tokens read",
-        here="by masked bits and frozen features, from 40 to 10 %, at equal tokens read: a further copy of a text is paid for, "
-        "where the paper gives the lower rates more passes",
+        here="measured by masked bits and a probe on frozen features, from 40 to 10 %, at equal tokens: every copy of a text "
+        "counts; the paper gives the lower rates more passes",
         figures=DECOUPLED,
         contrast=(*_corrupting(0.40, 0.20), *_corrupting(0.20, 0.10)),
     ),

@@ -1,4 +1,4 @@
-"""Verdicts in words: one sentence each, numbers in the units the table shows."""
+"""The reason for each verdict in one sentence, with numbers in the units of the table."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def waits(claim: Claim) -> str:
-    """Why a claim without a contrast is not testable."""
-    return f"It waits for {claim.waits_for}."
+    """Return why a claim without a contrast is not testable."""
+    return f"A test needs {claim.waits_for}."
 
 
 def why(status: str, findings: Sequence[Finding], specification: Specification, open_runs: int) -> str:
-    """Why the verdict is what it is."""
+    """Return the reason for the verdict."""
     if open_runs:
         runs = "run of its arms has" if open_runs == 1 else "runs of its arms have"
-        return f"{open_runs} planned {runs} not ended; a look is taken when all have."
+        return f"{open_runs} planned {runs} not ended; the verdict needs all of them."
     if status == "reproduced":
         return f"As claimed: {'; '.join(_seen(f, specification) for f in findings)}."
     telling = {"contradicted": "opposes", "no effect": "no effect", "undecided": "undecided"}[status]
@@ -35,33 +35,34 @@ def why(status: str, findings: Sequence[Finding], specification: Specification, 
 
 
 def note(specification: Specification, decided_at: int | None, digest: str) -> str:
-    """What else to know: claims changed after planning, seeds added, an earlier look that settled it."""
-    said = []
+    """Return the warnings beside a verdict: claims changed after planning, seeds added, an earlier look that decided."""
+    warnings = []
     if specification.claims_digest and specification.claims_digest != digest:
-        said.append("the registered claims were changed after this study was planned")
+        warnings.append("the registered claims were changed after this study was planned")
     if len(specification.looks) > 1:
         looks = ", then ".join(map(str, specification.looks))
-        said.append(f"seeds were added ({looks}), alpha is spent over these looks")
+        warnings.append(f"seeds were added ({looks}), and alpha is spent over these looks")
         if decided_at is not None and decided_at < specification.looks[-1]:
-            said.append(f"decided at the look with {decided_at}")
-    return "; ".join(said)
+            warnings.append(f"the look with {decided_at} seeds decided")
+    return "; ".join(warnings)
 
 
 def _undecided(finding: Finding, specification: Specification) -> str:
     if finding.n < 3:
-        because = f", {finding.untrained} lost to runs that learned nothing" if finding.untrained else ""
+        because = f" ({finding.untrained} lost to runs that learned nothing)" if finding.untrained else ""
         where = f"{_label(finding.arm, specification)} and {_label(finding.against, specification)}"
-        return f"{where} share {finding.n} complete {_pairs(finding.n)} of {finding.label}{because}; a verdict needs 3."
+        return f"Arms {where} share {finding.n} complete {_pairs(finding.n)} of {finding.label}{because}; a verdict needs 3."
     seen = _seen(finding, specification)
     if finding.blind:
-        return f"{finding.label} does not tell these arms from random weights, so that they are alike shows nothing: {seen}."
+        return f"The arms are alike, but {finding.label} distinguishes neither from random weights: {seen}."
     if finding.expect == "same":
-        return f"Neither inside nor outside the band of {_band(finding, specification)}: {seen}."
+        return f"The interval is neither inside nor outside the band of {_band(finding, specification)}: {seen}."
     if finding.expect == "not worse":
-        return f"Not settled that the first is worse by less than {_band(finding, specification).lstrip('±')}: {seen}."
+        tolerance = _band(finding, specification).lstrip("±")
+        return f"Not shown that the first arm is worse by less than {tolerance}: {seen}."
     if finding.seeds_needed is None or finding.seeds_needed <= finding.n:
-        return f"Not settled that the first is {finding.expect}: {seen}."
-    return f"Not settled: {seen}; about {finding.seeds_needed} pairs in an extension would show a difference of this size."
+        return f"Not shown that the first arm is {finding.expect}: {seen}."
+    return f"Not shown: {seen}; about {finding.seeds_needed} pairs in an extension would show a difference of this size."
 
 
 def _seen(finding: Finding, specification: Specification) -> str:

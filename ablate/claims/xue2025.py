@@ -1,8 +1,8 @@
 """Xue et al. 2025, "Any-Order GPT as Masked Diffusion Model" (AO-GPT): in which order a text is best predicted.
 
-Their setting: decoders that are told the place of the token to come, GPT-2 sizes, OpenWebText. The table is zero-shot
-validation perplexity at about 350M parameters; the comparisons of orders (figures 1 and 2) are curves of GPT-2-small, of which
-no number was read, so what the claims say of them is a direction.
+Their setting: decoders that get the position of the next token, GPT-2 sizes, OpenWebText. The table is zero-shot validation
+perplexity at about 350M parameters. The comparisons of orders (figures 1 and 2) are curves of GPT-2-small without numbers, so
+the claims about them state a direction only.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ablate.config import Scalar
 OWN_ORDER = "order-loss/nats_per_token@own order"
 RANDOM_ORDER = "order-loss/nats_per_token@random order"
 NO_EFFECT = 0.005
-"""Half a per cent of the loss, about 0.02 nats at the perplexities of the table. What it says of orders is ten times that: ln
-43.68 / 31.39 = 0.33 nats for random orders read from left to right on WikiText103, ln 41.80 / 32.38 = 0.26 for AO-GPT over
-sigma-GPT in any order. Ten T5 pre-trainings spread by 0.3 to 0.4 % (`ablate.claims.raffel2020`)."""
+"""Half a per cent of the loss, about 0.02 nats at the perplexities of the table. The published differences are ten times that:
+ln 43.68 / 31.39 = 0.33 nats for random orders read from left to right on WikiText103, ln 41.80 / 32.38 = 0.26 for AO-GPT over
+sigma-GPT in any order. Ten T5 pretrainings spread by 0.3 to 0.4 % (`ablate.claims.raffel2020`)."""
 
 
 def _order(order: str, left_to_right_share: float = 0.0) -> dict[str, Scalar]:
@@ -90,7 +90,7 @@ CLAIMS = (
         "which is below that of a fixed random order, and it is below that of random orders.",
         factor="objective.factorization_order",
         direction="own-order loss: left-to-right < fixed-block < fixed, and left-to-right < random",
-        here="at the end of training, each model in its own order; the paper shows curves",
+        here="each model is measured in its own order at the end of training; the paper shows curves",
         figures=READ_LEFT_TO_RIGHT,
         contrast=(_easier("left-to-right", "fixed-block"), _easier("fixed-block", "fixed"), _easier("left-to-right", "random")),
     ),
@@ -100,7 +100,7 @@ CLAIMS = (
         statement="A tenth of left-to-right examples improves a model of random orders, in random orders too.",
         factor="objective.left_to_right_share",
         direction="random-order loss: left_to_right_share 0.1 < 0",
-        here="the share alone differs; the two published models differ in architecture as well",
+        here="only the share differs; the two published models also differ in architecture",
         figures=READ_IN_ANY_ORDER,
         contrast=(
             Comparison(
@@ -120,7 +120,7 @@ CLAIMS = (
         factor="objective.factorization_order",
         direction="perplexity falls with the number of contexts averaged, towards a bidirectional model's",
         figures=AVERAGED,
-        waits_for="a contrast of two columns of one arm, and an encoder with an exact likelihood to come near to: that a mean "
-        "over contexts lowers the loss is Jensen's inequality and decides nothing",
+        waits_for="a contrast of two columns of one arm, and an encoder with an exact likelihood to compare with. A mean over "
+        "contexts lowers the loss by Jensen's inequality, which is no evidence",
     ),
 )

@@ -1,4 +1,4 @@
-"""Yang et al. 2019, "XLNet", table 6: the objective, the backbone, and what of an order is predicted.
+"""Yang et al. 2019, "XLNet", table 6: the objective, the backbone, and which part of an order is predicted.
 
 Their setting: 12 layers, Wikipedia and books, medians of five runs; rows 4 and below predict 1/6 of an order.
 """
@@ -11,7 +11,7 @@ from ablate.claims.figures import Figure, rows
 from ablate.config import Scalar
 
 NO_EFFECT = 0.01
-"""A point of accuracy: the published gains of the objective are 0.75 (MNLI) to 1.63 (RACE)."""
+"""A point of accuracy. The published gains of the objective are 0.75 (MNLI) to 1.63 (RACE)."""
 AWASH = 0.01
 """One per cent of the bits. The published differences of K = 6 and 7 are 0.2 (MNLI) to 0.9 % (RACE), of both signs."""
 TASKS = [("RACE", "accuracy, %"), ("SQuAD 2.0", "F1, %"), ("MNLI-m", "accuracy, %"), ("SST-2", "accuracy, %")]
@@ -79,7 +79,7 @@ CLAIMS = (
         factor="objective.name",
         direction="gain of the backbone (3.26 F1) > gain of the objective (1.42 F1)",
         figures=SAME_BACKBONE + BERT_BASE,
-        waits_for="BERT on the published XLNet's backbone, and a contrast of two differences",
+        waits_for="BERT on the backbone of the published XLNet, and a contrast of two differences",
     ),
     Claim(
         id="C19",

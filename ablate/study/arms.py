@@ -1,6 +1,6 @@
-"""Arms from factors: every combination (factorial) or one change at a time, with the two arms every study needs.
+"""Arms from factors: all combinations (factorial) or one change at a time, plus the A/A arm and the untrained arm.
 
-Seeds come in disjoint blocks, so that tuning and the A/A arm never see a seed that the comparison uses.
+Seeds come in disjoint blocks, so tuning and the A/A arm never use a seed of the comparison.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COMPARISON, NOISE_FLOOR, TUNING = 0, 1_000_000, 2_000_000
 
 
 def arms(study: Study, seeds: int) -> tuple[Arm, ...]:
-    """The study's arms in table order: baseline first, then the others as the factors list them, A/A, untrained."""
+    """Return the study's arms in table order: the baseline, the others in the order of the factors, A/A, untrained."""
     base = study.baseline_values()
     settings = [base] + [values for values in _settings(study) if values != base]
     block = tuple(range(COMPARISON, COMPARISON + seeds))
@@ -41,9 +41,9 @@ def arms(study: Study, seeds: int) -> tuple[Arm, ...]:
 
 
 def configure(study: Study, arm: Arm, seed: int, tuned: dict[str, Scalar]) -> RunConfig:
-    """The run of `arm` under `seed`, with the arm's tuned nuisance values."""
+    """Return the configuration of `arm` under `seed`, with the arm's tuned nuisance values."""
     base = study.baseline_values()
-    # The baseline's level is the base run as it stands, so that what the command line set in it is kept.
+    # Factors at the baseline's level are not set, so changes from the command line stay in place.
     moved = [(factor, arm.values[factor.path]) for factor in study.factors if arm.values[factor.path] != base[factor.path]]
     fields = {path: value for factor, level in moved for path, value in factor.fields(level).items()}
     return override(study.base, {**fields, **tuned, "seed": seed, "pretrain": arm.role != "untrained"})
@@ -63,13 +63,13 @@ def _name(study: Study, values: dict[str, Scalar]) -> str:
 
 
 def _label(study: Study, values: dict[str, Scalar]) -> str:
-    # A factor of which this size has one level tells no arm from another.
-    told = [f for f in study.factors if len(study.levels(f)) > 1]
+    # A factor with one level at this tier is the same in all arms.
+    named = [f for f in study.factors if len(study.levels(f)) > 1]
     base = study.baseline_values()
     if study.design == "one-at-a-time" and values != base:
-        # What departs from the baseline names the arm; all else is as there.
-        told = [f for f in told if values[f.path] != base[f.path]] or told
-    return ", ".join(f"{words(f.path, f.label)} {_shown(values[f.path])}" for f in told) or "baseline"
+        # The label names only what differs from the baseline.
+        named = [f for f in named if values[f.path] != base[f.path]] or named
+    return ", ".join(f"{words(f.path, f.label)} {_shown(values[f.path])}" for f in named) or "baseline"
 
 
 def _shown(level: Scalar) -> str:

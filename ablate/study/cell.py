@@ -1,8 +1,8 @@
-"""One run, exactly once: claim it, look again whether it is done, measure, write the record.
+"""One run, exactly once: lock its folder, check again whether it is done, measure, write the record.
 
-`run_cell` may be called by any number of processes on any number of machines that share the folder; one of them works,
-the others are told the run is busy or done. Every ending that is the run's own fault becomes a record; an ending that is
-the machine's fault (a full disk, an interrupt) becomes none, and the run is repeated later.
+Any number of processes on any number of machines that share the folder may call `run_cell`. One of them does the work; the
+others get the outcome "busy" or "finished". If a run fails by its own fault, the failure is recorded. If the machine is at
+fault (a full disk, an interrupt), nothing is recorded and the run is repeated later.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ablate.config import ConfigError, RunConfig, flatten
-from ablate.measure import Report
+from ablate.measure import Progress
 from ablate.records import DIED, DONE, FAILED, OUT_OF_MEMORY, Record
 from ablate.study.store import Store, claim
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of `run_cell` ended; `stop` means no other run of the study could do better."""
+    """How a call of `run_cell` ended. `stop`: the study must stop, because every other run would fail the same way."""
 
     kind: Literal["finished", "busy", "stop"]
     message: str = ""
 
 
-def run_cell(store: Store, config: RunConfig, report: Report) -> Outcome:
-    """Finish the run of `config` in `store`, unless somebody else has or is."""
+def run_cell(store: Store, config: RunConfig, progress: Progress) -> Outcome:
+    """Run `config` and write its record to `store`, unless it is finished or another process works on it."""
     folder = store.folder(config)
     try:
         with claim(folder) as mine:
@@ -37,15 +37,15 @@ def run_cell(store: Store, config: RunConfig, report: Report) -> Outcome:
                 return Outcome("finished")
             earlier = store.read(config)
             try:
-                record = store.measure.run(config, folder, report, earlier)
+                record = store.measure.run(config, folder, progress, earlier)
             except (ConfigError, OSError):
                 raise
             except Exception as error:
                 store.log(config, traceback.format_exc())
                 if earlier is not None and earlier.status == DONE:
-                    # Only a yardstick was to be added: its fault must not cost the numbers that are there.
+                    # Only an evaluation was to be added. Its failure must not overwrite the existing numbers.
                     return Outcome(
-                        "stop", f"a yardstick failed on a finished run: {_one_line(error)}; see {folder / 'log.txt'}"
+                        "stop", f"an evaluation failed on a finished run: {_one_line(error)}; see {folder / 'log.txt'}"
                     )
                 record = failure(store, config, OUT_OF_MEMORY if _memory(error) else FAILED, _one_line(error))
             store.write(config, record)
@@ -56,34 +56,34 @@ def run_cell(store: Store, config: RunConfig, report: Report) -> Outcome:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return Outcome(
                 "stop",
-                f"the disk that holds {folder.parent} is full; finished runs are kept, free some space and repeat the command",
+                f"the disk of {folder.parent} is full; finished runs are kept, free some space and repeat the command",
             )
         return Outcome("stop", f"{error.filename or folder}: {error.strerror or error}")
 
 
 def died(store: Store, config: RunConfig, signal: int) -> Outcome:
-    """What to make of a process that a signal ended.
+    """Handle a process that a signal ended, and return the outcome.
 
-    A request to end (1, 2, 15: a closed terminal, a stopped container, a scheduler's limit) is meant for the study and
-    leaves no record. Any other, such as 9 from the out-of-memory killer, is the run's own ending.
+    Signals 1, 2 and 15 (a closed terminal, a stopped container, a scheduler's limit) ask the whole study to stop and leave no
+    record. Any other signal, such as 9 from the out-of-memory killer, is recorded as a failure of the run.
     """
-    hint = ", as the system's out-of-memory killer does" if signal == 9 else ""
+    hint = " (often the system's out-of-memory killer)" if signal == 9 else ""
     text = f"process ended by signal {signal}{hint}"
     if signal in (1, 2, 15):
-        return Outcome("stop", f"{text}; finished runs are kept, the same command goes on from here")
+        return Outcome("stop", f"{text}; finished runs are kept, repeat the command to continue")
     with claim(store.folder(config)) as mine:
         if not mine:
             return Outcome("busy")
         store.log(config, text)
         earlier = store.read(config)
         if earlier is not None and earlier.status == DONE:
-            return Outcome("stop", f"{text} while it read a new yardstick on a finished run")
+            return Outcome("stop", f"{text} during a new evaluation of a finished run")
         store.write(config, failure(store, config, DIED, text))
     return Outcome("finished")
 
 
 def failure(store: Store, config: RunConfig, status: str, error: str) -> Record:
-    """The record of a run that gave no numbers."""
+    """Return the record of a run that gave no numbers."""
     identity = store.identity(config)
     return Record(
         identity=identity.training,
@@ -95,7 +95,7 @@ def failure(store: Store, config: RunConfig, status: str, error: str) -> Record:
 
 
 def _memory(error: Exception) -> bool:
-    # Torch raises a plain RuntimeError for memory on the CPU and its own type on a GPU; torch is not imported here.
+    # Torch raises a plain RuntimeError on the CPU and a type of its own on a GPU; this module must not import torch.
     text = str(error)
     return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "allocate memory" in text
 

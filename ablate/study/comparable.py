@@ -1,8 +1,8 @@
-"""What may be compared: a column ranks arms only where its number is the same quantity for all of them.
+"""Check that a column ranks arms only if it holds the same quantity for all of them.
 
-An exact log-likelihood, a bound and a pseudo-likelihood are three quantities with one unit, and each level of an objective
-minimises a loss of its own. Which one an arm's number is, `prepare` says (`ablate.measure.ESTIMATORS`). A column that is
-shown and ranks nobody (`better` is `none`) may hold anything.
+An exact log-likelihood, a bound and a pseudo-likelihood are three quantities with the same unit, and each objective minimises
+a loss of its own. `prepare` returns which quantity each arm gives (`ablate.measure.ESTIMATORS`). A column that does not rank
+(`better` is `none`) may mix quantities.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from ablate.study.study import Study
 
 
 def check_comparable(study: Study, estimators: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise `ConfigError` for a study that ranks by a column in which its arms' numbers are unlike quantities.
+    """Raise `ConfigError` if the study ranks by a column that holds different quantities for different arms.
 
-    `estimators`: arm -> column -> what its number is; an arm that says nothing of a column does not differ there.
+    `estimators`: arm -> column -> quantity. An arm without an entry for a column gives the usual quantity.
     """
     for metric in study.metrics:
         if metric.better == "none":

@@ -1,4 +1,4 @@
-"""Studies as files: listed from their syntax trees, so that a listing runs nobody's code and imports no torch."""
+"""Find study files. A listing reads their syntax trees, so it runs no code of a study and does not import torch."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ TRAINING = ("ablate.training", "ablate.timing", "ablate.kernels")
 
 
 class Listed(NamedTuple):
-    """A study file as far as it can be read without running it."""
+    """What the syntax tree of a study file tells."""
 
     name: str
     question: str
     path: Path
     trains: bool
-    """True if it imports the training wing, which takes seconds to load and is worth starting early."""
+    """True if the file imports the training code, which takes seconds to load and should start early."""
 
 
 def studies_folder() -> Path:
-    """`studies/` in the current folder, or beside the package in a checkout."""
+    """Return `studies/` in the current folder if it exists, else the one beside the package in a checkout."""
     here = Path("studies")
     return here if here.is_dir() else Path(__file__).parents[2] / "studies"
 
 
 def listing(folder: Path | None = None) -> list[Listed]:
-    """All studies of a folder by name; the file stem `bert_masking` is the name `bert-masking`."""
+    """Return all studies of a folder, sorted by file name. The file `bert_masking.py` is the study `bert-masking`."""
     paths = sorted((folder or studies_folder()).glob("[!_]*.py"))
     return [read(path) for path in paths]
 
 
 def read(path: Path) -> Listed:
-    """Name, question and needs of one study file."""
+    """Return name, question, path and imports of one study file. Raises `ConfigError` for a file that is not valid Python."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
@@ -54,7 +54,7 @@ def read(path: Path) -> Listed:
 
 
 def find(name: str) -> Listed:
-    """A study by name, or by the path of its file; `ConfigError` with the nearest names otherwise."""
+    """Return a study by its name or by the path of its file. Raises `ConfigError` with the nearest names."""
     if name.endswith(".py"):
         path = Path(name)
         if not path.is_file():
@@ -84,7 +84,7 @@ def load(path: Path) -> Study:
         raise ConfigError(f"{path} defines no STUDY = Study(...)")
     expected = path.stem.replace("_", "-")
     if study.name != expected:
-        raise ConfigError(f"{path}: the study is named {study.name!r}, but its file makes it {expected!r}")
+        raise ConfigError(f"{path}: name = {study.name!r}, but must be {expected!r}, like the file")
     return study
 
 

@@ -1,7 +1,7 @@
-"""What a study varies: factors with chosen levels, ranges to be sampled, and nuisance settings tuned for every arm.
+"""What a study varies: factors with given levels, ranges to sample, and nuisance settings tuned for every arm.
 
-Words as in Godbole et al. 2023 (*Deep Learning Tuning Playbook*): a *scientific* factor is what the question is about;
-a *nuisance* factor must be tuned anew for every level, or the comparison favours the level it happened to suit.
+The terms are those of Godbole et al. 2023 (*Deep Learning Tuning Playbook*). A *scientific* factor is the subject of the
+question. A *nuisance* factor must be tuned for every level; otherwise the comparison favours the level that it happens to suit.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from ablate.config import Scalar, require
 
 @dataclass(frozen=True, kw_only=True)
 class Factor:
-    """A field of the run configuration and the levels compared; the baseline's level is the base run's own value."""
+    """A field of the run configuration and its levels. The baseline has the level of the base run."""
 
     path: str
     """Dotted path, e.g. `objective.mask_rate`."""
     levels: tuple[Scalar, ...]
     settings: Mapping[Scalar, Mapping[str, Any]] = field(default_factory=dict)
-    """What a level stands for where it is more than a value of `path`: level -> fields, e.g. `{"gpt": {"objective":
-    Gpt.Config()}}` for the path `objective.name`. A level without settings sets `path` alone."""
+    """Level -> fields, for levels that set more than `path`, e.g. `{"gpt": {"objective": Gpt.Config()}}` for the path
+    `objective.name`. A level without an entry sets `path` only."""
     label: str = ""
-    """Words for tables, e.g. `mask rate`; empty: the last part of the path."""
+    """Label in tables, e.g. `mask rate`. Empty: the last part of the path."""
     equation: str = ""
-    """What the factor does, in plain text, for the method card."""
+    """The factor's effect as a formula in plain text, for the method card."""
     source: str = ""
     note: str = ""
 
@@ -36,13 +36,13 @@ class Factor:
         require(len(set(self.levels)) == len(self.levels), f"factor {self.path}", self.levels, "given distinct levels")
 
     def fields(self, level: Scalar) -> Mapping[str, Any]:
-        """The fields of the run configuration that `level` sets."""
+        """Return the fields of the run configuration that `level` sets."""
         return self.settings.get(level, {self.path: level})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """An interval of a numeric field. As a factor it becomes `points` arms; as a nuisance it is searched."""
+    """An interval of a numeric field. As a factor, it becomes `points` levels. As a nuisance setting, it is searched."""
 
     path: str
     low: float
@@ -60,11 +60,11 @@ class Range:
         require(self.points >= 2, f"range {self.path}", self.points, "given at least 2 points")
 
     def fields(self, level: Scalar) -> Mapping[str, Any]:
-        """The fields of the run configuration that `level` sets."""
+        """Return the fields of the run configuration that `level` sets."""
         return {self.path: level}
 
     def levels(self) -> tuple[float, ...]:
-        """`points` values from `low` to `high`, evenly spaced on the axis, rounded to four significant digits."""
+        """Return `points` values from `low` to `high`, evenly spaced on the axis, rounded to four significant digits."""
         start, stop = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         axis = [start + (stop - start) * j / (self.points - 1) for j in range(self.points)]
         return tuple(float(f"{math.exp(x) if self.log else x:.4g}") for x in axis)
@@ -72,11 +72,11 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Nuisance:
-    """Fields tuned together for every arm alike: the same number of trials, on a seed that the report never uses."""
+    """Fields that are tuned together for every arm: with the same number of trials, on a seed that the report never uses."""
 
     ranges: tuple[Range, ...]
     trials: int
-    """Settings tried for each arm; each arm keeps its best."""
+    """Number of settings tried for each arm. Each arm keeps its best."""
 
     def __post_init__(self) -> None:
         require(len(self.ranges) >= 1, "nuisance ranges", self.ranges, "at least one range")
@@ -84,5 +84,5 @@ class Nuisance:
 
 
 def words(path: str, label: str) -> str:
-    """The label, or the last part of the path with its underscores opened."""
+    """Return the label, or the last part of the path with spaces for underscores."""
     return label or path.rpartition(".")[2].replace("_", " ")

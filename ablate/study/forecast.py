@@ -1,7 +1,7 @@
-"""What a study will cost and what it can see, before it runs: cells, time, and the smallest detectable effects.
+"""`ablate plan`: the runs of a study, their time and the smallest detectable effects, before anything runs.
 
-Times and spreads come from records, this machine's own first and the committed report's otherwise; where there are none
-the forecast says so instead of guessing.
+Times and standard deviations come from the records of this machine, or else from the committed report. Without either, the
+forecast says that they are unknown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ablate.study.plan import Cell, Plan
 
 
 def describe(setup: Setup) -> str:
-    """The plan as text for a terminal."""
+    """Return the plan as text for a terminal."""
     check_plan(setup)
     current = setup.plan()
     cells = setup.selected(current)
@@ -49,7 +49,7 @@ def _arms(setup: Setup, current: Plan) -> list[str]:
         mine = [cell for cell in current.cells if cell.arm.name == arm.name and cell.kind == "comparison"]
         marks = "".join(_mark(setup, cell) for cell in mine).ljust(setup.seeds, ".")
         rows.append(f"  {arm.name:<{width}}  {marks}  {arm.label} ({arm.role})")
-    return ["arms (one sign a seed: # done, x failed, . to run):", *rows]
+    return ["arms (one character per seed: # done, x failed, . to run):", *rows]
 
 
 def _mark(setup: Setup, cell: Cell) -> str:
@@ -63,8 +63,8 @@ def _time(setup: Setup, current: Plan, cells: list[Cell]) -> str:
         return "nothing left to run"
     seconds, source = _seconds_a_run(setup, current)
     if seconds is None:
-        return "time: unknown, since no run of this study has finished yet, here or in the committed report"
-    # Runs that later tuning trials will call for are not among the cells yet.
+        return "time: unknown, because no run of this study is finished, here or in a committed report"
+    # Runs that depend on later tuning trials are not among the cells yet.
     unknown = current.total - len(current.cells) if not setup.only else 0
     trained = sum(cell.config.pretrain for cell in missing) + unknown
     return f"time: about {seconds * trained / setup.workers / 60:.0f} min ({seconds:.0f} s a run, {source})"
@@ -73,7 +73,7 @@ def _time(setup: Setup, current: Plan, cells: list[Cell]) -> str:
 def _seconds_a_run(setup: Setup, current: Plan) -> tuple[float | None, str]:
     here = [record.clock["total"] for _, _, record in results(setup, current) if record.facts and record.config["pretrain"]]
     if here:
-        return statistics.median(here), f"median of {len(here)} runs here"
+        return statistics.median(here), f"median of {len(here)} {'run' if len(here) == 1 else 'runs'} here"
     if (committed := _committed(setup)) is not None:
         runs = pd.read_parquet(committed / "runs.parquet")
         trained = runs[(runs["role"] != "untrained") & (runs["status"] == DONE)]
@@ -83,7 +83,7 @@ def _seconds_a_run(setup: Setup, current: Plan) -> tuple[float | None, str]:
 
 
 def _committed(setup: Setup) -> Path | None:
-    """The committed report of this study at this tier and on this text; its name may be longer than the study's."""
+    """Return the committed report of this study at this tier and on this corpus. Its name may be longer than the study's."""
     wanted = (setup.study.name, setup.tier_name, setup.study.base.data.corpus)
     for file in sorted(Path("reports").glob(f"{setup.study.name}*/study.json")):
         found = from_json(file.read_text(encoding="utf-8"))
@@ -95,24 +95,22 @@ def _committed(setup: Setup) -> Path | None:
 def _power(setup: Setup, current: Plan) -> list[str]:
     in_sd = detectable(setup.seeds, setup.study.alpha)
     test = f"two-sided alpha {setup.study.alpha:g}, one comparison, uncorrected"
-    head = f"smallest effect seen with power 0.8 at {setup.seeds} seeds ({test}):"
+    head = f"smallest effect found with power 0.8 at {setup.seeds} {'seed' if setup.seeds == 1 else 'seeds'} ({test}):"
     if setup.seeds < 2:
-        return [head, "  none: one seed has no spread; take at least 3"]
+        return [head, "  none: one seed has no standard deviation; use at least 3"]
     spreads = _spreads(setup, current)
     rows = []
     for metric in setup.study.metrics:
         if metric.better == "none":
             continue
         sd = spreads.get(metric.key)
-        absolute = (
-            f"{in_sd * sd * metric.scale:.{metric.digits}f} {metric.unit}" if sd is not None else "spread not yet measured"
-        )
+        absolute = f"{in_sd * sd * metric.scale:.{metric.digits}f} {metric.unit}" if sd is not None else "sd not yet measured"
         rows.append(f"  {metric.label:<34} {in_sd:.2f} sd of the paired difference = {absolute}")
     return [head, *rows]
 
 
 def _spreads(setup: Setup, current: Plan) -> dict[str, float]:
-    """Metric key -> median over arms of the standard deviation of the paired difference."""
+    """Return metric key -> median over arms of the standard deviation of the paired difference."""
     specification, numbers = _known(setup, current)
     if numbers is None:
         return {}

@@ -1,9 +1,10 @@
-"""Optuna's view of a study: every run a trial, for its dashboard and its tools; never the truth.
+"""A copy of the study in Optuna's format, one trial per run, for Optuna's dashboard and tools.
 
-The truth is the records. Optuna alone is no ledger for an ablation: it counts a failed cell as visited, leaves a killed
-one running for ever and knows no replicates. So the ledger follows the records, may be deleted at any time, is rebuilt
-from them, and no failure of it stops a study. One journal file per study and tier; a journal rather than SQLite, because
-several processes may run the same study and SQLite runs enqueued cells twice (optuna issue 4621).
+The records are the only source of truth. Optuna alone cannot keep the results of an ablation: it counts a failed run as
+visited, leaves a killed run in the state "running", and does not know replicates. The ledger therefore follows the records. It
+may be deleted at any time and is then rebuilt. An error in it never stops a study. There is one journal file per study and
+tier. A journal is used because several processes may run the same study, and SQLite then runs enqueued trials twice (optuna
+issue 4621).
 
     optuna-dashboard .runs/studies/bert-masking/quick/optuna.journal
 """
@@ -41,21 +42,21 @@ class Ledger:
         self._attempt(lambda: None)
 
     def catch_up(self, cells: tuple[Cell, ...]) -> None:
-        """Tell orphans their end, and add a trial for every finished run the ledger does not know."""
+        """Mark trials of killed processes as failed, and add a trial for every finished run that the ledger lacks."""
         self._attempt(lambda: self._catch_up(cells))
 
     def start(self, cell: Cell) -> None:
-        """Show the run as running."""
+        """Add a trial in the state "running"."""
         self._attempt(lambda: self._add(cell, self._optuna.trial.TrialState.RUNNING, None, {}))
 
     def finish(self, cell: Cell) -> None:
-        """Tell the running trial how its run ended."""
+        """Replace the running trial by one with the result of the run."""
         self._attempt(lambda: self._finish(cell))
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
-            # Half a line after a kill: whatever is appended would make the journal unreadable.
+            # A kill left half a line. An appended line would make the journal unreadable.
             self._path.unlink()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
@@ -82,7 +83,7 @@ class Ledger:
                 self._open()
                 update()
             except Exception:
-                # Also a full disk ends here; the records will say so where it matters.
+                # A full disk also ends here. Writing a record then raises the error that stops the study.
                 return
 
     def _catch_up(self, cells: tuple[Cell, ...]) -> None:
@@ -143,17 +144,17 @@ class Ledger:
         )
 
     def _point(self, level: Scalar) -> Any:
-        # Wide bounds and single categories, because arms may be added to a study at any time.
+        # Bounds are wide and categories single, because a study may get further arms at any time.
         if isinstance(level, (int, float)) and not isinstance(level, bool):
             return self._optuna.distributions.FloatDistribution(-1e12, 1e12)
         return self._optuna.distributions.CategoricalDistribution((level,))
 
 
 class _Flock:
-    """Optuna's journal lock on `flock`.
+    """Optuna's journal lock, implemented with `flock`.
 
-    Optuna's own locks are files that a killed process leaves behind: the next one waits half a minute for them, and for
-    ever where the journal's path is relative (its symlink then dangles and the wait never sleeps).
+    Optuna's own locks are files, and a killed process leaves its file behind. The next process then waits half a minute. It
+    waits for ever if the journal's path is relative, because the lock's symlink then dangles.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,9 +1,9 @@
-"""When results were looked at: adding seeds until something is significant must cost something.
+"""The looks at a study's results, written to disk, because each look after the first costs a part of the error rate.
 
-The first command of a study writes its plan down before anything has run: the number of seeds and the digest of the
-registered claims. A later command with more seeds is a further look and is recorded as one; `ablate.analysis.spending`
-charges it to the error rate, and the report says so. Plans are kept apart by the identity of the baseline run, because
-other text, code or settings make another study.
+The first command of a study records its plan before anything runs: the number of seeds and the digest of the registered
+claims. A later command with more seeds is recorded as a further look. `ablate.analysis.spending` divides the error rate among
+the looks, and the report lists them. The file name contains the identity of the baseline run, because another corpus, code or
+setting makes another study.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Looks(NamedTuple):
     """The recorded history of one study."""
 
     seeds: tuple[int, ...]
-    """Numbers of seeds: the plan's, then each extension's."""
+    """Number of seeds at each look: the plan's, then each extension's."""
     claims_digest: str
-    """The registered claims as they were when the plan was made."""
+    """Digest of the registered claims at the time of the plan."""
     yardsticks: str
-    """The columns and thresholds of the study as they were then."""
+    """Digest of the study's columns, levels and thresholds at the time of the plan."""
 
 
 def register(setup: Setup) -> Looks:
-    """Write down the plan, or its extension, before any run starts."""
+    """Record the plan or its extension, before any run starts, and return all looks."""
     path = _path(setup)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
@@ -46,7 +46,7 @@ def register(setup: Setup) -> Looks:
 
 
 def read(setup: Setup) -> Looks:
-    """The history so far; without one, no looks and the claims as they are now."""
+    """Return the recorded looks; without a record, no looks and the present claims. Raises `ConfigError` for a damaged file."""
     try:
         raw = json.loads(_path(setup).read_text(encoding="utf-8"))
         return Looks(tuple(raw["seeds"]), raw["claims_digest"], raw["yardsticks"])
@@ -57,7 +57,7 @@ def read(setup: Setup) -> Looks:
 
 
 def yardsticks(setup: Setup) -> str:
-    """Digest of what the study's own file adds to a verdict: its columns, the first of which decides, and its levels."""
+    """Return the digest of what the study's file contributes to a verdict: its columns, levels and thresholds."""
     study = setup.study
     columns = [(metric.key, metric.better) for metric in study.metrics]
     learned = study.learned.key if study.learned else ""

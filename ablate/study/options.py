@@ -1,4 +1,4 @@
-"""What a command may change about a study, and the study resolved against it."""
+"""The options of a command, and the study with these options applied."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ablate.study.study import Study, Tier
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Everything else is written in the study's file."""
+    """What a command may change about a study. Everything else is in the study's file."""
 
     tier: str = "quick"
     seeds: int | None = None
@@ -26,14 +26,14 @@ class Options:
     """Names of the arms to run; empty for all."""
     retry_failed: bool = False
     keep_weights: bool = True
-    """Keep final weights, so that a yardstick added later needs no retraining."""
+    """Keep final weights, so that an evaluation added later needs no retraining."""
     allow_mixed: bool = False
-    """Show runs of different machines or library versions in one table, with a warning in the report."""
+    """Accept runs of different machines or library versions in one table. The report then prints a warning."""
     root: Path = field(default_factory=default_root)
     reports: Path = Path("reports/local")
 
     def command(self, study: str) -> str:
-        """The command that repeats the study: what changes its numbers, and nothing else."""
+        """Return the command that repeats the study. It contains the options that change numbers, and no others."""
         seeds = [f"--seeds {self.seeds}"] if self.seeds else []
         fields = [f"--set {path}={value}" for path, value in self.overrides.items()]
         return " ".join([f"ablate run {study} --tier {self.tier}", *seeds, *fields])
@@ -47,7 +47,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A study at its tier, with its options written in and its records at hand: what running, planning and reporting share."""
+    """A study at its tier, with the options applied, and the store of its records. Used to run, plan and report."""
 
     study: Study
     tier: Tier
@@ -61,33 +61,33 @@ class Setup:
 
     @property
     def folder(self) -> Path:
-        """Where the ledger and the looks of this study are kept."""
+        """The folder of the ledger and the looks of this study."""
         return self.store.root / "studies" / self.study.name / self.tier_name
 
     def plan(self) -> Plan:
-        """The plan as the records stand now."""
+        """Return the plan that follows from the present records."""
         return plan(self.study, self.tier, self.seeds, self.store.finished)
 
     def selected(self, current: Plan) -> list[Cell]:
-        """The cells of the arms asked for, and the tuning that they wait for."""
+        """Return the cells of the selected arms (`only`), and the tuning trials that these arms depend on."""
         if not self.only:
             return list(current.cells)
         wanted = set(self.only)
         if any(arm.name in wanted and arm.role in ("a/a", "untrained") for arm in current.arms):
-            # Both run with what the baseline was tuned to.
+            # Both use the tuned values of the baseline.
             tuned = {arm.name for arm in current.arms if arm.role == "baseline"}
         else:
             tuned = set()
         return [c for c in current.cells if c.arm.name in wanted or (c.kind == "tuning" and c.arm.name in tuned)]
 
     def reached(self, current: Plan) -> bool:
-        """True when every arm asked for has its runs in the plan, though the tuning of others may be open."""
-        there = {cell.arm.name for cell in current.cells if cell.kind == "comparison"}
-        return bool(self.only) and set(self.only) <= there
+        """Return whether the plan has the runs of every selected arm. The tuning of other arms may be unfinished."""
+        planned = {cell.arm.name for cell in current.cells if cell.kind == "comparison"}
+        return bool(self.only) and set(self.only) <= planned
 
 
 def set_up(study: Study, options: Options) -> Setup:
-    """Resolve tier, overrides and arms; raises `ConfigError` before anything is built or trained."""
+    """Apply tier, overrides and arms. Raises `ConfigError` before anything is built or trained."""
     tier = study.tiers[choose(options.tier, study.tiers, f"tier of study {study.name}")]
     sized = study.at(options.tier)
     sized = dataclasses.replace(sized, base=override(sized.base, options.overrides))

@@ -1,9 +1,9 @@
-"""The plan: which runs there are, in which order, as a pure function of the study and the records so far.
+"""The plan: the runs of a study and their order, as a pure function of the study and the present records.
 
-Seed-major order: all arms of the first seed, then all arms of the second, so that whatever is interrupted leaves
-complete pairs behind. With nuisance factors the plan grows as records arrive: each arm's tuning trials come one after
-the other on a seed of their own block, and an arm's runs appear when its tuning is finished. Two processes that see the
-same records compute the same plan; nobody has to be told what to do.
+All arms of the first seed come first, then all arms of the second, so an interrupted study has complete pairs. With nuisance
+factors, the plan grows as records arrive. The tuning trials of an arm run one after the other, on a seed of their own block.
+The runs of the arm appear when its tuning is finished. Two processes that see the same records compute the same plan, so they
+need no communication.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The runs known so far."""
+    """The arms and the runs known so far."""
 
     arms: tuple[Arm, ...]
     cells: tuple[Cell, ...]
     settled: bool
-    """True when no further run can appear: every arm's tuning is finished."""
+    """True if no further run can appear, because the tuning of every arm is finished."""
     tuned: dict[str, dict[str, Scalar]]
     """Arm name -> tuned nuisance values."""
     total: int
-    """Runs of the whole plan, those not yet known included."""
+    """Number of runs of the whole plan, with those not yet known."""
 
 
 def plan(study: Study, tier: Tier, seeds: int, lookup: Lookup) -> Plan:
-    """The plan of `study` (already `at` its tier) given the records that `lookup` finds."""
+    """Return the plan of `study`, which is already `at` its tier, given the records that `lookup` finds."""
     found = arms(study, seeds)
     searched = [arm for arm in found if arm.role in ("baseline", "arm")] if tier.nuisance else []
     tuning: list[Cell] = []
@@ -72,7 +72,7 @@ def plan(study: Study, tier: Tier, seeds: int, lookup: Lookup) -> Plan:
     comparison: list[Cell] = []
     for pair in range(seeds):
         for arm in found:
-            # A/A and untrained repeat the baseline, so they take the values it was tuned to.
+            # The A/A arm and the untrained arm repeat the baseline, so they use its tuned values.
             owner = arm.name if arm.role == "arm" else baseline
             if tier.nuisance and owner not in tuned:
                 continue
@@ -89,7 +89,7 @@ def plan(study: Study, tier: Tier, seeds: int, lookup: Lookup) -> Plan:
 
 
 def value_of(record: Record | None, metric: Metric) -> float | None:
-    """The last reading of `metric` in a finished record; None if the run failed or lacks it."""
+    """Return the last reading of `metric` in a finished record; None if the run failed or lacks it."""
     if record is None or record.status != DONE:
         return None
     wanted = (metric.evaluation, metric.metric, metric.condition)
@@ -98,7 +98,7 @@ def value_of(record: Record | None, metric: Metric) -> float | None:
 
 
 def nuisance_summary(study: Study, tier: Tier, current: Plan) -> dict[str, Any]:
-    """What the report says of the tuning: ranges, trials per arm, the metric, and where each arm ended."""
+    """Return what the report shows about the tuning: ranges, trials per arm, metric, and each arm's tuned values."""
     if not tier.nuisance:
         return {}
     return {
@@ -110,12 +110,12 @@ def nuisance_summary(study: Study, tier: Tier, current: Plan) -> dict[str, Any]:
 
 
 def _tune(study: Study, nuisance: Nuisance, arm: Arm, lookup: Lookup) -> tuple[list[Cell], dict[str, Scalar] | None]:
-
+    """Return the tuning trials of an arm known so far, and its best settings; None until all trials are finished."""
     minimize = study.metrics[0].better == "lower"
     cells: list[Cell] = []
     finished: list[search.Trial] = []
     for trial in range(nuisance.trials):
-        # Every arm starts with the same draws: with few trials, luck in them would be an arm's own at all of its seeds.
+        # Every arm starts with the same draws. With few trials, lucky draws would otherwise favour one arm at all its seeds.
         settings = search.propose(study.name, nuisance.ranges, finished, minimize)
         config = configure(study, arm, TUNING, settings)
         cells.append(Cell(kind="tuning", arm=arm, pair=trial, seed=TUNING, config=config))

@@ -1,7 +1,7 @@
-"""A process for every run: isolated memory, a death that is seen at once, and none left behind.
+"""A pool with one process per run, so runs share no memory and the death of a process is noticed at once.
 
-A forkserver imports torch once and hands out ready processes in hundredths of a second. A worker that loses its
-coordinator (even by SIGKILL) sees its pipe close and ends, so that nothing trains for nobody.
+A forkserver imports torch once and then starts processes in hundredths of a second. If the coordinator dies (even by SIGKILL),
+its pipes close, and every worker ends.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from ablate.study.store import Store
 
 
 @dataclass(frozen=True)
-class Progress:
-    """A sign of life from a run."""
+class Advanced:
+    """An event: a run made progress."""
 
     cell: Cell
     phase: str
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run's process is gone."""
+    """An event: the process of a run ended."""
 
     cell: Cell
     outcome: Outcome
@@ -51,34 +51,34 @@ Update = Callable[[Cell, str, float, float], None]
 
 
 class Inline:
-    """The same interface without processes: `submit` runs the cell to its end. For studies that are not in a file."""
+    """The interface of `Pool` without processes, for studies that are not in a file. `submit` runs the cell to its end."""
 
     free = 1
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ended: list[Progress | Ended] = []
+        self._ended: list[Advanced | Ended] = []
 
     @property
     def running(self) -> set[RunConfig]:
         return {event.cell.config for event in self._ended}
 
     def submit(self, cell: Cell, update: Update) -> None:
-        def report(phase: str, done: float = 0, total: float = 0) -> None:
+        def progress(phase: str, done: float = 0, total: float = 0) -> None:
             update(cell, phase, done, total)
 
-        self._ended.append(Ended(cell, run_cell(self._store, cell.config, report)))
+        self._ended.append(Ended(cell, run_cell(self._store, cell.config, progress)))
 
-    def wait(self, seconds: float) -> list[Progress | Ended]:
+    def wait(self, seconds: float) -> list[Advanced | Ended]:
         events, self._ended = self._ended, []
         return events
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing; there are no processes to end."""
 
 
 class Pool:
-    """Up to `workers` runs side by side, each in a process of its own."""
+    """Up to `workers` runs at the same time, each in a process of its own."""
 
     def __init__(self, study_path: Path, store: Store, workers: int) -> None:
         self._workers = workers
@@ -96,7 +96,7 @@ class Pool:
         return self._workers - len(self._alive)
 
     def submit(self, cell: Cell, update: Update) -> None:
-        """Start the run; its progress arrives through `wait`, so `update` is not called."""
+        """Start the run. Its progress arrives as events of `wait`; `update` is not called."""
         ours, theirs = self._context.Pipe()
         identity = self._store.identity(cell.config)
         arguments = (theirs, str(self._path), str(self._store.root.resolve()), pickle.dumps((cell.config, identity)))
@@ -106,23 +106,23 @@ class Pool:
         theirs.close()
         self._alive[ours] = (process, cell)
 
-    def wait(self, seconds: float) -> list[Progress | Ended]:
-        """What happened within `seconds`, in order."""
-        events: list[Progress | Ended] = []
+    def wait(self, seconds: float) -> list[Advanced | Ended]:
+        """Wait until something happens, at most `seconds`, and return the events in order."""
+        events: list[Advanced | Ended] = []
         for ready in multiprocessing.connection.wait(list(self._alive), timeout=seconds):
             assert isinstance(ready, multiprocessing.connection.Connection)
-            events += self._read(ready)
+            events += self._receive(ready)
         return events
 
     def close(self) -> None:
-        """End all workers now; their runs leave no record and will be repeated."""
+        """Kill all workers. Their runs leave no record and will be repeated."""
         for connection, (process, _) in self._alive.items():
             process.kill()
             process.join()
             connection.close()
         self._alive.clear()
 
-    def _read(self, connection: multiprocessing.connection.Connection) -> list[Progress | Ended]:
+    def _receive(self, connection: multiprocessing.connection.Connection) -> list[Advanced | Ended]:
         process, cell = self._alive[connection]
         try:
             message = connection.recv()
@@ -136,7 +136,7 @@ class Pool:
             del self._alive[connection]
             connection.close()
             return [Ended(cell, message)]
-        return [Progress(cell, *message)]
+        return [Advanced(cell, *message)]
 
     def _post_mortem(self, cell: Cell, code: int | None) -> Outcome:
         if self._store.finished(cell.config) is not None:
@@ -148,7 +148,7 @@ class Pool:
 
 
 def start_early(trains: bool) -> None:
-    """Start the forkserver before the coordinator's own imports, so that both load torch at the same time."""
+    """Start the forkserver before the coordinator imports torch, so both load it at the same time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ablate.study.pool", *(["ablate.training"] if trains else [])])
     multiprocessing.forkserver.ensure_running()
@@ -156,9 +156,9 @@ def start_early(trains: bool) -> None:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """Keep a started process from importing the caller's script again: workers need the study file and nothing else.
+    """Hide `__main__` while a process starts, so the worker does not import the caller's script.
 
-    Otherwise `ablate.run("bert-masking")` in a script without a `__main__` guard would start the study in every worker.
+    Otherwise, `ablate.run("bert-masking")` in a script without a `__main__` guard would start the study in every worker.
     """
     main = sys.modules["__main__"]
     hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
@@ -173,7 +173,7 @@ def _without_main() -> Iterator[None]:
 
 
 def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
-    # Ctrl-C reaches the whole process group; the coordinator decides, and a worker killed by it leaves no record.
+    # Ctrl-C reaches the whole process group. Workers ignore it; the coordinator kills them, and they leave no record.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_coordinator, args=(connection,), daemon=True).start()
     discover = importlib.import_module("ablate.study.discover")
@@ -183,7 +183,7 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
     store = Store(Path(root), study.measure)
     last = 0.0
 
-    def report(phase: str, done: float = 0, total: float = 0) -> None:
+    def progress(phase: str, done: float = 0, total: float = 0) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last > 0.2:
@@ -191,11 +191,11 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
             connection.send((phase, done, total))
 
     if store.identity(config) != expected:
-        # Its record would never be found by the coordinator, which would start the run again for ever.
+        # The coordinator would never find the record and would start the run again for ever.
         connection.send(Outcome("stop", "source files changed while the study was running; repeat the command"))
         return
     try:
-        outcome = run_cell(store, config, report)
+        outcome = run_cell(store, config, progress)
     except Exception as error:
         store.log(config, traceback.format_exc())
         outcome = Outcome("stop", f"{type(error).__name__}: {error}; see {store.folder(config) / 'log.txt'}")
@@ -203,7 +203,7 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
 
 
 def _end_with_coordinator(connection: Any) -> None:
-    # The coordinator never sends: the only thing to receive is the end of the pipe.
+    # The coordinator never sends anything, so `recv` returns only when the pipe closes.
     try:
         connection.recv()
     except (EOFError, OSError):

@@ -1,4 +1,4 @@
-"""Progress of a study: live bars in a terminal, one line per finished run elsewhere; both say how long is left."""
+"""Progress of a study: live bars in a terminal, otherwise one line per finished run. Both show the remaining time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ablate.records import DONE, Record
 from ablate.study.plan import Cell
 
 UNTRAINED_SHARE = 0.2
-"""Work of a run that only evaluates, in units of one that trains; a guess that only the time left depends on."""
+"""Work of a run that only evaluates, in units of a run that trains. A guess; only the remaining time depends on it."""
 
 
 class StudyProgress:
-    """Counts work in runs; a context manager around the bars."""
+    """The progress bars of a study, as a context manager."""
 
     def __init__(self, title: str) -> None:
         self.console = Console(file=sys.stderr)
@@ -40,7 +40,7 @@ class StudyProgress:
         self._phases: dict[RunConfig, tuple[str, float]] = {}
         self._spent: list[tuple[float, float]] = []
         self._total, self._missing, self._workers, self._left = 0, 0, 1, ""
-        self._said, self._phase_began = "", 0.0
+        self._current_phase, self._phase_began = "", 0.0
 
     def __enter__(self) -> StudyProgress:
         self._bars.start()
@@ -50,9 +50,9 @@ class StudyProgress:
         self._bars.stop()
 
     def phase(self, phase: str, done: float = 0, total: float = 0) -> None:
-        """A step before the runs, such as building the corpus."""
-        if phase != self._said:
-            self._said, self._phase_began = phase, time.monotonic()
+        """Show a step outside the runs, such as building the corpus. This method is a progress callback."""
+        if phase != self._current_phase:
+            self._current_phase, self._phase_began = phase, time.monotonic()
             if not self._live:
                 self.say(f"{self._title}: {phase}")
         share = f"{100 * done / total:.0f} %" if total else ""
@@ -68,7 +68,7 @@ class StudyProgress:
         )
 
     def overall(self, total: int, missing: list[Cell], workers: int) -> None:
-        """Runs finished of all runs, and the time left."""
+        """Show how many of all runs are finished, and the remaining time."""
         self._total, self._missing, self._workers = total, len(missing), workers
         work = sum(_work(cell) for cell in missing)
         spent = sum(share for share, _ in self._spent)
@@ -85,7 +85,7 @@ class StudyProgress:
 
     def update(self, cell: Cell, phase: str, done: float, total: float) -> None:
         if self._phases.get(cell.config, ("", 0.0))[0] != phase:
-            # Training goes on where a reading interrupted it.
+            # A reading interrupts the training, so the rate of training counts from the start of the run.
             self._phases[cell.config] = phase, self._started[cell.config] if phase == "training" else time.monotonic()
         seconds = time.monotonic() - self._phases[cell.config][1]
         training = phase == "training" and done > 0
@@ -95,7 +95,7 @@ class StudyProgress:
         self._bars.update(self._tasks[cell.config], completed=done, total=total or None, count=count, rate=rate, left=left)
 
     def finish(self, cell: Cell, record: Record | None) -> None:
-        """Take the run's bar away and say how it ended; without a record another process has it."""
+        """Remove the run's bar and print how the run ended. Without a record, another process works on it."""
         seconds = time.monotonic() - self._started.pop(cell.config)
         self._phases.pop(cell.config, None)
         self._bars.remove_task(self._tasks.pop(cell.config))

@@ -1,7 +1,7 @@
-"""From a local report to committed evidence: the only writer of `reports/<study>/`.
+"""Publish a local report: the only code that writes `reports/<study>/`.
 
-A study has one report by its own name. One at another tier or on other texts stands beside it under a name that begins with
-the study's (`reports/vae-kl-weight-ptb`), and the scoreboard shows a line for each.
+A study has one report under its own name. A report at another tier or on another corpus has a longer name that begins with the
+study's, e.g. `reports/vae-kl-weight-ptb`. The scoreboard shows a line for each.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ REPORTS = Path("reports")
 
 
 def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
-    """Copy the four source files of a local report, compile them in place and renew the index.
+    """Copy the source files of a local report, compile them in place and update the scoreboard. Return the new folder.
 
-    `folder` is the report's name where that is not the study's. Refuses a report with missing runs, since evidence with holes
-    would be quoted without them, and to put one in the place of another study's, tier's or text's.
+    `folder` is the report's name if it differs from the study's. Raises `ConfigError` for a report with missing runs, because
+    readers would not notice the gaps. Also raises it rather than replace a report of another study, tier or corpus.
     """
     local = reports / "local"
     found = sorted(path.parent.name for path in local.glob("*/study.json"))
@@ -47,16 +47,16 @@ def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
 
 
 def _published_as(name: str, folder: str) -> str:
-    """The study's own name, or one that tells which of its reports it is."""
+    """Return the name of the report's folder: the study's name, or a longer one that begins with it."""
     if folder in ("", name):
         return name
     if not re.fullmatch(rf"{re.escape(name)}(-[a-z0-9]+)+", folder):
-        raise ConfigError(f"--as {folder!r} must be {name} and one or more words after it, e.g. {name}-standard")
+        raise ConfigError(f"--as {folder!r}, but must be {name} and one or more words after it, e.g. {name}-standard")
     return folder
 
 
 def _refuse_another(source: Path, target: Path) -> None:
-    """A report is renewed by one of the same study, tier and text alone."""
+    """Raise `ConfigError` unless the existing report, if there is one, has the same study, tier and corpus."""
     if not (target / "study.json").is_file():
         return
     here, there = (from_json((folder / "study.json").read_text(encoding="utf-8")) for folder in (source, target))
@@ -67,7 +67,7 @@ def _refuse_another(source: Path, target: Path) -> None:
     ):
         if new != old:
             raise ConfigError(
-                f"{target} holds a report of {what} {old}, and this one is of {what} {new}; publish it beside the other with "
+                f"{target} has a report of {what} {old}, but this one is of {what} {new}; publish it under another name with "
                 f"--as {here.name}-NAME, or delete {target} first"
             )
 
@@ -79,7 +79,7 @@ def _refuse_holes(folder: Path) -> None:
         raise ConfigError(f"{folder} does not say from which commit it was made; run the study again inside a git checkout")
     if "with local changes" in commit:
         raise ConfigError(
-            f"{folder} was made from sources with local changes; commit them, delete .runs and run the study again"
+            f"{folder} was made from source code with local changes; commit them, delete .runs and run the study again"
         )
     runs = pd.read_parquet(folder / "runs.parquet", columns=["arm", "pair"])
     there = set(zip(runs["arm"], runs["pair"], strict=True))
@@ -88,5 +88,6 @@ def _refuse_holes(folder: Path) -> None:
     ]
     if holes:
         raise ConfigError(
-            f"{folder} lacks {len(holes)} runs ({', '.join(holes[:3])}{', ...' if len(holes) > 3 else ''}); run the study again"
+            f"{folder} lacks {len(holes)} {'run' if len(holes) == 1 else 'runs'} "
+            f"({', '.join(holes[:3])}{', ...' if len(holes) > 3 else ''}); run the study again"
         )

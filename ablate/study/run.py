@@ -1,9 +1,9 @@
-"""Run a study: work off the plan until nothing is missing, then compile the report.
+"""Run a study: run every missing cell of the plan, then compile the report.
 
     outcome = run_study(find("bert-masking"), Options(tier="quick"))
     outcome.report            # reports/local/bert-masking
 
-Whatever interrupts it, the same command again runs only what is missing; two copies at once share the work.
+After any interruption, the same command runs only what is missing. Two copies of the command share the work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError, RunConfig
-from ablate.measure import ESTIMATORS, LEFT_OUT, Report
+from ablate.measure import ESTIMATORS, LEFT_OUT, Progress
 from ablate.records import DONE
 from ablate.study import discover
 from ablate.study.cell import Outcome
@@ -30,12 +30,12 @@ from ablate.study.progress import StudyProgress
 from ablate.study.study import Study
 
 ASK_AGAIN = 2.0
-"""Seconds until a run that another process holds is looked at again."""
+"""Seconds between two checks of a run that another process works on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A study at rest."""
+    """A finished study: its setup, the number of failed runs, and the folder of the report."""
 
     setup: Setup
     failed: int
@@ -43,7 +43,7 @@ class Finished:
 
 
 def run_study(listed: discover.Listed, options: Options) -> Finished:
-    """Run a study file with a process for every run."""
+    """Run a study file, with a process for every run."""
     start_early(listed.trains)
     setup = set_up(discover.load(listed.path), options)
     return _run(setup, options, Pool(listed.path, setup.store, setup.workers))
@@ -56,12 +56,12 @@ def run_inline(study: Study, options: Options) -> Finished:
 
 
 def compile_only(study: Study, options: Options) -> Finished:
-    """Compile the report from the records there are, and run nothing."""
+    """Compile the report from the existing records; run nothing. Raises `ConfigError` if there are none."""
     setup = set_up(study, options)
     final = setup.plan()
     if not results(setup, final):
         raise ConfigError(
-            f"study {study.name} ({setup.tier_name}) has no finished run under the present source text and settings"
+            f"study {study.name} ({setup.tier_name}) has no finished run with the present source code and settings"
         )
     facts = setup.study.measure.prepare(setup.study.base, _silent)
     done = [cell for cell in final.cells if setup.store.finished(cell.config) is not None]
@@ -91,10 +91,10 @@ def _finish(setup: Setup, options: Options, final: Plan, facts: Mapping[str, Any
 
 
 def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
-    """Build what the runs share, and check each kind of run, once for every one among the arms that were asked for."""
+    """Build what the runs share, and check each kind of run in the selected arms once. Return the facts for the report."""
     progress.phase("preparing")
     cells = setup.selected(setup.plan())
-    # The baseline says what the study can be read by; where it was not asked for, the first arm that was stands for it.
+    # The facts come from the baseline. If `--only` leaves it out, they come from the first selected arm.
     first = cells[0].config if setup.only else setup.study.base
     facts = setup.study.measure.prepare(first, progress.phase)
     if LEFT_OUT in facts and not setup.only:
@@ -105,19 +105,19 @@ def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
 
 
 def _estimators(
-    setup: Setup, cells: Sequence[Cell], first: RunConfig, facts: Mapping[str, Any], report: Report
+    setup: Setup, cells: Sequence[Cell], first: RunConfig, facts: Mapping[str, Any], progress: Progress
 ) -> dict[str, dict[str, str]]:
-    """What the numbers of each arm are, by preparing every kind of run but the first, whose facts are known."""
+    """Return arm -> the quantities that it gives. Prepares every kind of run except the first, whose facts are known."""
     found = {_kind(first): facts}
     for cell in cells:
         if _kind(cell.config) not in found:
-            found[_kind(cell.config)] = setup.study.measure.prepare(cell.config, report)
+            found[_kind(cell.config)] = setup.study.measure.prepare(cell.config, progress)
     named = {cell.arm.name: dict(found[_kind(cell.config)].get(ESTIMATORS, {})) for cell in cells}
     return {arm: columns for arm, columns in named.items() if columns}
 
 
 def _kind(config: RunConfig) -> tuple[Any, ...]:
-    """What decides whether a run can work at all: seeds, rates and budgets cannot."""
+    """Return the fields that decide whether a run can work. Seeds, learning rates and budgets do not."""
     return config.data, config.objective, config.backbone, config.initial, config.runtime
 
 
@@ -129,7 +129,7 @@ def _retry(setup: Setup) -> None:
 
 
 class _Execution:
-    """One pass over the plan; exists because plan, pool, ledger and bars must move together."""
+    """One pass over the plan. It keeps plan, pool, ledger and progress bars consistent."""
 
     def __init__(self, setup: Setup, options: Options, pool: Pool | Inline, progress: StudyProgress) -> None:
         self.setup, self.options, self.pool, self.progress = setup, options, pool, progress
@@ -137,7 +137,7 @@ class _Execution:
         self.ledger.catch_up(setup.plan().cells)
 
     def work_off(self) -> Plan:
-        """Run what is missing until the plan is settled; raises `ConfigError` when no further run could succeed."""
+        """Run what is missing until the plan is finished. Raises `ConfigError` if no further run can succeed."""
         while True:
             current = self.setup.plan()
             cells = self.setup.selected(current)
@@ -155,7 +155,7 @@ class _Execution:
             self._watch()
 
     def _watch(self) -> None:
-        """Show progress until a run ends, or until it is time to look at runs that another process holds."""
+        """Show progress until a run ends, or until it is time to check the runs of other processes."""
         until = time.monotonic() + ASK_AGAIN
         while time.monotonic() < until:
             events = self.pool.wait(until - time.monotonic())
@@ -168,7 +168,7 @@ class _Execution:
                 return
 
     def _ready(self, missing: list[Cell]) -> list[Cell]:
-        """Runs that nobody works on, here or in another copy of the study."""
+        """Return missing runs that no process works on, as many as the pool has free workers."""
         free: list[Cell] = []
         for cell in missing:
             if len(free) < self.pool.free and cell.config not in self.pool.running and not self.setup.store.busy(cell.config):
@@ -185,4 +185,4 @@ class _Execution:
 
 
 def _silent(phase: str, done: float = 0, total: float = 0) -> None:
-    """A report to nobody."""
+    """A progress callback that shows nothing."""

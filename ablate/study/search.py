@@ -1,8 +1,8 @@
-"""Proposals for tuned settings: a pure function of what has been measured, so that a restart proposes the same again.
+"""Proposals for tuned settings: a pure function of the finished trials, so a restarted study proposes the same settings.
 
-An Optuna study is rebuilt in memory from the finished trials and asked once, with a sampler seeded by the search and the
-number of finished trials. A sampler that is kept alive instead would replay its start-up points after a resume
-(optuna issue 3255). All sampler arguments are written out because their defaults changed between versions 4 and 5.
+Each proposal rebuilds an Optuna study in memory from the finished trials and asks it once. The seed of the sampler depends on
+the search and the number of finished trials. A sampler kept alive would repeat its start-up points after a resume (optuna
+issue 3255). All sampler arguments are explicit, because their defaults changed between versions 4 and 5.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ablate.seeds import derive
 from ablate.study.factor import Range
 
 Trial = tuple[dict[str, Scalar], float | None]
-"""Settings and the value they reached; None where the run failed."""
+"""Settings and their value; None if the run failed."""
 
 
 def propose(search: str, ranges: Sequence[Range], finished: Sequence[Trial], minimize: bool) -> dict[str, Scalar]:
-    """The next settings to try in `search`; the first is the middle of every range, the next two hang on `search` alone."""
+    """Return the next settings to try. The first are the middle of every range; the next two depend on `search` only."""
     if not finished:
         return {r.path: _middle(r) for r in ranges}
     import optuna
@@ -28,7 +28,7 @@ def propose(search: str, ranges: Sequence[Range], finished: Sequence[Trial], min
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space: dict[str, Any] = {r.path: optuna.distributions.FloatDistribution(r.low, r.high, log=r.log) for r in ranges}
     with warnings.catch_warnings():
-        # TPE's multivariate and group options are marked experimental; the choice is pinned here, not left to a default.
+        # Optuna marks TPE's multivariate option as experimental. The choice is explicit here, so the warning has no use.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=3,
@@ -44,12 +44,12 @@ def propose(search: str, ranges: Sequence[Range], finished: Sequence[Trial], min
         state = optuna.trial.TrialState.COMPLETE if value is not None else optuna.trial.TrialState.FAIL
         study.add_trial(optuna.trial.create_trial(state=state, params=settings, distributions=space, value=value))
     trial = study.ask(space)
-    # Rounded for the eye, but never out of its range.
+    # Values are rounded for readers but must stay inside their range.
     return {r.path: min(max(float(f"{trial.params[r.path]:.4g}"), r.low), r.high) for r in ranges}
 
 
 def best(finished: Sequence[Trial], minimize: bool) -> dict[str, Scalar] | None:
-    """The settings with the best value; None when every trial failed. Ties go to the earlier trial."""
+    """Return the settings with the best value; None if every trial failed. Of equal values, the earlier trial wins."""
     scored = [(value, settings) for settings, value in finished if value is not None]
     if not scored:
         return None

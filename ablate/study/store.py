@@ -1,13 +1,13 @@
-"""Runs on disk: one folder per identity, shared by all studies; whoever holds its lock may write it.
+"""Runs on disk: one folder per identity, shared by all studies. Only the process that holds its lock writes to it.
 
     .runs/<identity>/record.json         exists if and only if the run is finished
-    .runs/<identity>/weights.safetensors final weights, so that a new yardstick needs no retraining
+    .runs/<identity>/weights.safetensors final weights, so that a new evaluation needs no retraining
     .runs/<identity>/log.txt             tracebacks of failed attempts
     .runs/<identity>/claim               locked by the process that is working on the run
     .runs/studies/<study>/<tier>/        the ledger and the looks of one study
 
-The claim is an advisory lock (flock) on an open file: the system releases it when its holder ends, however it ends, so
-there are no stale claims to clear after a kill.
+The claim is an advisory lock (flock) on an open file. The system releases it when the process ends for any reason, so a kill
+leaves no stale claims.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ablate.records import DONE, Record, from_json, to_json, write_atomically
 
 
 def default_root() -> Path:
-    """`$ABLATE_RUNS`, or `.runs` in the current folder."""
+    """Return `$ABLATE_RUNS` if it is set, else `.runs` in the current folder."""
     return Path(os.environ.get("ABLATE_RUNS", ".runs"))
 
 
 class Store:
-    """The records under one root, read once each."""
+    """The records under one root folder. Each finished record is read from the disk once."""
 
     def __init__(self, root: Path, measure: Measure) -> None:
         self.root = root
@@ -46,17 +46,17 @@ class Store:
         return self.root / self.identity(config).training
 
     def read(self, config: RunConfig) -> Record | None:
-        """The record as it stands, finished or lacking a yardstick that was added since."""
+        """Return the record on the disk, even if it lacks an evaluation that was added later; None without a record."""
         path = self.folder(config) / "record.json"
         try:
             return from_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path} is not a record ({error}); delete it and the run will be repeated") from error
+            raise ConfigError(f"{path} is not a record ({error}); delete it to repeat the run") from error
 
     def finished(self, config: RunConfig) -> Record | None:
-        """The record, if nothing is left to do for this run: it failed for good, or every yardstick is measured."""
+        """Return the record if nothing is left to do: the run failed, or every evaluation is measured. Otherwise None."""
         identity = self.identity(config)
         key = identity.training + "".join(sorted(identity.measurements.values()))
         if key not in self._finished:
@@ -70,10 +70,10 @@ class Store:
         write_atomically(self.folder(config) / "record.json", to_json(record))
 
     def forget(self, config: RunConfig) -> None:
-        """Set a failed record aside, so that the run is tried again; its log stays."""
+        """Rename a failed record, so that the run is tried again. Its log stays."""
         folder = self.folder(config)
         with claim(folder) as mine, contextlib.suppress(FileNotFoundError):
-            # Another copy of the study that retries the same runs may have been faster.
+            # Another copy of the study may retry the same run and be faster.
             if mine:
                 aside = folder / f"record.failed-{len(list(folder.glob('record.failed-*.json'))) + 1}.json"
                 os.replace(folder / "record.json", aside)
@@ -87,7 +87,7 @@ class Store:
         return path
 
     def busy(self, config: RunConfig) -> bool:
-        """True while another process works on the run."""
+        """Return whether another process works on the run."""
         if not (self.folder(config) / "claim").exists():
             return False
         with claim(self.folder(config)) as mine:
@@ -96,7 +96,7 @@ class Store:
 
 @contextlib.contextmanager
 def claim(folder: Path) -> Iterator[bool]:
-    """Hold the folder's lock; yields False at once when another process holds it."""
+    """Lock the folder and yield True; if another process has the lock, yield False at once."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "claim").open("w") as stream:
         try:

@@ -100,7 +100,7 @@ def test_one_sided_p_values_of_both_directions_sum_to_one() -> None:
 def test_wrong_input_is_named() -> None:
     with pytest.raises(ConfigError, match="confidence level = 95, but must be between 0 and 1"):
         mean_interval([1.0, 2.0], 95)
-    with pytest.raises(ConfigError, match="paired values"):
+    with pytest.raises(ConfigError, match="shape of paired values"):
         paired_interval([1.0, 2.0], [1.0])
 
 

@@ -1,4 +1,4 @@
-"""Whether a yardstick tells a trained model from random weights."""
+"""Whether a metric tells a trained model from random weights."""
 
 from __future__ import annotations
 

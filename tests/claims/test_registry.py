@@ -123,7 +123,7 @@ def test_malformed_claims_and_figures_are_refused() -> None:
         Figure(**{**fine, "citekey": "nobody1999"}, provenance="read")
     with pytest.raises(ConfigError, match="figure source"):
         Figure(**{**fine, "table": ""}, provenance="read")
-    with pytest.raises(ConfigError, match="has 1 numbers, its head has 2"):
+    with pytest.raises(ConfigError, match="has 1 numbers, but must have 2"):
         rows([("a", "%"), ("b", "%")], [({}, (1.0,))], citekey="wettig2023", name="T", setting="s", provenance="read")
     said = {"id": "X", "citekey": "wettig2023", "statement": "s", "factor": RATE, "direction": "d"}
     with pytest.raises(ConfigError, match="claim X: waits_for"):

@@ -103,7 +103,7 @@ def test_not_worse_holds_down_to_the_band_and_no_further() -> None:
     assert verdict(claim("not worse", band=0.05), BITS_FALL, own=0.005).status == "reproduced"
     assert verdict(claim("not worse", band=0.05), BITS_EQUAL, own=0.005).status == "reproduced"
     undecided = verdict(claim("not worse", band=0.01), BITS_EQUAL, own=0.1)
-    assert undecided.why.startswith("Not settled that the first is worse by less than 0.010 bits: bits at 15 %")
+    assert undecided.why.startswith("Not shown that the first arm is worse by less than 0.010 bits: bits at 15 %")
 
 
 def test_not_worse_is_a_t_test_against_the_band() -> None:
@@ -117,17 +117,17 @@ def test_not_worse_is_a_t_test_against_the_band() -> None:
 
 
 @pytest.mark.parametrize("expect", ["same", "not worse", "better"])
-def test_that_arms_are_alike_counts_only_where_the_yardstick_tells_them_from_random_weights(expect: str) -> None:
+def test_that_arms_are_alike_counts_only_where_the_metric_tells_them_from_random_weights(expect: str) -> None:
     """Untrained models read 8 bits; where trained ones read 8 as well, nothing follows from their being alike."""
     blind: Truth = {PRIMARY.key: lambda levels: 8.0}
     found = verdict(claim(expect, band=0.05), blind, own=0.005)
     assert found.status == "undecided"
-    assert found.why.startswith("Bits at 15 % does not tell".replace("B", "b"))
+    assert found.why.startswith("The arms are alike, but bits at 15 % distinguishes neither from random weights: ")
     told = verdict(claim(expect, band=0.05), BITS_EQUAL, own=0.005)
     assert told.status == ("no effect" if expect == "better" else "reproduced")
 
 
-def test_a_difference_counts_on_any_yardstick() -> None:
+def test_a_difference_counts_on_any_metric() -> None:
     worse_than_random: Truth = {PRIMARY.key: lambda levels: 9 + 0.4 * float(levels[RATE])}
     assert verdict(claim("not worse", band=0.05), worse_than_random, own=0.005).status == "contradicted"
     assert verdict(claim("worse"), worse_than_random, own=0.005).status == "reproduced"
@@ -148,7 +148,7 @@ def test_relative_band_is_a_share_of_what_is_compared_with() -> None:
 def test_no_verdict_under_three_pairs() -> None:
     found = verdict(claim(), BITS_FALL, own=1e-4, seeds=2)
     assert found.status == "undecided"
-    assert found.why == "mask_rate=0.4 and mask_rate=0.15 share 2 complete pairs of bits at 15 %; a verdict needs 3."
+    assert found.why == "Arms mask_rate=0.4 and mask_rate=0.15 share 2 complete pairs of bits at 15 %; a verdict needs 3."
     diverged = [("mask_rate=0.4", 0), ("mask_rate=0.15", 3), ("mask_rate=0.4", 4)]
     found = verdict(claim(), BITS_FALL, own=1e-4, diverged=diverged)
     assert (found.status, found.findings[0].n, found.findings[0].missing) == ("undecided", 2, 3)
@@ -167,7 +167,7 @@ def test_untrained_runs_give_no_verdict() -> None:
 def test_no_look_is_taken_before_all_its_runs_have_ended() -> None:
     found = verdict(claim(), BITS_FALL, own=1e-3, lost=[("mask_rate=0.4", 4)])
     assert found.status == "undecided"
-    assert found.why == "1 planned run of its arms has not ended; a look is taken when all have."
+    assert found.why == "1 planned run of its arms has not ended; the verdict needs all of them."
     assert math.isnan(found.p)
     assert verdict(claim(), BITS_FALL, own=1e-3, lost=[("mask_rate=0.8", 4)]).status == "reproduced"
 
@@ -181,19 +181,19 @@ def test_claims_of_a_study_share_its_alpha() -> None:
     assert judge(registry.claim("C04"), numbers, runs, plan) == c04
     assert {c04.findings[0].level, c39.findings[0].level} == {0.96, 0.98}
     assert (c01.status, c01.findings) == ("not testable", ())
-    assert c01.why.startswith("It waits for a backbone large enough")
+    assert c01.why.startswith("A test needs a backbone as large as")
 
 
 def test_an_extension_decides_at_what_alpha_is_left() -> None:
     found = verdict(claim(), BITS_FALL, seeds=12, looks=(5, 12), own=0.07, seed=3)
     assert (found.status, found.look, found.alpha) == ("reproduced", 12, pytest.approx(0.005))
-    assert found.note == "seeds were added (5, then 12), alpha is spent over these looks"
+    assert found.note == "seeds were added (5, then 12), and alpha is spent over these looks"
 
 
 def test_the_first_look_that_decides_stands() -> None:
     found = verdict(claim(), BITS_FALL, seeds=12, looks=(5, 12), own=0.01)
     assert (found.status, found.look, found.findings[0].n) == ("reproduced", 5, 5)
-    assert found.note.endswith("decided at the look with 5")
+    assert found.note.endswith("the look with 5 seeds decided")
 
 
 def test_a_look_beyond_the_seeds_at_hand_has_not_been_taken() -> None:
