@@ -68,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--allow-mixed", action="store_true", help="show runs of different machines or versions in one table")
     run.set_defaults(command=_run)
 
-    report = commands.add_parser("report", help="compile report folders again from their records")
-    report.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    report = commands.add_parser("report", help="compile reports again from their records, or the index of a folder of them")
+    report.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of a report, or of reports, e.g. reports/")
     report.set_defaults(command=_report)
 
     publish = commands.add_parser("publish", help="make a local report part of the committed evidence in reports/")
@@ -176,12 +176,17 @@ def _run(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from ablate.report.compile import compile_report
+    from ablate.report.index import compile_index
 
     for folder in options.folders:
-        if not (folder / "study.json").is_file():
-            raise ConfigError(f"{folder} holds no report: study.json is missing")
-        compile_report(folder)
-        print(f"report: {folder / 'README.md'}")
+        if (folder / "study.json").is_file():
+            compile_report(folder)
+            print(f"report: {folder / 'README.md'}")
+        elif any(folder.glob("*/study.json")):
+            compile_index(folder)
+            print(f"index: {folder / 'README.md'}")
+        else:
+            raise ConfigError(f"{folder} holds no report: study.json is missing, and no folder in it has one")
     return 0
 
 

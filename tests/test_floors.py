@@ -76,7 +76,12 @@ def test_heavy_libraries_stay_on_their_floors(path: Path) -> None:
 
 
 def test_every_floor_is_known() -> None:
-    assert {floor(path) for path in FILES} <= BASE | set(TRAINING_WING) | set(REPORTING_WING) | {"testing", "cli", "__init__", "__main__"}
+    assert {floor(path) for path in FILES} <= BASE | set(TRAINING_WING) | set(REPORTING_WING) | {
+        "testing",
+        "cli",
+        "__init__",
+        "__main__",
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,21 +21,7 @@ from ablate.testing.cases import keep
 from ablate.testing.english import MemoryText, english
 
 CONTEXT = 40
-UNITS = [
-    "bits",
-    "nats",
-    "nats²",
-    "share",
-    "pairs",
-    "norm",
-    "doublings",
-    "tokens",
-    "dimensions",
-    "score",
-    "correlation",
-    "rate",
-    "epochs",
-]
+UNITS = "bits, nats, nats², share, pairs, norm, doublings, tokens, dimensions, score, correlation, rate, epochs"
 DIRECTIONS = ("lower", "higher", "none")
 
 
@@ -67,7 +53,7 @@ class MetricContract:
         keep(not training, f"{metric.name}: {len(training)} modules train after a reading, but did not before")
         for key, value in model.state_dict().items():
             keep(torch.equal(weights[key], value), f"{metric.name}: {key} differs after a reading from the one before it")
-            keep(not value.is_inference(), f"{metric.name}: {key} is an inference tensor after a reading, not to be trained")
+            keep(not value.is_inference(), f"{metric.name}: {key} cannot be trained after a reading: it is an inference tensor")
         left = [path for path, parameter in model.named_parameters() if parameter.grad is not None]
         keep(not left, f"{metric.name}: a reading leaves a gradient in {', '.join(left)}, but there was none")
 
@@ -86,7 +72,7 @@ class MetricContract:
             number = type(row.value) is float and math.isfinite(row.value)
             keep(number, f"{at}: value = {row.value!r}, but must be a finite float, not {type(row.value).__name__}")
             keep(row.items > 0, f"{at}: items = {row.items}, but a number is of one at least")
-            keep(row.unit in UNITS, f"{at}: unit = {row.unit!r}, but must be one of {', '.join(UNITS)}")
+            keep(row.unit in UNITS.split(", "), f"{at}: unit = {row.unit!r}, but must be one of {UNITS}")
             keep(row.better in DIRECTIONS, f"{at}: better = {row.better!r}, but must be one of {', '.join(DIRECTIONS)}")
         for sample in reading.samples:
             missing = sorted({"kind", "input", "output"} - sample.keys())
