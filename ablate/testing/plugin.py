@@ -16,11 +16,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not config.getoption("objective") + config.getoption("metric"):
-        raise pytest.UsageError("nothing to test; name a class: --objective PACKAGE:NAME or --metric PACKAGE:NAME")
     # As `python -m` does: a package in the current folder need not be installed.
     if "" not in sys.path:
         sys.path.insert(0, "")
+    places = config.getoption("objective") + config.getoption("metric")
+    if not places:
+        raise pytest.UsageError("nothing to test; name a class: --objective PACKAGE:NAME or --metric PACKAGE:NAME")
+    for place in places:
+        found(place)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
