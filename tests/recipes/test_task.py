@@ -14,7 +14,7 @@ from ablate.evaluation.tasks.task import Example, Task
 
 
 def load(text: Text) -> Task:
-    """Longer than 60 words or not."""
+    """Longer than 74 words or not."""
     train, test = _examples(text, "validation"), _examples(text, "test")
     said = {"name": "length", "prompt": "length", "metrics": ("accuracy",), "fields": ("text",)}
     return Task(kind="classification", train=train, test=test, **said)
@@ -22,7 +22,7 @@ def load(text: Text) -> Task:
 
 def _examples(text: Text, split: str) -> list[Example]:
     documents = [" ".join(document.sentences) for document in text.documents(split)]
-    return [Example(words, "", "long" if len(words.split()) > 60 else "short") for words in documents]
+    return [Example(words, "", "long" if len(words.split()) > 74 else "short") for words in documents]
 '''
 BENCHMARK = """    "rte": Benchmark(
         folder="RTE",
