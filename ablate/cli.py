@@ -89,8 +89,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    report = command("report", "compile report folders again from their records")
-    report.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a report folder, e.g. reports/bert-masking")
+    report = command("report", "compile reports again from their records, or the index of a folder of reports")
+    report.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="a report, e.g. reports/bert-masking, or a folder of reports, e.g. reports",
+    )
     report.set_defaults(command=_report)
 
     publish = command("publish", "copy a complete local report into reports/ and update the scoreboard")
@@ -222,12 +228,17 @@ def _run(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from ablate.report.compile import compile_report
+    from ablate.report.index import compile_index
 
     for folder in options.folders:
-        if not (folder / "study.json").is_file():
-            raise ConfigError(f"{folder} holds no report: study.json is missing")
-        compile_report(folder)
-        print(f"report: {folder / 'README.md'}")
+        if (folder / "study.json").is_file():
+            compile_report(folder)
+            print(f"report: {folder / 'README.md'}")
+        elif any(folder.glob("*/study.json")):
+            compile_index(folder)
+            print(f"index: {folder / 'README.md'}")
+        else:
+            raise ConfigError(f"{folder} holds no report: study.json is missing, and no folder in it has one")
     return 0
 
 

@@ -155,6 +155,10 @@ def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path
     assert main(["diff", str(folder), str(folder)]) == 0
     assert main(["publish", "planted"]) == 0
     assert (elsewhere / "reports" / "planted" / "index.html").is_file() and (elsewhere / "reports" / "README.md").is_file()
+    index = (elsewhere / "reports" / "README.md").read_bytes()
+    (elsewhere / "reports" / "README.md").unlink()
+    assert main(["report", "reports"]) == 0
+    assert (elsewhere / "reports" / "README.md").read_bytes() == index
 
 
 def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:

@@ -1,64 +1,43 @@
-"""All registered claims in order, and a digest that changes if a claim changes after a study is planned."""
+"""All claims, found in the modules of this package that are named after a paper, and a digest that shows when one was changed.
+
+A module named as its paper is cited, author and year (`wettig2023`), gives `CLAIMS` and `FIGURES`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import pkgutil
+import re
 from collections.abc import Iterable
+from importlib import import_module
+from types import ModuleType
 
-from ablate.claims import (
-    ankner2024,
-    caccia2020,
-    charpentier2024,
-    devlin2019,
-    fu2019,
-    gisserot2025,
-    he2019,
-    jordan2024,
-    lan2020,
-    liu2019,
-    nakanishi2025,
-    nie2019,
-    raffel2020,
-    rybakov2024,
-    vaswani2017,
-    wang2022,
-    warstadt2020,
-    wettig2023,
-    xue2025,
-    yang2019,
-)
+import ablate.claims
 from ablate.claims.claim import Claim
 from ablate.claims.figures import Figure
-from ablate.config import choose
+from ablate.config import ConfigError, choose
 from ablate.measure import digest as _digest
 
-_PAPERS = (
-    wettig2023,
-    devlin2019,
-    ankner2024,
-    lan2020,
-    liu2019,
-    yang2019,
-    xue2025,
-    raffel2020,
-    wang2022,
-    charpentier2024,
-    gisserot2025,
-    warstadt2020,
-    vaswani2017,
-    rybakov2024,
-    jordan2024,
-    nakanishi2025,
-    he2019,
-    fu2019,
-    caccia2020,
-    nie2019,
-)
 
-CLAIMS: dict[str, Claim] = {
-    found.id: found for found in sorted((found for paper in _PAPERS for found in paper.CLAIMS), key=lambda found: found.id)
-}
-FIGURES: tuple[Figure, ...] = tuple(figure for paper in _PAPERS for figure in paper.FIGURES)
+def papers() -> list[ModuleType]:
+    """The modules of this package that are named after a paper, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(ablate.claims.__path__))
+    return [import_module(f"ablate.claims.{name}") for name in names if re.fullmatch(r"[a-z]+\d{4}", name)]
+
+
+def gathered(modules: Iterable[ModuleType]) -> dict[str, Claim]:
+    """The claims of these modules by id; `ConfigError` where two have the same one."""
+    found: dict[str, Claim] = {}
+    for module in modules:
+        for one in module.CLAIMS:
+            if one.id in found:
+                raise ConfigError(f"claim {one.id} is in {module.__name__} and of {found[one.id].citekey}; give one another id")
+            found[one.id] = one
+    return {id: found[id] for id in sorted(found)}
+
+
+CLAIMS = gathered(papers())
+FIGURES: tuple[Figure, ...] = tuple(figure for paper in papers() for figure in paper.FIGURES)
 
 
 def claim(id: str) -> Claim:

@@ -34,6 +34,7 @@ class AttentionStatistics:
     name: ClassVar[str] = "attention"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = object
+    smoke: ClassVar[dict[str, Any]] = {"windows": 4}
     on_curve: ClassVar[bool] = True
 
     windows: int = 32

@@ -46,6 +46,7 @@ class BitsPerByte:
     name: ClassVar[str] = "bits-per-byte"
     VERSION: ClassVar[int] = 2
     needs: ClassVar[type] = Scores
+    smoke: ClassVar[dict[str, Any]] = {"passages": 8, "length": 20}
     on_curve: ClassVar[bool] = False
 
     passages: int = 64

@@ -29,8 +29,10 @@ cores), 26 s with GPT and 256 s with BERT, by a tenth and a twentieth of each pa
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -65,6 +67,7 @@ class Blimp:
     name: ClassVar[str] = "blimp"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = Scores
+    smoke: ClassVar[dict[str, Any]] = {"pairs": 3}
     on_curve: ClassVar[bool] = False
 
     source: str = "hub:nyu-mll/blimp"
@@ -81,6 +84,14 @@ class Blimp:
         require(self.pairs == 0 or self.pairs >= 2, "blimp pairs", self.pairs, "at least 2 a paradigm, or 0 for all")
         require(self.longest >= 1, "blimp longest", self.longest, "at least 1 token")
         require(bool(self.hidings), "blimp hidings", self.hidings, "at least one")
+
+    @classmethod
+    def smoke_items(cls, folder: Path) -> dict[str, Any]:
+        """Two paradigms of four pairs."""
+        for verb in ("is", "are"):
+            pair = {"sentence_good": f"the man {verb} old .", "sentence_bad": f"the man old {verb} .", "linguistics_term": verb}
+            (folder / f"{verb}.jsonl").write_text("\n".join([json.dumps(pair)] * 4))
+        return {"source": str(folder)}
 
     def fingerprints(self) -> dict[str, str]:
         return {"source": paradigms.fingerprint(self.source)}

@@ -46,6 +46,7 @@ class Cloze:
     name: ClassVar[str] = "cloze"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = FillsMasks
+    smoke: ClassVar[dict[str, Any]] = {"sentences": 20}
     on_curve: ClassVar[bool] = False
 
     sentences: int = 2000

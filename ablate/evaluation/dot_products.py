@@ -38,6 +38,7 @@ class DotProducts:
     name: ClassVar[str] = "dot-products"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = object
+    smoke: ClassVar[dict[str, Any]] = {"heads": 2, "queries": 4, "keys": 4}
     on_curve: ClassVar[bool] = False
 
     heads: int = 64

@@ -26,6 +26,7 @@ class Effort:
     """The fields that such yardsticks share."""
 
     name: ClassVar[str]
+    smoke: ClassVar[dict[str, Any]] = {"train": 40, "validation": 20, "test": 30, "length": 12, "epochs": 1, "rates": (1e-3,)}
     on_curve: ClassVar[bool] = False
 
     tasks: str = "topic"

@@ -72,6 +72,7 @@ class Generation:
     name: ClassVar[str] = "generation"
     VERSION: ClassVar[int] = 2
     needs: ClassVar[type] = Samples
+    smoke: ClassVar[dict[str, Any]] = {"texts": 6, "length": 12, "temperatures": (0.7, 1.0), "references": 20, "judged": 500}
     on_curve: ClassVar[bool] = False
 
     texts: int = 256

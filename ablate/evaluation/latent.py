@@ -53,6 +53,7 @@ class Latent:
     name: ClassVar[str] = "latent"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = HasLatent
+    smoke: ClassVar[dict[str, Any]] = {"texts": 8, "weighted": 3, "draws": 2, "longest": 20}
     on_curve: ClassVar[bool] = False
 
     texts: int = 512

@@ -48,6 +48,7 @@ class LinearProbe:
     name: ClassVar[str] = "linear-probe"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = Encodes
+    smoke: ClassVar[dict[str, Any]] = {"length": 20}
     on_curve: ClassVar[bool] = False
 
     train: int = 1500

@@ -44,6 +44,7 @@ class MaskedBits:
     name: ClassVar[str] = "masked-bits"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = FillsMasks
+    smoke: ClassVar[dict[str, Any]] = {"windows": 8, "length": 20}
     on_curve: ClassVar[bool] = True
 
     rates: tuple[float, ...] = (0.15, 0.40, 0.80)

@@ -42,6 +42,7 @@ class MinimalPairs:
     name: ClassVar[str] = "minimal-pairs"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = Scores
+    smoke: ClassVar[dict[str, Any]] = {"pairs": 6}
 
     pairs: int = 128
     """Pairs of each phenomenon, fewer where the split has fewer sentences that can be broken so; a corpus that writes its own

@@ -54,6 +54,7 @@ class OrderLoss:
     name: ClassVar[str] = "order-loss"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = ScoresInOrder
+    smoke: ClassVar[dict[str, Any]] = {"passages": 8, "length": 20, "contexts": 3}
     on_curve: ClassVar[bool] = True
 
     passages: int = 96

@@ -30,6 +30,7 @@ class OwnLoss:
     name: ClassVar[str] = "own-loss"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = object
+    smoke: ClassVar[dict[str, Any]] = {"windows": 8}
     on_curve: ClassVar[bool] = True
 
     windows: int = 256

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -49,6 +50,8 @@ class Yardstick(Protocol):
     """Raised whenever the same model would get another number; old readings are then taken again."""
     needs: ClassVar[type]
     """The capability of the model it reads; `object` where any objective will do."""
+    smoke: ClassVar[dict[str, Any]]
+    """Fields of the smallest one that still reads something: what `ablate.testing` measures, in seconds."""
 
     @property
     def on_curve(self) -> bool:
@@ -82,6 +85,16 @@ class ReadsFiles(Protocol):
 
     def fingerprints(self) -> Mapping[str, str]:
         """Field -> digest of what it leads to; where that lies is no part of a reading. `ConfigError` if it is missing."""
+        ...
+
+
+@runtime_checkable
+class BringsItems(Protocol):
+    """A yardstick whose files are not on every machine: it writes small ones for its smallest reading."""
+
+    @classmethod
+    def smoke_items(cls, folder: Path) -> Mapping[str, Any]:
+        """Write items into an empty folder; the fields that lead to them."""
         ...
 
 

@@ -44,6 +44,7 @@ class SentencePairs:
     name: ClassVar[str] = "sentence-pairs"
     VERSION: ClassVar[int] = 1
     needs: ClassVar[type] = JudgesPairs
+    smoke: ClassVar[dict[str, Any]] = {"pairs": 12}
     on_curve: ClassVar[bool] = False
 
     pairs: int = 512

@@ -43,6 +43,7 @@ class StableRate:
     name: ClassVar[str] = "stable-rate"
     VERSION: ClassVar[int] = 2
     needs: ClassVar[type] = object
+    smoke: ClassVar[dict[str, Any]] = {"doublings": 1, "steps": 12, "warmup": 2}
     on_curve: ClassVar[bool] = False
 
     lowest: float = 16e-3

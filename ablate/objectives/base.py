@@ -92,15 +92,19 @@ class Objective(LightningModule, ABC):
         """The loss of one batch, with gradient."""
 
     @abstractmethod
-    def predictions(self, batch: Any) -> Tensor:
-        """Logits [M, V] of the batch's targets, in one fixed order; V counts every type the objective can answer with."""
+    def predictions(self, batch: Any) -> dict[str, Tensor]:
+        """What each part of the loss is computed from: name of the part -> logits, a row for each prediction.
+
+        The first head predicts the batch's targets, [M, V] in one fixed order; V counts every type that it can answer with.
+        """
 
     @abstractmethod
-    def sees(self, batch: Any) -> dict[str, Tensor]:
-        """What each prediction may depend on: a field of the batch -> bool [M, N], for the N numbers of that field.
+    def sees(self, batch: Any) -> dict[str, dict[str, Tensor]]:
+        """What each prediction of each head may depend on: head -> field of the batch -> bool [M, N], N numbers in that field.
 
-        Written from the definition and not from the masks that the network uses: the contract holds one against the other. A
-        number that a prediction may not see can be anything without a bit of its logits changing.
+        It follows the definition and not the masks of the network: `ablate.testing` compares the two. A number that a
+        prediction may not see can change without a bit of its logits changing. A field that one head names and another does
+        not is hidden from the other. Name the fields of truths too, with False everywhere.
         """
 
     @abstractmethod

@@ -201,17 +201,21 @@ class Bert(Objective):
         )
 
     def losses(self, batch: BertBatch) -> Losses:
-        hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, _mask(batch))
-        parts = {"mlm": cross_entropy(self._logits(hidden_BTD, batch.predicted_M), batch.truths_M)}
+        heads = self.predictions(batch)
+        parts = {"mlm": cross_entropy(heads["mlm"], batch.truths_M)}
         if batch.labels_B is not None:
-            parts["nsp"] = cross_entropy(self._follows(hidden_BTD), batch.labels_B)
+            parts["nsp"] = cross_entropy(heads["nsp"], batch.labels_B)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
-    def predictions(self, batch: BertBatch) -> Tensor:
-        return self._logits(self._hidden(batch.inputs_BT, batch.segments_BT, _mask(batch)), batch.predicted_M)
+    def predictions(self, batch: BertBatch) -> dict[str, Tensor]:
+        hidden_BTD = self._hidden(batch.inputs_BT, batch.segments_BT, _mask(batch))
+        heads = {"mlm": self._logits(hidden_BTD, batch.predicted_M)}
+        if batch.labels_B is not None:
+            heads["nsp"] = self._follows(hidden_BTD)
+        return heads
 
-    def sees(self, batch: BertBatch) -> dict[str, Tensor]:
-        """The row, as far as it belongs to the same document and is no padding."""
+    def sees(self, batch: BertBatch) -> dict[str, dict[str, Tensor]]:
+        """The row, as far as it belongs to the same document and is no padding; never a truth."""
         B, T = batch.inputs_BT.shape
         row_N = torch.arange(B).repeat_interleave(T)
         may_MN = row_N[batch.predicted_M][:, None] == row_N
@@ -220,7 +224,11 @@ class Bert(Objective):
             may_MN = may_MN & (document_N[batch.predicted_M][:, None] == document_N)
         if batch.visible_BT is not None:
             may_MN = may_MN & batch.visible_BT.flatten()
-        return {"inputs_BT": may_MN}
+        seen = {"mlm": {"inputs_BT": may_MN, "truths_M": torch.zeros(len(may_MN), len(may_MN), dtype=torch.bool)}}
+        if batch.labels_B is not None and batch.visible_BT is not None:
+            own_BN = (torch.arange(B)[:, None] == row_N) & batch.visible_BT.flatten()
+            seen["nsp"] = {"inputs_BT": own_BN, "labels_B": torch.zeros(B, B, dtype=torch.bool)}
+        return seen
 
     def _hidden(self, tokens_BT: Tensor, segments_BT: Tensor | None, mask: Mask) -> Tensor:
         self._check_length(tokens_BT)

@@ -128,26 +128,43 @@ class Gan(Objective):
         )
 
     def losses(self, batch: GanBatch) -> Losses:
-        written_BT = self.written(batch.targets_BT, batch.uniforms_BT)
-        discriminator = self._discrimination(batch.targets_BT, written_BT, written_BT)
+        heads = self.predictions(batch)
+        real_BS, written_BS = heads["discriminator"].chunk(2)
+        discriminator = judge.discrimination(real_BS, written_BS, self.discriminator.game)
         parts = {
-            "generator": self._likelihood(batch),
-            "discriminator": discriminator * len(written_BT) / batch.targets,
+            "generator": cross_entropy(heads["generator"], batch.targets_BT[batch.targets_BT != PAD]),
+            "discriminator": discriminator * len(real_BS) / batch.targets,
         }
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
-    def predictions(self, batch: GanBatch) -> Tensor:
-        longest = int((batch.targets_BT != PAD).sum(dim=1).max())
-        hidden_BTD, _ = self.generator.hidden(batch.inputs_BT[:, :longest])
-        return self.generator.logits(hidden_BTD[batch.targets_BT[:, :longest] != PAD])
+    def predictions(self, batch: GanBatch) -> dict[str, Tensor]:
+        """Of the discriminator the batch's texts and then the generator's, [2 B, S]."""
+        written_BT = self.written(batch.targets_BT, batch.uniforms_BT)
+        judged = [self.discriminator(texts_BT, texts_BT != PAD) for texts_BT in (batch.targets_BT, written_BT)]
+        return {"generator": self._next_tokens(batch), "discriminator": torch.cat(judged)}
 
-    def sees(self, batch: GanBatch) -> dict[str, Tensor]:
-        """The text up to the place that is guessed; never a target or a uniform."""
+    def sees(self, batch: GanBatch) -> dict[str, dict[str, Tensor]]:
+        """The generator: the text up to the place that is guessed. The discriminator: a text alone; of one that the generator
+        wrote its uniforms, and of the text beside it the length."""
         B, T = batch.targets_BT.shape
         row_N, place_N = torch.arange(B).repeat_interleave(T), torch.arange(T).repeat(B)
         asked_N = (batch.targets_BT != PAD).flatten()
         may_MN = (row_N[asked_N][:, None] == row_N) & (place_N[asked_N][:, None] >= place_N)
-        return {"inputs_BT": may_MN, "uniforms_BT": torch.zeros_like(may_MN)}
+        own_BN = torch.arange(B)[:, None] == row_N
+        ends_N = ((batch.targets_BT == PAD) | (batch.targets_BT == SEP)).flatten()
+        return {
+            "generator": {"inputs_BT": may_MN, "uniforms_BT": torch.zeros_like(may_MN)},
+            "discriminator": {
+                "targets_BT": torch.cat([own_BN, own_BN & ends_N]),
+                "uniforms_BT": torch.cat([torch.zeros_like(own_BN), own_BN]),
+            },
+        }
+
+    def _next_tokens(self, batch: GanBatch) -> Tensor:
+        """The generator's logits [M, V] of the targets."""
+        longest = int((batch.targets_BT != PAD).sum(dim=1).max())
+        hidden_BTD, _ = self.generator.hidden(batch.inputs_BT[:, :longest])
+        return self.generator.logits(hidden_BTD[batch.targets_BT[:, :longest] != PAD])
 
     def training_step(self, batch: GanBatch, batch_index: int = 0) -> Tensor:
         """One step of whoever's turn it is; `last_losses` has the generator's likelihood in every phase."""
@@ -217,7 +234,7 @@ class Gan(Objective):
         self.zero_grad(set_to_none=True)
 
     def _likelihood(self, batch: GanBatch) -> Tensor:
-        return cross_entropy(self.predictions(batch), batch.targets_BT[batch.targets_BT != PAD])
+        return cross_entropy(self._next_tokens(batch), batch.targets_BT[batch.targets_BT != PAD])
 
     def _discrimination(self, real_BT: Tensor, written: Tensor, written_BT: Tensor) -> Tensor:
         real_BS = self.discriminator(real_BT, real_BT != PAD)

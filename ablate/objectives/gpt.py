@@ -125,16 +125,16 @@ class Gpt(Objective):
         )
 
     def losses(self, batch: GptBatch) -> Losses:
-        lm = cross_entropy(self.predictions(batch), batch.targets_BT.flatten())
+        lm = cross_entropy(self.predictions(batch)["lm"], batch.targets_BT.flatten())
         return Losses(lm, {"lm": lm})
 
-    def predictions(self, batch: GptBatch) -> Tensor:
+    def predictions(self, batch: GptBatch) -> dict[str, Tensor]:
         mask = same_document(batch.documents_BT, batch.documents_BT)
-        return self.network.logits(self._hidden(batch.inputs_BT, mask).flatten(0, 1))
+        return {"lm": self.network.logits(self._hidden(batch.inputs_BT, mask).flatten(0, 1))}
 
-    def sees(self, batch: GptBatch) -> dict[str, Tensor]:
+    def sees(self, batch: GptBatch) -> dict[str, dict[str, Tensor]]:
         """Its place in the row and those before it, as far as they belong to its document; never a target."""
-        return from_the_left(batch)
+        return {"lm": from_the_left(batch)}
 
     def _hidden(self, tokens_BT: Tensor, mask: Mask = FULL, cache: Cache | None = None) -> Tensor:
         length = tokens_BT.shape[1] + (cache.length if cache is not None else 0)

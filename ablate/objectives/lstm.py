@@ -85,20 +85,20 @@ class Lstm(Objective):
         return Gpt.collate(windows, noise, progress, config=Gpt.Config(), vocabulary=vocabulary, context=context)
 
     def losses(self, batch: GptBatch) -> Losses:
-        lm = cross_entropy(self.predictions(batch), batch.targets_BT.flatten())
+        lm = cross_entropy(self.predictions(batch)["lm"], batch.targets_BT.flatten())
         return Losses(lm, {"lm": lm})
 
-    def predictions(self, batch: GptBatch) -> Tensor:
+    def predictions(self, batch: GptBatch) -> dict[str, Tensor]:
         x_BTD = self._embed(batch.inputs_BT)
         if batch.documents_BT is None:
             out_BTD, _ = self.recurrent(x_BTD)
         else:
             out_BTD = self.recurrent.within_documents(x_BTD, batch.documents_BT)
-        return self._logits(self.norm(out_BTD).flatten(0, 1))
+        return {"lm": self._logits(self.norm(out_BTD).flatten(0, 1))}
 
-    def sees(self, batch: GptBatch) -> dict[str, Tensor]:
+    def sees(self, batch: GptBatch) -> dict[str, dict[str, Tensor]]:
         """Its place in the row and those before it, as far as they belong to its document; never a target."""
-        return from_the_left(batch)
+        return {"lm": from_the_left(batch)}
 
     def _embed(self, tokens_BT: Tensor) -> Tensor:
         x_BTD: Tensor = self.dropout(self.token_norm(self.token(tokens_BT)))

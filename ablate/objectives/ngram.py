@@ -94,10 +94,10 @@ class Ngram(Objective):
         """Under all that was counted so far; without a gradient."""
         return self._losses(self.estimate(), batch)
 
-    def predictions(self, batch: NgramBatch) -> Tensor:
-        return self._logits(batch.tokens_BT)
+    def predictions(self, batch: NgramBatch) -> dict[str, Tensor]:
+        return {"lm": self._logits(batch.tokens_BT)}
 
-    def sees(self, batch: NgramBatch) -> dict[str, Tensor]:
+    def sees(self, batch: NgramBatch) -> dict[str, dict[str, Tensor]]:
         """The n - 1 tokens before it, back to the nearest SEP."""
         B, width = batch.tokens_BT.shape
         may_BTBT = torch.zeros(B, width, B, width, dtype=torch.bool)
@@ -107,7 +107,7 @@ class Ngram(Objective):
                     may_BTBT[row, target, row, place] = True
                     if tokens_T[place] == SEP:
                         break
-        return {"tokens_BT": may_BTBT[:, self.config.order - 1 :].flatten(2).flatten(0, 1)}
+        return {"lm": {"tokens_BT": may_BTBT[:, self.config.order - 1 :].flatten(2).flatten(0, 1)}}
 
     def training_step(self, batch: NgramBatch, batch_index: int = 0) -> Tensor:
         """Count the batch.

@@ -127,16 +127,16 @@ class T5(Objective):
         return _batch(rows, tokens, room=context)
 
     def losses(self, batch: T5Batch) -> Losses:
-        lm = cross_entropy(self.predictions(batch), batch.truths_M)
+        lm = cross_entropy(self.predictions(batch)["lm"], batch.truths_M)
         return Losses(lm, {"lm": lm})
 
-    def predictions(self, batch: T5Batch) -> Tensor:
+    def predictions(self, batch: T5Batch) -> dict[str, Tensor]:
         memory = self._read(batch.inputs_BT, batch.documents_BT)
         hidden_BUD = self.network.decode(batch.decoder_inputs_BU, memory, batch.decoder_documents_BU)
-        return self.network.logits(hidden_BUD.flatten(0, 1).index_select(0, batch.predicted_M))
+        return {"lm": self.network.logits(hidden_BUD.flatten(0, 1).index_select(0, batch.predicted_M))}
 
-    def sees(self, batch: T5Batch) -> dict[str, Tensor]:
-        """Of its own example: all that the encoder reads, and what the decoder has been given so far."""
+    def sees(self, batch: T5Batch) -> dict[str, dict[str, Tensor]]:
+        """Of its own example: all that the encoder reads, and what the decoder has been given so far; never a truth."""
         (B, T), U = batch.inputs_BT.shape, batch.decoder_inputs_BU.shape[1]
         row_M, place_M = batch.predicted_M // U, batch.predicted_M % U
         read_MN = row_M[:, None] == torch.arange(B).repeat_interleave(T)
@@ -146,7 +146,8 @@ class T5(Objective):
             own_M1 = batch.decoder_documents_BU.flatten()[batch.predicted_M][:, None]
             read_MN &= own_M1 == batch.documents_BT.flatten()
             given_MN &= own_M1 == batch.decoder_documents_BU.flatten()
-        return {"inputs_BT": read_MN, "decoder_inputs_BU": given_MN}
+        truths_MM = torch.zeros(len(row_M), len(row_M), dtype=torch.bool)
+        return {"lm": {"inputs_BT": read_MN, "decoder_inputs_BU": given_MN, "truths_M": truths_MM}}
 
     def _read(self, tokens_BT: Tensor, documents_BT: Tensor | None) -> Memory:
         return self.network.read(self._encode(tokens_BT, documents_BT), documents_BT)

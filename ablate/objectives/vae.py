@@ -122,19 +122,26 @@ class Vae(Objective):
         }
         return Losses(parts["reconstruction"] + parts["kl"], parts)
 
-    def predictions(self, batch: VaeBatch) -> Tensor:
-        return self._predict(batch, latent_estimators.draw(*self._posterior(batch), batch.noise_BZ))[0]
+    def predictions(self, batch: VaeBatch) -> dict[str, Tensor]:
+        """Of `kl` the posterior's mean and log-variance, side by side [B, 2 Z]."""
+        posterior = self._posterior(batch)
+        logits_MV, _ = self._predict(batch, latent_estimators.draw(*posterior, batch.noise_BZ))
+        return {"reconstruction": logits_MV, "kl": torch.cat(posterior, dim=1)}
 
-    def sees(self, batch: VaeBatch) -> dict[str, Tensor]:
-        """Of its own sentence all that is encoded, the decoder's inputs before it, and the sentence's noise."""
+    def sees(self, batch: VaeBatch) -> dict[str, dict[str, Tensor]]:
+        """A token: of its own sentence all that is encoded, the decoder's inputs before it, and the noise. The posterior: its
+        own sentence."""
         B, T = batch.tokens_BT.shape
         row_M, before_M = _targets(batch.lengths_B, T).nonzero().unbind(dim=1)
         row_N, column_N = torch.arange(B).repeat_interleave(T), torch.arange(T).repeat(B)
-        own_MN = row_M[:, None] == row_N
+        own_MN, text_N = row_M[:, None] == row_N, column_N < batch.lengths_B[row_N]
         return {
-            "tokens_BT": own_MN & (column_N < batch.lengths_B[row_N]),
-            "inputs_BT": own_MN & (column_N <= before_M[:, None]),
-            "noise_BZ": row_M[:, None] == torch.arange(B).repeat_interleave(self.config.latent),
+            "reconstruction": {
+                "tokens_BT": own_MN & text_N,
+                "inputs_BT": own_MN & (column_N <= before_M[:, None]),
+                "noise_BZ": row_M[:, None] == torch.arange(B).repeat_interleave(self.config.latent),
+            },
+            "kl": {"tokens_BT": (torch.arange(B)[:, None] == row_N) & text_N},
         }
 
     def _posterior(self, batch: VaeBatch) -> tuple[Tensor, Tensor]:

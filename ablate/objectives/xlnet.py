@@ -179,10 +179,10 @@ class Xlnet(Objective):
 
     def losses(self, batch: XlnetBatch) -> Losses:
         truths_M = batch.tokens_BT[:, -batch.queries :].flatten().index_select(0, batch.predicted_M)
-        plm = cross_entropy(self.predictions(batch), truths_M)
+        plm = cross_entropy(self.predictions(batch)["plm"], truths_M)
         return Losses(plm, {"plm": plm})
 
-    def predictions(self, batch: XlnetBatch) -> Tensor:
+    def predictions(self, batch: XlnetBatch) -> dict[str, Tensor]:
         hidden_BMD = self.network(
             batch.tokens_BT,
             batch.positions_BT,
@@ -190,9 +190,9 @@ class Xlnet(Objective):
             memory=self.config.memory,
             visible=self._visible(batch),
         )
-        return self._logits(hidden_BMD.flatten(0, 1).index_select(0, batch.predicted_M))
+        return {"plm": self._logits(hidden_BMD.flatten(0, 1).index_select(0, batch.predicted_M))}
 
-    def sees(self, batch: XlnetBatch) -> dict[str, Tensor]:
+    def sees(self, batch: XlnetBatch) -> dict[str, dict[str, Tensor]]:
         """What stands before it in the row, which is sorted by the order of prediction, as far as its document goes."""
         B, T = batch.tokens_BT.shape
         row_N, place_N = torch.arange(B).repeat_interleave(T), torch.arange(T).repeat(B)
@@ -200,7 +200,7 @@ class Xlnet(Objective):
         may_MN = (row_M[:, None] == row_N) & (place_N < place_M[:, None])
         if batch.documents_BT is not None:
             may_MN = may_MN & (batch.documents_BT[row_M, place_M][:, None] == batch.documents_BT.flatten())
-        return {"tokens_BT": may_MN}
+        return {"plm": {"tokens_BT": may_MN}}
 
     def _visible(self, batch: XlnetBatch) -> Visible | None:
         if batch.context_B is None:

@@ -19,7 +19,7 @@ from ablate.nn.two_stream import in_order
 from ablate.objectives import objective
 from ablate.objectives.gan import Gan
 from ablate.seeds import generator
-from tests.objectives.unrolled import counted, unrolled
+from ablate.testing.arithmetic import counted, plain, unrolled
 
 V, CONTEXT, ROWS, WIDTH, LAYERS = 300, 64, 8, 64, 3
 VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
@@ -96,7 +96,7 @@ def test_training_arithmetic_is_what_torch_counts(name: str, fields: dict[str, A
     batch = batch_of(model, packed)
     found = counted(
         lambda: model.losses(batch).parts["generator"].backward() if name == "gan" else model.losses(batch).loss.backward()
-    )
+    ).total
     written = model.generator.flops(ROWS * CONTEXT) + model.discriminator.flops(2 * ROWS, CONTEXT) if name == "gan" else 0
     assert model.dense_flops(batch) + written == pytest.approx(found, rel=0.01)
     assert model.flops(batch) <= model.dense_flops(batch)
@@ -108,8 +108,8 @@ def test_backward_is_twice_the_forward(name: str, fields: dict[str, Any], kind: 
     model = build(name, fields, kind)
     batch = batch_of(model)
     found: list[torch.Tensor] = []
-    forward = counted(lambda: found.append(loss_of(model, batch)))
-    backward = counted(found[0].backward)
+    forward = counted(lambda: found.append(loss_of(model, batch))).total
+    backward = counted(found[0].backward).total
     if name == "gan":
         forward -= model.generator.flops(ROWS * CONTEXT) + model.discriminator.flops(2 * ROWS, CONTEXT)
     fixed = model.network.fixed_flops(model.backbone, CONTEXT + model.config.memory) if name == "xlnet" else 0
@@ -173,14 +173,8 @@ def test_every_phase_of_the_game_is_what_torch_counts(training: Any, kind: str, 
     monkeypatch.setattr(model, "manual_backward", lambda loss: loss.backward())
     for progress, steps in ((0.1, 1), (0.5, 1), (0.9, k)):
         batch = batch_of(model, progress=progress)
-        found = sum(counted(lambda step=step, batch=batch: model.training_step(batch, step)) for step in range(steps))
+        found = sum(counted(lambda step=step, batch=batch: model.training_step(batch, step)).total for step in range(steps))
         assert steps * model.flops(batch) == pytest.approx(found, rel=0.01), model.config.phase(progress)
-
-
-def plain(optimizer: Any) -> Any:
-    """As Lightning wraps it: what is inside is its `optimizer`."""
-    optimizer.optimizer = optimizer
-    return optimizer
 
 
 @pytest.mark.parametrize("updated", ["encoder", "decoder", "both"])
@@ -189,7 +183,7 @@ def test_aggressive_updates_are_what_torch_counts(updated: Any) -> None:
     batch = batch_of(model)
     networks = [model.encoder, model.decoder] if updated == "both" else [model.get_submodule(updated)]
     trained = [p for network in networks for p in network.parameters()]
-    found = counted(lambda: model.losses(batch).loss.backward(inputs=trained))
+    found = counted(lambda: model.losses(batch).loss.backward(inputs=trained)).total
     model.updated = updated
     assert model.flops(batch) == pytest.approx(found, rel=0.01)
 

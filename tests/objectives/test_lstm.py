@@ -56,8 +56,8 @@ def test_it_is_as_large_as_the_transformer(backbone: Backbone, layers: int) -> N
 
 def test_a_packed_document_is_predicted_as_if_by_itself() -> None:
     model = build()
-    packed = model.predictions(collate(model, [7, 8, SEP, 9, 10, 11, SEP], [0, 0, 0, 1, 1, 1, 1]))
-    alone = model.predictions(collate(model, [SEP, 9, 10, 11, SEP], [1, 1, 1, 1, 1]))
+    packed = model.predictions(collate(model, [7, 8, SEP, 9, 10, 11, SEP], [0, 0, 0, 1, 1, 1, 1]))["lm"]
+    alone = model.predictions(collate(model, [SEP, 9, 10, 11, SEP], [1, 1, 1, 1, 1]))["lm"]
     assert torch.allclose(packed[2:], alone, atol=1e-6)
 
 

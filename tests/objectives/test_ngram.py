@@ -77,7 +77,7 @@ def test_windows_give_the_ngrams_of_whole_documents(order: int, store: TokenStor
 def test_losses_predictions_and_scores_agree(store: TokenStore, documents: list[list[int]]) -> None:
     model = trained(store)
     batch = batches(model, store)[1]
-    log_p = model.predictions(batch)
+    log_p = model.predictions(batch)["lm"]
     truths = batch.tokens_BT[:, 2:].flatten()
     assert torch.allclose(log_p.exp().sum(-1), torch.ones(len(log_p)), atol=1e-5)
     nats = -log_p[torch.arange(len(truths)), truths].mean()
@@ -106,12 +106,12 @@ def test_a_prediction_sees_its_context_and_nothing_else(store: TokenStore) -> No
     model = trained(store).eval()
     batch = batches(model, store)[2]
     assert (batch.tokens_BT[:, :-1] == SEP).any(), "no document ends within these windows"
-    may_MN, before = model.sees(batch)["tokens_BT"], model.predictions(batch)
+    may_MN, before = model.sees(batch)["lm"]["tokens_BT"], model.predictions(batch)["lm"]
     noticed = 0
     for place in range(batch.tokens_BT.numel()):
         changed = batch.tokens_BT.clone().flatten()
         changed[place] = 5 + (changed[place] - 4) % (V - 5)
-        after = model.predictions(batch._replace(tokens_BT=changed.view_as(batch.tokens_BT)))
+        after = model.predictions(batch._replace(tokens_BT=changed.view_as(batch.tokens_BT)))["lm"]
         assert torch.equal(before[~may_MN[:, place]], after[~may_MN[:, place]])
         noticed += int((before[may_MN[:, place]] != after[may_MN[:, place]]).any())
     assert noticed > batch.tokens_BT.numel() / 2
@@ -126,7 +126,7 @@ def test_state_of_any_size_goes_through_safetensors(store: TokenStore, tmp_path:
     # Both go on counting from there alike.
     for each in (model, other):
         each.training_step(batch)
-    assert torch.equal(model.predictions(batch), other.predictions(batch))
+    assert torch.equal(model.predictions(batch)["lm"], other.predictions(batch)["lm"])
     held = safetensors.torch.load((tmp_path / "weights.safetensors").read_bytes())
     assert sum(int(table[:, -1].sum()) for table in held.values()) == sum(b.targets for b in batches(model, store))
 

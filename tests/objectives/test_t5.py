@@ -82,7 +82,7 @@ def test_documents_of_a_row_are_examples_of_their_own() -> None:
     alone = model.text_to_text(*zip(*separate, strict=True))
     assert alone.truths_M.tolist() == batch.truths_M.tolist()
     with torch.no_grad():
-        assert torch.allclose(model.predictions(alone), model.predictions(batch), atol=1e-5)
+        assert torch.allclose(model.predictions(alone)["lm"], model.predictions(batch)["lm"], atol=1e-5)
 
 
 def test_a_decoder_row_does_not_depend_on_its_company() -> None:
@@ -118,7 +118,7 @@ def test_a_score_is_a_probability(backbone: Backbone, corruption: Kind) -> None:
 def test_a_score_is_the_decoders_likelihood_after_an_empty_prompt(corruption: Kind, read: list[int], begun: list[int]) -> None:
     model = build(corruption=corruption).eval()
     batch = model.text_to_text([read], [[*begun, 8, 9, 10]])
-    each = model.predictions(batch).log_softmax(dim=-1).gather(1, batch.truths_M[:, None])[len(begun) :, 0]
+    each = model.predictions(batch)["lm"].log_softmax(dim=-1).gather(1, batch.truths_M[:, None])[len(begun) :, 0]
     text = torch.tensor([[*model.frame([8, 9, 10]), PAD], [*model.frame([8, 9, 10]), 11]])
     visible = torch.tensor([[True] * 4 + [False], [True] * 5])
     scored = torch.tensor([[True, True, True, True, True], [False, True, False, True, False]])

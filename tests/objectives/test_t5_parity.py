@@ -81,7 +81,7 @@ def test_logits_losses_and_gradients_are_those_of_the_published_model(
         labels=labels,
     )
     losses = ours.losses(batch)
-    assert (ours.predictions(batch) - result.logits[real]).abs().max() <= 1e-5
+    assert (ours.predictions(batch)["lm"] - result.logits[real]).abs().max() <= 1e-5
     assert float(losses.loss.detach()) == pytest.approx(float(result.loss.detach()), abs=3e-6)
 
     losses.loss.backward()
@@ -111,7 +111,7 @@ def test_padding_may_stand_before_the_input() -> None:
             decoder_input_ids=flipped.decoder_inputs_BU,
         )
         their_logits = result.logits.flatten(0, 1)[batch.predicted_M]
-        assert (ours.predictions(flipped) - their_logits).abs().max() <= 1e-5
+        assert (ours.predictions(flipped)["lm"] - their_logits).abs().max() <= 1e-5
 
 
 def test_greedy_answers_are_the_published_models() -> None:
@@ -155,7 +155,7 @@ def test_export_is_loaded_by_from_pretrained_and_import_gives_the_same_bits(tmp_
             attention_mask=(batch.documents_BT >= 0).long(),
             decoder_input_ids=batch.decoder_inputs_BU,
         ).logits.flatten(0, 1)[batch.predicted_M]
-        assert (logits - ours.predictions(batch)).abs().max() <= 1e-5
+        assert (logits - ours.predictions(batch)["lm"]).abs().max() <= 1e-5
 
     told = interop.fields(theirs.config.to_dict())
     assert told == {
@@ -167,7 +167,7 @@ def test_export_is_loaded_by_from_pretrained_and_import_gives_the_same_bits(tmp_
     }
     other = T5(T5.Config(), ours.backbone, ours.vocabulary, CONTEXT).eval()
     other.load_state_dict(interop.restore(theirs.state_dict(), other))
-    assert torch.equal(other.predictions(batch), ours.predictions(batch))
+    assert torch.equal(other.predictions(batch)["lm"], ours.predictions(batch)["lm"])
 
 
 def test_the_start_is_the_published_one() -> None:

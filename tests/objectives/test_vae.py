@@ -76,7 +76,7 @@ def test_a_sentence_is_framed_and_its_end_predicted() -> None:
     assert batch.tokens == sum(len(window(i).tokens_T) for i in range(6))
     assert batch.targets == batch.tokens + 6
     assert torch.equal(batch.inputs_BT, batch.tokens_BT)
-    assert build().predictions(batch).shape == (batch.targets, V)
+    assert build().predictions(batch)["reconstruction"].shape == (batch.targets, V)
 
 
 def test_every_sentence_has_noise_of_its_own() -> None:

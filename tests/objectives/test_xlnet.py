@@ -90,7 +90,7 @@ def test_a_sep_is_context_of_the_document_that_it_begins() -> None:
     assert batch.context_B.tolist() == [3, 2]
     truths = batch.tokens_BT[:, -batch.queries :].flatten()[batch.predicted_M]
     assert (truths != SEP).all()
-    assert (model.sees(batch)["tokens_BT"].sum(dim=1) > 0).all(), "nobody predicts from nothing"
+    assert (model.sees(batch)["plm"]["tokens_BT"].sum(dim=1) > 0).all(), "nobody predicts from nothing"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,7 +98,7 @@ def test_documents_of_a_row_are_read_as_if_each_stood_alone(kind: str) -> None:
     """With relative positions, whose tables are in single precision: the second is the row that begins with its SEP."""
     model = build(kind, factorization_order="left-to-right", predict_fraction=1.0).double()
     both = collated(model, [window(0, CONTEXT, seps=(6,))])
-    logits = model.predictions(both)
+    logits = model.predictions(both)["plm"]
     tokens = torch.from_numpy(window(0, CONTEXT, seps=(6,)).tokens_T)
     alone = tokens[6:][None]
     hidden = model.network(alone, torch.arange(7)[None], 6)
@@ -109,10 +109,10 @@ def test_documents_of_a_row_are_read_as_if_each_stood_alone(kind: str) -> None:
 def test_memory_is_the_text_before_and_helps(kind: str) -> None:
     model = build(kind, memory=4)
     batch = collated(model, [window(0, 4 + CONTEXT)])
-    before = model.predictions(batch)
+    before = model.predictions(batch)["plm"]
     changed = batch.tokens_BT.clone()
     changed[:, 1] = 5 + (changed[:, 1] - 4) % (V - 5)
-    assert not torch.equal(before, model.predictions(batch._replace(tokens_BT=changed)))
+    assert not torch.equal(before, model.predictions(batch._replace(tokens_BT=changed))["plm"])
 
 
 def test_memory_needs_positions_that_tell_distances() -> None:

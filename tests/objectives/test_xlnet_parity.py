@@ -199,7 +199,7 @@ def test_the_objective_on_its_sorted_batch(fields: dict[str, Any]) -> None:
             perm[row, :, hidden] = 1
             perm[row, order[m + 1 :], hidden] = 0
     result = theirs(tokens, perm_mask=perm, target_mapping=one_hot(chain, CONTEXT), use_mems=False)
-    logits = ours.predictions(batch).view(4, batch.queries, V)
+    logits = ours.predictions(batch)["plm"].view(4, batch.queries, V)
     compare(ours, theirs, logits, result.logits, tokens.gather(1, chain))
     assert float(ours.losses(batch).loss.detach()) == pytest.approx(
         float(cross_entropy(result.logits.flatten(0, 1), tokens.gather(1, chain).flatten()).detach()), abs=3e-6

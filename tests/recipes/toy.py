@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ablate.config import Backbone
-from ablate.data.tokenizer import PAD
+from ablate.data.tokenizer import PAD, SEP
 from ablate.data.windows import PackedWindows
 from ablate.nn import flops
 from ablate.nn.transformer import initialize
@@ -69,17 +69,19 @@ class Toy(Objective):
             same = documents[:, ORDER - back : -back] == documents[:, ORDER:]
             contexts.append(np.where(same, rows[:, ORDER - back : -back], PAD))
         truths = torch.from_numpy(rows[:, ORDER:])
-        return ToyBatch(torch.from_numpy(np.stack(contexts, axis=-1)), truths, truths.numel(), truths.numel())
+        tokens = int((truths != SEP).sum())
+        return ToyBatch(torch.from_numpy(np.stack(contexts, axis=-1)), truths, tokens, truths.numel())
 
-    def predictions(self, batch: ToyBatch) -> Tensor:
-        return self.out(torch.tanh(self.hidden(self.embedding(batch.contexts_BT3).flatten(2)))).flatten(0, 1)
+    def predictions(self, batch: ToyBatch) -> dict[str, Tensor]:
+        return {"lm": self.out(torch.tanh(self.hidden(self.embedding(batch.contexts_BT3).flatten(2)))).flatten(0, 1)}
 
     def losses(self, batch: ToyBatch) -> Losses:
-        loss = cross_entropy(self.predictions(batch), batch.truths_BT.flatten())
+        loss = cross_entropy(self.predictions(batch)["lm"], batch.truths_BT.flatten())
         return Losses(loss, {"lm": loss})
 
-    def sees(self, batch: ToyBatch) -> dict[str, Tensor]:
-        return {"contexts_BT3": torch.eye(batch.targets, dtype=torch.bool).repeat_interleave(ORDER, dim=1)}
+    def sees(self, batch: ToyBatch) -> dict[str, dict[str, Tensor]]:
+        own_MM = torch.eye(batch.targets, dtype=torch.bool)
+        return {"lm": {"contexts_BT3": own_MM.repeat_interleave(ORDER, dim=1), "truths_BT": torch.zeros_like(own_MM)}}
 
     def flops(self, batch: ToyBatch) -> float:
         width = self.backbone.width

@@ -1,12 +1,13 @@
-"""What torch's counter counts, with nothing hidden from it: attention by matrix products, an LSTM step by step.
+"""The floating-point operations that torch's counter counts in a training step.
 
-The counter reads 0 for attention that is fused on the CPU and for LSTM modules.
+The counter reads 0 for attention that is fused on the CPU and for LSTM modules. So attention is computed by matrix products
+here, and an LSTM step by step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.flop_counter import FlopCounterMode
 
 from ablate.nn.attention import backend
+from ablate.objectives.base import Objective
 
 State = tuple[Tensor, Tensor]
 
@@ -46,11 +48,40 @@ def unrolled(self: nn.LSTM, x: Any, state: State | None = None) -> tuple[Any, St
     return data_ND.view(len(sizes), sizes[0], -1).transpose(0, 1), state
 
 
-def counted(step: Callable[[], object]) -> int:
+class Counted(NamedTuple):
+    """Floating-point operations of the matrix products."""
+
+    total: int
+    batched: int
+    """Those of a batch of matrices each, as the scores and the averages of attention."""
+
+
+def counted(step: Callable[[], object]) -> Counted:
     """Floating-point operations of the products in `step`."""
     # The counter sees operations of torch's; the core in C is none.
     with pytest.MonkeyPatch.context() as patch, sdpa_kernel(SDPBackend.MATH), backend("matmul"):
         patch.setattr(nn.LSTM, "forward", unrolled)
         with FlopCounterMode(display=False) as counter:
             step()
-    return int(counter.get_total_flops())
+    by_operation = counter.get_flop_counts().get("Global", {})
+    batched = sum(number for operation, number in by_operation.items() if str(operation) in ("aten.bmm", "aten.baddbmm"))
+    return Counted(int(counter.get_total_flops()), int(batched))
+
+
+def training_step(model: Objective, batch: Any, index: int = 0) -> None:
+    """One step as a trainer takes it, without the update where the trainer does it."""
+    if model.automatic_optimization:
+        model.training_step(batch, index).backward()
+        return
+    made = model.configure_optimizers() or []
+    optimizers = [plain(optimizer) for optimizer in (made if isinstance(made, list | tuple) else [made])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "optimizers", lambda: optimizers)
+        patch.setattr(model, "manual_backward", lambda loss, **options: loss.backward(**options))
+        model.training_step(batch, index)
+
+
+def plain(optimizer: Any) -> Any:
+    """As Lightning wraps it: what is inside is its `optimizer`."""
+    optimizer.optimizer = optimizer
+    return optimizer
