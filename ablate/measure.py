@@ -8,7 +8,6 @@ through `from_function`, which is also how the study engine is tested against pl
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from ablate.config import RunConfig, flatten
 from ablate.records import Record, Row
+from ablate.sources import function_digest
 
 Report = Callable[..., None]
 """`report(phase="training", done=tokens, total=tokens)`; called a few times a second at most."""
@@ -81,10 +81,10 @@ def training_fields(config: RunConfig) -> dict[str, Any]:
 
 
 def from_function(function: Callable[[RunConfig], list[Row]]) -> Measure:
-    """A measure from `config -> rows`: no training, no corpus; identity from the configuration and the source text."""
+    """A measure from `config -> rows`: no training, no corpus; identity from the configuration and the function's code."""
 
     def identify(config: RunConfig) -> Identity:
-        source = digest(inspect.getsource(function))
+        source = function_digest(function)
         identity = digest(training_fields(config), source)
         return Identity(training=identity, measurements={"function": identity}, ingredients={"source": source})
 
