@@ -37,7 +37,7 @@ FUNCTIONS = {"function": from_function(rows), "method": from_function(Held().row
     lambda config: []  # nothing
 )}
 '''
-IDENTITIES = '''
+IDENTITIES = """
 import json, sys
 from pathlib import Path
 import ablate
@@ -77,7 +77,7 @@ found["timing"] = TIMING.identify(RunConfig(objective=AttentionGrid(), data=Data
 for name, measure in measure_of_study.FUNCTIONS.items():
     found[f"measure {name}"] = measure.identify(RunConfig(objective=objective("bert").Config())).training
 print(json.dumps(found))
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,9 @@ def test_a_new_statement_moves_what_follows_from_it(house: Path, given: Path, be
         with open(house / "ablate" / f"{name}.py", "a", encoding="utf-8") as file:
             file.write("\nCHANGED = 1\n")
     measure = house / "measure_of_study.py"
-    measure.write_text(MEASURE.replace("value = 1.0", "value = 2.0").replace("return []", "return [1]").replace(": []", ": [1]"))
+    measure.write_text(
+        MEASURE.replace("value = 1.0", "value = 2.0").replace("return []", "return [1]").replace(": []", ": [1]")
+    )
     after = identities(house, given)
     assert {name for name in before if after[name] == before[name]} == set()
 
