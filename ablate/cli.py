@@ -212,14 +212,14 @@ def _export(options: argparse.Namespace) -> int:
 
 def _tune(options: argparse.Namespace) -> int:
     from ablate.config import override
+    from ablate.kernels.tuning.calls import table, tune_run
     from ablate.study import discover
     from ablate.study.progress import StudyProgress
-    from ablate.timing.tuning import told, tune_run
 
     study = discover.load(discover.find(options.study).path).at(options.tier)
     with StudyProgress(f"tune {study.name}") as progress:
         found = tune_run(override(study.base, _overrides(options)), options.file, progress.phase)
-    print(f"{told(found)}\nwritten: {options.file}")
+    print(f"{table(found)}\nwritten: {options.file}")
     return 0
 
 
@@ -243,8 +243,8 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _bench_attention(options: argparse.Namespace) -> int:
     from ablate.config import RunConfig, override
-    from ablate.timing.attention_bench import bench
-    from ablate.timing.attention_grid import AttentionGrid
+    from ablate.kernels.bench.grid import AttentionGrid
+    from ablate.kernels.bench.terminal import bench
 
     values: dict[str, Scalar] = {
         "runtime.device": options.device,

@@ -173,8 +173,8 @@ class Runtime:
     threads: int = 1
     """CPU threads of one run. Part of a run's identity: one thread and two sum in another order."""
     attention: str = "auto"
-    """Backend of the attention core: `auto`, the fixed preference; a name (`ablate.nn.attention.BACKENDS`); or `tuned:FILE`,
-    what `ablate tune` found on this machine."""
+    """Backend of the attention core: `auto`, the fixed preference; a name (`ablate.nn.attention.backends`); or `tuned:FILE`,
+    what `ablate tune` measured on this machine."""
 
     def __post_init__(self) -> None:
         require(self.threads >= 1, "runtime.threads", self.threads, "at least 1")

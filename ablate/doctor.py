@@ -58,9 +58,9 @@ def _devices() -> str:
 
 def _native_attention() -> str:
     try:
-        from ablate.nn.attention import compiled
-    except ImportError:
-        return "unknown, torch is missing"
+        from ablate.kernels import compiled
+    except ImportError as error:
+        return f"unknown, {(error.name or 'a package').removeprefix('ablate.')} is missing"
     return compiled.state()
 
 

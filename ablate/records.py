@@ -38,7 +38,6 @@ DIVERGED = "diverged"
 OUT_OF_MEMORY = "out of memory"
 FAILED = "failed"
 DIED = "died"
-STATUSES = (DONE, DIVERGED, OUT_OF_MEMORY, FAILED, DIED)
 
 TIMED = ("seconds", "joules")
 """Row columns that a clock or a meter wrote: left out when two runs are compared for identity."""

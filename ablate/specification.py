@@ -61,6 +61,18 @@ class Target:
     source: str = ""
 
 
+@dataclass(frozen=True)
+class Pilot:
+    """What was run before a tier was fixed, and what came out: the reason for the numbers of the tier."""
+
+    tried: str
+    """Size and arms, e.g. `width 64, rate 4e-3, mask rate 0.15, 1 M tokens`."""
+    seeds: tuple[int, ...]
+    """Empty: not recorded."""
+    found: str
+    """Numbers with their units."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FactorCard:
     """What a factor is, for the report's method card."""
@@ -102,6 +114,8 @@ class Specification:
     metrics: tuple[Metric, ...]
     """Columns, the first one is primary."""
     targets: tuple[Target, ...] = ()
+    pilots: tuple[Pilot, ...] = ()
+    """Of this tier; empty in specifications that were saved before pilots were data."""
     claims: tuple[str, ...] = ()
     claims_digest: str = ""
     """Digest of the registered claims when the plan was first made; a mismatch is printed in the report."""
@@ -162,6 +176,7 @@ def from_json(text: str) -> Specification:
     raw["factors"] = tuple(FactorCard(**{**card, "levels": tuple(card["levels"])}) for card in raw["factors"])
     raw["metrics"] = tuple(Metric(**metric) for metric in raw["metrics"])
     raw["targets"] = tuple(Target(**{**target, "among": tuple(target.get("among", ()))}) for target in raw.get("targets", ()))
+    raw["pilots"] = tuple(Pilot(**{**pilot, "seeds": tuple(pilot["seeds"])}) for pilot in raw.get("pilots", ()))
     raw["learned"] = Metric(**raw["learned"]) if raw["learned"] else None
     raw["claims"], raw["looks"] = tuple(raw["claims"]), tuple(raw["looks"])
     return Specification(**raw)

@@ -49,8 +49,8 @@ from ablate.data.text import fingerprints
 from ablate.evaluation import YARDSTICKS, yardstick
 from ablate.evaluation.reading import readable
 from ablate.objectives import OBJECTIVES, objective
-from ablate.timing.attention_grid import AttentionGrid
-from ablate.timing.measure import TIMING
+from ablate.kernels.bench.grid import AttentionGrid
+from ablate.kernels.bench.timing import TIMING
 from ablate.training.measure import identify
 import measure_of_study
 import outside
@@ -135,7 +135,7 @@ def test_new_words_in_every_module_move_nothing(house: Path, given: Path, before
 def test_a_new_statement_moves_what_follows_from_it(house: Path, given: Path, before: dict[str, str]) -> None:
     """Else nothing would have shown above that an identity follows the code at all."""
     corpora = [f"data/corpora/{name}" for name in ("pydocs", "grammar", "oracle", "files", "imdb", "hub")]
-    for name in (*corpora, "data/tokenizer", "data/tokenizer_json", "interop/folder", "training/loop", "timing/measure"):
+    for name in (*corpora, "data/tokenizer", "data/tokenizer_json", "interop/folder", "training/loop", "kernels/bench/timing"):
         with open(house / "ablate" / f"{name}.py", "a", encoding="utf-8") as file:
             file.write("\nCHANGED = 1\n")
     measure = house / "measure_of_study.py"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ablate"
-BASE = {"config", "seeds", "records", "measure", "specification", "sources", "freed_memory", "cache", "doctor"}
-TRAINING_WING = ["collators", "nn", "data", "objectives", "interop", "evaluation", "training", "timing"]
+BASE = {"config", "seeds", "records", "measure", "specification", "sources", "cache", "doctor"}
+TRAINING_WING = ["collators", "nn", "data", "objectives", "interop", "evaluation", "training", "kernels", "timing"]
 REPORTING_WING = ["analysis", "claims", "report", "study"]
 ALLOWED = {
     "collators": {"data"},
@@ -24,23 +24,27 @@ ALLOWED = {
     # Of nn the choice of attention's backend, which a run may name.
     "training": {"objectives", "interop", "evaluation", "nn", "data"},
     "timing": {"training", "data", "objectives", "nn"},
+    # Backends may import nn alone (below); the bench and the tuning run models. Training loads this package by name.
+    "kernels": {"nn", "timing", "training", "data"},
+    "kernels.report": {"report", "kernels.report"},
     "analysis": set(),
     "claims": {"analysis"},
     "report": {"claims", "analysis"},
     "study": {"report", "claims", "analysis"},
 }
 HEAVY = {
-    "torch": {"nn", "objectives", "interop", "evaluation", "training", "timing", "data", "collators"},
+    "torch": {"nn", "objectives", "interop", "evaluation", "training", "kernels", "timing", "data", "collators"},
     "lightning": {"data", "objectives", "training"},
     "optuna": {"study"},
     "seaborn": {"report"},
-    "matplotlib": {"report"},
+    "matplotlib": {"report", "kernels.report"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 
 def floor(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    parts = path.relative_to(PACKAGE).parts
+    return "kernels.report" if parts[:2] == ("kernels", "report") else parts[0].removesuffix(".py")
 
 
 def imported(path: Path) -> set[tuple[str, ...]]:
@@ -58,7 +62,8 @@ def test_imports_point_down(path: Path) -> None:
     here = floor(path)
     if here in ("cli", "doctor", "__init__", "__main__"):
         return
-    own = {parts[1] for parts in imported(path) if parts[0] == "ablate" and len(parts) > 1}
+    found = {parts[1:] for parts in imported(path) if parts[0] == "ablate" and len(parts) > 1}
+    own = {"kernels.report" if parts[:2] == ("kernels", "report") else parts[0] for parts in found}
     allowed = BASE | {here} | ALLOWED.get(here, set())
     assert own <= allowed, f"{here} may import {sorted(allowed)}, but imports {sorted(own - allowed)}"
 
@@ -73,8 +78,25 @@ def test_heavy_libraries_stay_on_their_floors(path: Path) -> None:
         assert library not in found or here in floors, f"{here} imports {library}, which belongs to {sorted(floors)}"
 
 
+def test_backends_import_attention_and_the_floor_alone() -> None:
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        own = {parts[1] for parts in imported(path) if parts[0] == "ablate" and len(parts) > 1}
+        assert own <= BASE | {"kernels", "nn"}, path
+
+
+def test_nothing_below_imports_the_kernels() -> None:
+    """The core is complete without them, and an import would make each of them a part of every run's identity."""
+    for path in FILES:
+        if floor(path) not in ("kernels", "kernels.report", "cli", "doctor", "__init__"):
+            assert not any(parts[:2] == ("ablate", "kernels") for parts in imported(path)), path
+
+
 def test_every_floor_is_known() -> None:
-    assert {floor(path) for path in FILES} <= BASE | set(TRAINING_WING) | set(REPORTING_WING) | {"cli", "__init__", "__main__"}
+    assert {floor(path) for path in FILES} <= BASE | {"kernels.report"} | set(TRAINING_WING) | set(REPORTING_WING) | {
+        "cli",
+        "__init__",
+        "__main__",
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from types import EllipsisType
 import pytest
 
 from ablate import sources
-from ablate.nn.attention import BACKENDS
 
 ROOTS = ("ablate.training.fit", "ablate.objectives.bert")
 
@@ -57,7 +56,7 @@ def test_a_module_alone_counts_without_what_it_imports() -> None:
 
 @pytest.mark.parametrize("changed", ["native.c", "native.h"])
 def test_so_does_a_changed_line_of_c(changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, roots = sources.text, ("ablate.nn.attention",)
+    real, roots = sources.text, ("ablate.kernels.native",)
     sources.fingerprint.cache_clear()
     before = sources.fingerprint(roots)
     sources.fingerprint.cache_clear()
@@ -199,10 +198,3 @@ def _is_string(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str | EllipsisType)
     )
-
-
-def test_backends_of_attention_that_are_loaded_by_name_are_part_of_a_run() -> None:
-    """Another order of additions in one of them is another number."""
-    reached = sources.reachable(ROOTS)
-    modules = {f"ablate.nn.attention.{place.partition(':')[0]}" for place in BACKENDS.values()}
-    assert modules <= reached

@@ -59,8 +59,8 @@ class DotProducts:
                 drawn = noise("dot-products", width).standard_normal((1, self.heads, self.queries + self.keys, width))
                 q, k = torch.from_numpy(drawn).float().split([self.queries, self.keys], dim=2)
                 for scaling in typing.get_args(AttentionScale):
-                    scale = scale_of(scaling, 1.0, self.heads, width, self.keys)(q, k, FULL)
-                    folded_q, folded_k = scale.folded(q, k)
+                    scale = scale_of(scaling, 1.0, self.heads, width, self.keys)
+                    folded_q, folded_k = scale(q, k, FULL)
                     scores, _ = Seen(folded_q, folded_k, k, FULL, None, scale.number).scores()
                     rows += self._rows(scaling, width, scores)
         return Reading(rows=tuple(rows))

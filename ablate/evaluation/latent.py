@@ -14,8 +14,9 @@ A text's tokens and its end are counted. The condition of the tighter bound is i
 compare. Formulas and sources: `ablate.nn.latent_estimators`. No active unit, or mutual information near 0 nats, is posterior
 collapse: the decoder is then a language model (Bowman et al. 2016, section 3.1).
 
-Shown are texts written again by way of their posterior means, and paths from one text to another through the means on the
-straight line between (Bowman et al. 2016, section 6), by the most probable tokens.
+Two kinds of sample, both decoded greedily. A reconstruction is a text decoded from its posterior mean. An interpolation decodes
+five points on the straight line between the posterior means of two texts (Bowman et al. 2016, section 6); neighbouring points
+with the same text are one sample.
 
 Reading error: with the default 512 texts and 20 nats of spread from text to text the standard error of a mean is 0.9 nats,
 nearly all of it the texts', which arms share. The draws are the same for every arm.
@@ -23,6 +24,7 @@ nearly all of it the texts', which arms share. The draws are the same for every 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -40,9 +42,10 @@ from ablate.nn.decoding import Decoding
 from ablate.objectives.base import Latent as HasLatent
 from ablate.records import Row, check_finite
 
-SAMPLES = 3
-STEPS = 5
-"""Texts on a path, both ends included."""
+RECONSTRUCTIONS = 3
+INTERPOLATIONS = 2
+POINTS = 5
+"""Points of an interpolation, both ends included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ class Latent:
         self._sentences(text)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """A row for each metric; a few texts written again, and paths between them."""
+        """A row for each metric; a few reconstructions and interpolations as samples."""
         self.check(model, text)
         texts = self._sentences(text)
         with undisturbed(model) as device:
@@ -89,7 +92,7 @@ class Latent:
             information = latent_estimators.mutual_information(mean_NZ, log_variance_NZ, noise_NZ)
             kl, reconstruction = float(kl_N.mean()), float(nats_N.mean())
             bound, tokens_of_a_text = self._weighted(model, device, texts, text.vocabulary.size)
-            samples = (*_again(model, device, texts, text), *_paths(model, device, texts, text))
+            samples = (*_reconstructions(model, device, texts, text), *_interpolations(model, device, texts, text))
         drawn, number = f"draws={self.draws}", len(texts)
         rows = (
             _row("kl", kl, number),
@@ -147,24 +150,27 @@ def _posteriors(model: Any, device: torch.device, texts: list[np.ndarray], vocab
     return mean_NZ[place_N], log_variance_NZ[place_N]
 
 
-def _again(model: Any, device: torch.device, texts: list[np.ndarray], text: Text) -> Iterator[dict[str, Any]]:
-    for number in held_out.spread(len(texts), SAMPLES).tolist():
+def _reconstructions(model: Any, device: torch.device, texts: list[np.ndarray], text: Text) -> Iterator[dict[str, Any]]:
+    for number in held_out.spread(len(texts), RECONSTRUCTIONS).tolist():
         mean_1Z = _means(model, device, [texts[number]])
-        (output,) = _written(model, mean_1Z, len(texts[number]) + 1, text)
+        (output,) = _decoded(model, mean_1Z, len(texts[number]) + 1, text)
         yield {"kind": "reconstruction", "input": held_out.show(texts[number], text.tokenizer), "output": output}
 
 
-def _paths(model: Any, device: torch.device, texts: list[np.ndarray], text: Text) -> Iterator[dict[str, Any]]:
-    ends = held_out.spread(len(texts), 2 * SAMPLES).tolist()
+def _interpolations(model: Any, device: torch.device, texts: list[np.ndarray], text: Text) -> Iterator[dict[str, Any]]:
+    ends = held_out.spread(len(texts), 2 * INTERPOLATIONS).tolist()
     for begin, end in zip(ends[0::2], ends[1::2], strict=False):
         begin_1Z, end_1Z = (_means(model, device, [texts[number]]) for number in (begin, end))
-        share_S1 = torch.linspace(0, 1, STEPS, device=device)[:, None]
+        share_S1 = torch.linspace(0, 1, POINTS, device=device)[:, None]
         longest = max(len(texts[begin]), len(texts[end])) + 1
-        yield {
-            "kind": "interpolation",
-            "input": " → ".join(held_out.show(texts[number], text.tokenizer) for number in (begin, end)),
-            "output": " → ".join(_written(model, begin_1Z + share_S1 * (end_1Z - begin_1Z), longest, text)),
-        }
+        outputs = _decoded(model, begin_1Z + share_S1 * (end_1Z - begin_1Z), longest, text)
+        between = " → ".join(held_out.show(texts[number], text.tokenizer) for number in (begin, end))
+        first = 1
+        for output, equal in itertools.groupby(outputs):
+            last = first + len(list(equal)) - 1
+            points = f"{first} to {last}" if last > first else f"{first}"
+            yield {"kind": "interpolation", "input": between, "output": output, "point": f"{points} of {POINTS}"}
+            first = last + 1
 
 
 def _means(model: Any, device: torch.device, texts: list[np.ndarray]) -> Tensor:
@@ -173,8 +179,8 @@ def _means(model: Any, device: torch.device, texts: list[np.ndarray]) -> Tensor:
     return mean_BZ
 
 
-def _written(model: Any, z_BZ: Tensor, length: int, text: Text) -> list[str]:
-    """What the model most probably says from each z."""
+def _decoded(model: Any, z_BZ: Tensor, length: int, text: Text) -> list[str]:
+    """What the model decodes greedily from each z."""
     rows_BT = model.write(z_BZ, length, Decoding(greedy=True), torch.Generator(z_BZ.device)).cpu().numpy()
     return [held_out.show(held_out.before_its_end(row), text.tokenizer) or "∅" for row in rows_BT]
 

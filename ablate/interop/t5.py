@@ -19,7 +19,7 @@ from torch import Tensor
 from ablate.config import ConfigError, Scalar
 from ablate.data.tokenizer import PAD, SEP
 from ablate.interop.folder import size
-from ablate.nn.attention.biases import BUCKETS, FARTHEST
+from ablate.nn.biases import BUCKETS, FARTHEST
 from ablate.nn.decoder import split_layers
 from ablate.nn.published.t5 import NORM_EPSILON
 from ablate.objectives.t5 import T5

@@ -67,7 +67,7 @@ class CrossAttention(nn.Module):
     def forward(self, x_BTD: Tensor, keys_values: tuple[Tensor, Tensor], mask: Mask) -> Tensor:
         q = self.query(x_BTD).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = keys_values
-        z_BHTK = attention(q, k, v, mask=mask, scale=self.scale(q, k, mask))
+        z_BHTK = attention(q, k, v, mask=mask, scale=self.scale)
         merged_BTD: Tensor = self.out(z_BHTK.transpose(1, 2).flatten(2))
         return merged_BTD
 

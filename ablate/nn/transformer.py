@@ -95,7 +95,7 @@ class SelfAttention(nn.Module):
 
     def read(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None) -> Tensor:
         """What the queries make of the values they see, [B, H, T, K]."""
-        return attention(q, k, v, mask=mask, bias=bias, scale=self.scale(q, k, mask))
+        return attention(q, k, v, mask=mask, bias=bias, scale=self.scale)
 
     def merge(self, z_BHTK: Tensor) -> Tensor:
         """The heads' averages side by side through the output matrix, [B, T, D]."""

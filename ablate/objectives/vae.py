@@ -258,18 +258,6 @@ class Vae(Objective):
                 break
         return written_BT
 
-    @torch.no_grad()
-    def reconstruct(self, tokens_BT: Tensor, visible_BT: Tensor, length: int) -> Tensor:
-        """Each text again, by way of its posterior's mean and the most probable tokens, int64 [B, length]."""
-        return self.write(self.posterior(tokens_BT, visible_BT)[0], length, Decoding(greedy=True), torch.Generator())
-
-    @torch.no_grad()
-    def interpolate(self, tokens_2T: Tensor, visible_2T: Tensor, steps: int, length: int) -> Tensor:
-        """Texts on the straight way from one posterior mean to another, both ends included, int64 [steps, length]."""
-        begin_Z, end_Z = self.posterior(tokens_2T, visible_2T)[0]
-        share_S1 = torch.linspace(0, 1, steps, device=begin_Z.device)[:, None]
-        return self.write(begin_Z + share_S1 * (end_Z - begin_Z), length, Decoding(greedy=True), torch.Generator())
-
     def flops(self, batch: VaeBatch) -> float:
         """Training arithmetic; after an aggressive step, of what it updated: a network at rest is not differentiated."""
         return self._flops(batch, dense=False)

@@ -12,6 +12,9 @@ The same evidence gives the same bytes. Files of an earlier compilation that no 
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -19,9 +22,8 @@ import pandas as pd
 from ablate.records import write_atomically
 from ablate.report import html, latex, markdown, style
 from ablate.report.answer import answer
-from ablate.report.attention_speed import attention_speed
 from ablate.report.blimp import blimp
-from ablate.report.blocks import Page, one_line
+from ablate.report.blocks import Page, Section, one_line
 from ablate.report.budget_views import budget_views
 from ablate.report.claims_table import claims
 from ablate.report.completeness import completeness
@@ -33,15 +35,27 @@ from ablate.report.mechanism import mechanism
 from ablate.report.method_cards import method
 from ablate.report.paper_table import paper
 from ablate.report.pareto import pareto
+from ablate.report.pilots import pilots
 from ablate.report.provenance import provenance
 from ablate.report.quality_diversity import quality_diversity
 from ablate.report.samples import samples
 from ablate.report.targets import targets
 
+
+def sections_of(*names: str) -> tuple[Callable[[Evidence], Section | None], ...]:
+    """Sections `module:function` of packages above this one; those of a package that is not installed are left out."""
+    pairs = [name.split(":") for name in names]
+    return tuple(
+        getattr(importlib.import_module(module), function)
+        for module, function in pairs
+        if importlib.util.find_spec(".".join(module.split(".")[:2])) is not None
+    )
+
+
 SECTIONS = (
     answer,
     targets,
-    attention_speed,
+    *sections_of("ablate.kernels.report.speed:attention_speed"),
     paper,
     blimp,
     claims,
@@ -55,6 +69,7 @@ SECTIONS = (
     completeness,
     samples,
     method,
+    pilots,
     provenance,
 )
 """The page, in reading order; one that has nothing to show is left out."""

@@ -83,12 +83,13 @@ def _table(evidence: Evidence, kind: str, frame: pd.DataFrame) -> Table:
             break
         if rows:
             rules.add(len(rows))
-        shown = part.head(MOST_ARMS)
+        shown = part[part["arm"].isin(part["arm"].unique()[:MOST_ARMS])]
+        follows = shown["arm"].eq(shown["arm"].shift())
         truth = str(part["truth"].iloc[0])
         rows.append((Cell("input", muted=True), Cell((str(text),)), *[Cell("")] * rest))
         rows += [
-            (Cell(row.label), Cell(faced(row.output, truth)), *[Cell(row.rest, muted=True)] * rest)
-            for row in shown.itertuples()
+            (Cell("" if again else row.label), Cell(faced(row.output, truth)), *[Cell(row.rest, muted=True)] * rest)
+            for row, again in zip(shown.itertuples(), follows, strict=True)
         ]
         if truth:
             rows.append((Cell("original", muted=True), Cell(faced(truth, "")), *[Cell("")] * rest))

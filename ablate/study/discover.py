@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ablate.config import ConfigError, choose
 from ablate.study.study import Study
 
-TRAINING = ("ablate.training", "ablate.timing")
+TRAINING = ("ablate.training", "ablate.timing", "ablate.kernels")
 
 
 class Listed(NamedTuple):
@@ -112,5 +112,5 @@ def _question(node: ast.AST) -> str:
 
 def _from_training(node: ast.ImportFrom) -> bool:
     if node.module == "ablate":
-        return any(alias.name in ("training", "timing") for alias in node.names)
+        return any(alias.name in ("training", "timing", "kernels") for alias in node.names)
     return bool(node.module) and str(node.module).startswith(TRAINING)

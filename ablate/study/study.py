@@ -24,7 +24,7 @@ from typing import Literal
 
 from ablate.config import ConfigError, RunConfig, Scalar, choose, flatten, override, require
 from ablate.measure import Measure
-from ablate.specification import Metric, Target
+from ablate.specification import Metric, Pilot, Target
 from ablate.study.factor import Factor, Nuisance, Range
 
 TIERS = ("smoke", "quick", "standard", "full")
@@ -47,8 +47,10 @@ class Tier:
     """What numbers are to reach at this size; empty: the study's own targets."""
     workers: int = 1
     """Runs side by side. Measured times of runs that shared the machine are marked so."""
-    note: str = ""
+    pilots: tuple[Pilot, ...] = ()
     """The measurements that chose these numbers."""
+    note: str = ""
+    """What a reader of the report must know of this size, e.g. that nothing is tuned."""
 
     def __post_init__(self) -> None:
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")

@@ -16,7 +16,9 @@ from ablate.evaluation.reading import Estimates, check_capability, measurement_i
 from ablate.measure import ESTIMATORS, LEFT_OUT, Identity, Measure, Report, digest, training_fields
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
-from ablate.training.fit import TUNED, WEIGHTS, attention_by, build, remeasure, train
+from ablate.training.attention import attention_of
+from ablate.training.attention import fingerprints as attention_fingerprints
+from ablate.training.fit import WEIGHTS, build, remeasure, train
 from ablate.training.provenance import provenance
 
 FIT = "ablate.training.fit"
@@ -39,12 +41,9 @@ def identify(run: RunConfig) -> Identity:
     file = Path(inspect.getfile(kind))
     roots = (FIT, *sorted(sources.imported(file, "")), "ablate.objectives.base") if outside else (FIT, kind.__module__)
     files = (str(file),) if outside else ()
-    ingredients = {**fingerprints(run.data), "source": sources.fingerprint(roots, files)}
+    ingredients = {**fingerprints(run.data), "source": sources.fingerprint(roots, files), **attention_fingerprints(run.runtime)}
     if run.initial:
         ingredients["initial"] = interop.fingerprint(Path(run.initial))
-    wanted, _, choices = run.runtime.attention.partition(":")
-    if wanted == TUNED:
-        ingredients["attention choices"] = digest(_bytes(Path(choices)).hex())
     training = digest(training_fields(run), ingredients)
     return Identity(
         training=training,
@@ -89,15 +88,9 @@ def check(run: RunConfig) -> None:
         check_capability(yardstick, objective_of(run.objective))
 
 
-def _bytes(file: Path) -> bytes:
-    if not file.is_file():
-        raise ConfigError(f"runtime.attention = 'tuned:{file}', but there is no such file; `ablate tune` writes one")
-    return file.read_bytes()
-
-
 def check_machine(run: RunConfig) -> None:
     """Device, precision and backend of attention against what the machine has; `ConfigError` otherwise."""
-    with attention_by(run.runtime.attention, run.runtime.threads):
+    with attention_of(run.runtime):
         pass
     available = ["cpu"]
     available += ["cuda"] if torch.cuda.is_available() else []

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ablate.config import Runtime
-from ablate.nn.attention import compiled
+from ablate.training.attention import kernels
 
 LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 
@@ -20,7 +20,8 @@ LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 def provenance(runtime: Runtime) -> dict[str, str]:
     """Commit, interpreter, libraries and machine."""
     found = {**_fixed(), "device": _device(runtime), "precision": runtime.precision, "threads": str(runtime.threads)}
-    return {**found, "native_attention": compiled.kind()} if runtime.device == "cpu" else found
+    faster = kernels() if runtime.device == "cpu" else None
+    return {**found, **faster.provenance()} if faster else found
 
 
 @functools.cache

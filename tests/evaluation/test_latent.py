@@ -12,6 +12,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from ablate.config import Backbone, ConfigError
 from ablate.data.tokenizer import SEP
+from ablate.evaluation import held_out
 from ablate.evaluation.latent import Latent
 from ablate.evaluation.reading import noise
 from ablate.objectives.vae import Vae
@@ -120,15 +121,54 @@ def test_a_posterior_that_names_the_text_has_the_information_of_the_number_of_te
     assert {sample["output"] for sample in reading.samples if sample["kind"] == "reconstruction"} == {"∅"}
 
 
-def test_texts_are_written_again_and_on_the_way_between(english: Any) -> None:
-    model = vae(english)
-    reading = YARDSTICK.measure(model, english)
-    kinds = [sample["kind"] for sample in reading.samples]
-    assert kinds == ["reconstruction"] * 3 + ["interpolation"] * 3
-    for sample in reading.samples[3:]:
-        assert sample["output"].count(" → ") == 4
-        assert sample["input"].count(" → ") == 1
-    one = Latent(texts=1, weighted=1, draws=1).measure(model, english)
+def copying(fakes: Any) -> Any:
+    class Copying(far_apart(fakes).__class__):  # type: ignore[misc]
+        """z is the text itself, token by token; each coordinate decodes to the nearest token."""
+
+        def posterior(self, tokens: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            mean = torch.full((len(tokens), 40), float(SEP))
+            mean[:, : tokens.shape[1] - 1] = tokens[:, 1:].float()
+            return mean, torch.full_like(mean, -30.0)
+
+        def write(self, z: torch.Tensor, length: int, decoding: Any, generator: torch.Generator) -> torch.Tensor:
+            assert decoding.greedy
+            assert length < z.shape[1]
+            return z[:, :length].round().long()
+
+    return Copying()
+
+
+def by_kind(reading: Any, kind: str) -> list[dict[str, Any]]:
+    return [sample for sample in reading.samples if sample["kind"] == kind]
+
+
+def test_a_model_that_copies_reconstructs_its_texts_and_interpolates_from_end_to_end(english: Any, fakes: Any) -> None:
+    texts = YARDSTICK._sentences(english)
+    shown = [held_out.show(texts[number], english.tokenizer) for number in range(24)]
+    reading = YARDSTICK.measure(copying(fakes), english)
+    assert [(s["input"], s["output"]) for s in by_kind(reading, "reconstruction")] == [(shown[i], shown[i]) for i in (0, 8, 16)]
+    steps = by_kind(reading, "interpolation")
+    for begin, end in ((0, 6), (12, 18)):
+        path = [step for step in steps if step["input"] == f"{shown[begin]} → {shown[end]}"]
+        assert (path[0]["output"], path[-1]["output"]) == (shown[begin], shown[end])
+        assert [step["point"] for step in path] == ["1 of 5", "2 of 5", "3 of 5", "4 of 5", "5 of 5"]
+        halves = [0.5 * (copying(fakes).posterior(framed, framed)[0]) for framed in _framed(fakes, texts, begin, end)]
+        middle = held_out.before_its_end(sum(halves)[0].round().long().numpy())  # type: ignore[union-attr, index]
+        assert path[2]["output"] == held_out.show(middle, english.tokenizer)
+
+
+def _framed(fakes: Any, texts: list[Any], *numbers: int) -> list[torch.Tensor]:
+    return [torch.tensor([fakes.Model().frame(texts[number].tolist())]) for number in numbers]
+
+
+def test_points_of_an_interpolation_with_the_same_text_are_one_sample(english: Any, fakes: Any) -> None:
+    reading = YARDSTICK.measure(far_apart(fakes), english)
+    steps = by_kind(reading, "interpolation")
+    assert [(step["output"], step["point"]) for step in steps] == [("∅", "1 to 5 of 5")] * 2
+
+
+def test_one_text_has_a_reconstruction_and_no_interpolation(english: Any) -> None:
+    one = Latent(texts=1, weighted=1, draws=1).measure(vae(english), english)
     assert [sample["kind"] for sample in one.samples] == ["reconstruction"]
 
 

@@ -129,7 +129,7 @@ def test_positions_count_from_the_beginning_of_each_document() -> None:
 def test_flops_are_what_torch_counts(backbone: Backbone) -> None:
     network, rows = build(backbone), 3
     counter = FlopCounterMode(display=False)
-    with backend("naive"), counter, torch.no_grad():
+    with backend("reference"), counter, torch.no_grad():
         read = tokens(rows, S)
         network.decode(tokens(rows, T), network.read(network.encode(read, None), None), None)
     # torch computes, and counts, the pairs that causal attention then hides.

@@ -163,11 +163,11 @@ def test_arithmetic_is_what_torch_counts() -> None:
     """Of the transformer, whose causal products torch counts in full; LSTM cells are counted by their matrices."""
     read, write, z = reader("transformer"), writer("transformer"), torch.randn(3, Z, dtype=torch.float64)
     counter = FlopCounterMode(display=False)
-    with backend("naive"), counter:
+    with backend("reference"), counter:
         read(tokens(), visible(7, 12, 4))
     assert read.flops(3, T) == counter.get_total_flops()
     counter = FlopCounterMode(display=False)
-    with backend("naive"), counter:
+    with backend("reference"), counter:
         write(tokens(), z)
     unseen = 2 * 2 * 3 * (T * T - T * (T + 1) // 2) * BACKBONE.width * BACKBONE.layers
     assert write.flops(3, T) == counter.get_total_flops() - unseen

@@ -250,7 +250,7 @@ def test_flops_are_what_torch_counts(places: int, queries: int, memory: int) -> 
     model = TwoStream(V, backbone, LONGEST)
     drawn = rows(0, places, [queries] * B, memory)
     counter = FlopCounterMode(display=False)
-    with backend("naive"), counter:
+    with backend("reference"), counter:
         model(drawn.sorted_BT, drawn.columns_BT, queries, memory=memory)
     # The counter knows the shapes of the calls and not that they are causal.
     content = memory**2 + (places - memory) * places
@@ -267,7 +267,7 @@ def test_published_flops_are_what_torch_counts(places: int, queries: int) -> Non
     model = XlnetNetwork(V, backbone, LONGEST)
     drawn = rows(0, places, [queries] * B)
     counter = FlopCounterMode(display=False)
-    with backend("naive"), counter:
+    with backend("reference"), counter:
         model(drawn.sorted_BT, drawn.columns_BT, queries)
     seen_content, seen_query = two_stream.pairs(places, queries)
     unseen = (backbone.layers - 1) * (places**2 - seen_content) + backbone.layers * (queries * places - seen_query)

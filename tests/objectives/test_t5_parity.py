@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from ablate.config import Backbone, ConfigError
 from ablate.data.tokenizer import Vocabulary
 from ablate.interop import t5 as interop
-from ablate.nn.attention.biases import BUCKETS, bucket
+from ablate.nn.biases import BUCKETS, bucket
 from ablate.nn.decoding import Decoding
 from ablate.objectives.t5 import T5, T5Batch
 

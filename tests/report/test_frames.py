@@ -24,7 +24,7 @@ from ablate.report.learning_curves import curve_frame
 from ablate.report.paper_table import paper, results_frame
 from ablate.report.pareto import pareto_frame
 from ablate.report.published import published, short_authors
-from ablate.report.samples import faced, samples_frame
+from ablate.report.samples import faced, samples, samples_frame
 from ablate.specification import Specification
 
 Planned = Callable[..., Specification]
@@ -244,3 +244,17 @@ def test_no_statistic_is_shown_that_one_seed_cannot_give(planned: Planned, gathe
     assert frame["low"].isna().all()
     assert not frame["decided"].any()
     assert all(math.isnan(p) for p in frame["p_holm"])
+
+
+def test_an_arm_with_several_texts_for_one_input_is_named_once(study: Evidence) -> None:
+    steps = [
+        {"arm": arm.name, "pair": 0, "kind": "interpolation", "input": "a → b", "output": f"text {n}", "point": f"{n} of 3"}
+        for arm in study.specification.arms
+        for n in (1, 2, 3)
+    ]
+    (table,) = samples(dataclasses.replace(study, samples=steps)).blocks
+    assert isinstance(table, Table)
+    named = [wordy(row[0].spans) for row in table.rows]
+    assert len(named) == 1 + 3 * 7
+    assert [bool(name) for name in named] == [True, *(True, False, False) * 7]
+    assert [row[2].text for row in table.rows[1:4]] == ["point 1 of 3", "point 2 of 3", "point 3 of 3"]

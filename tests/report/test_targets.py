@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from ablate.analysis import frames
+from ablate.kernels.report.speed import ratio_frame, scalings_table, speed_frame
 from ablate.records import Record, Row
 from ablate.report import evidence as source
-from ablate.report.attention_speed import ratio_frame, scalings_table, speed_frame
 from ablate.report.compile import build, compile_report
 from ablate.report.evidence import Evidence
 from ablate.report.targets import MET, MISSED, NOISY, UNREAD, WITHIN, status, targets_frame

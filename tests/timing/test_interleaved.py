@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ablate.kernels.bench.ceilings import Ceilings
 from ablate.seeds import generator
-from ablate.timing.ceilings import Ceilings
 from ablate.timing.interleaved import Competitor, interleave, ratio, spread
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablate import freed_memory
 from ablate.config import Backbone, Budget, ConfigError, Data, Optimization, RunConfig, Runtime, override
 from ablate.evaluation.fine_tuning import FineTuning
 from ablate.evaluation.generation import Generation
@@ -17,6 +16,7 @@ from ablate.evaluation.masked_bits import MaskedBits
 from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.evaluation.reading import measurement_identity
+from ablate.kernels import freed_memory
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.records import DIVERGED, DONE, Record, untimed

@@ -1,166 +1,115 @@
-"""Attention by torch's matrix products, a block of queries at a time; on a CPU mostly the fastest that needs no compiler.
+"""Attention by torch's matrix products, a block of queries at a time.
 
-    P = softmax(scale Q K^T + bias)                      one block of queries against the keys that any of them sees
-    dV += P^T dO,   dP = dO V^T,   dS = P * (dP - rowsum(P * dP)),   dQ = scale dS K,   dK += scale dS^T Q,   dbias += dS
+    P = softmax(scale Q K^T + bias)        one block of queries, multiplied with the keys that any of them sees
+    Z = P V
 
-Differences to the textbook: a block of scores is written once and then worked on where it lies (softmax and its gradient
-in place, the scale inside the product), a block is about as large as the cache of the cores, and keys that nobody in a block
-may see are never multiplied, so that a causal mask costs half and packed documents cost their own squares. The weights P are
-kept for the backward pass, T x S numbers a head; beyond a few thousand positions a kernel that computes them again is better.
-Torch's kernel for the CPU has blocks of 512 keys, which leave nothing to skip at 512, and takes no bias that learns.
+Blocks are about as large as a core's second-level cache. Keys that no query of a block sees are never multiplied, so a causal
+mask costs about half. Autograd keeps the weights P: T x S numbers a head, so a few thousand positions are the limit. torch's
+own kernel for the CPU has blocks of 512 keys, which leaves nothing to skip at 512, and accepts no bias that learns.
 
-Source of the gradient: Dao et al. 2022, appendix B.2. Shapes: R rows of the batch at a time, H heads, T queries, S keys.
+Shapes: B rows of the batch, H heads, T queries, S keys, K head width.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from ablate.nn.attention.blocks import Block, are_whole, keys_of, plan, queries_of
-from ablate.nn.attention.masks import Mask, may_be_looked_at
-from ablate.nn.attention.rows import Kept, Rows, multiplied
+from ablate.nn.attention.masks import Mask, is_readable, makes_real_tensors, once_per_mask
+
+SCORES_AT_ONCE = 2**18
+"""Scores in a block: 1 MiB in single precision, half of a second-level cache of today."""
+FEWEST_PRODUCTS = 8
+"""Products of heads in a block; with fewer, cores are idle."""
+LONGEST_BLOCK, LONGEST_SKIPPING = 512, 128
+"""Queries in a block, the second where the mask hides keys: short blocks skip more, long ones multiply faster."""
 
 
-def attend(
-    q_BHTK: Tensor,
-    k_BHSK: Tensor,
-    v_BHSK: Tensor,
-    *,
-    mask: Mask,
-    bias: Tensor | None,
-    scale: float,
-    rows: Rows | None = None,
+class Block(NamedTuple):
+    """Queries [begin, end) and the keys [first, last) that any of them sees."""
+
+    begin: int
+    end: int
+    first: int
+    last: int
+    tile: Tensor | None
+    """Added to the scores: 0, or minus infinity where a query does not see a key; None where all see all."""
+    blind: Tensor | None
+    """bool: queries that see no key, which the tile opens; None where there are none."""
+
+
+def attend(q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, *, mask: Mask, bias: Tensor | None, scale: float) -> Tensor:
+    """See `ablate.nn.attention.attention`."""
+    (B, H, T, _), S = q_BHTK.shape, k_BHSK.shape[2]
+    if T == 0 or S == 0:
+        return q_BHTK @ k_BHSK.mT @ v_BHSK
+    blocks = plan(mask, T, S, q_BHTK.dtype, q_BHTK.device)
+    bias = None if bias is None else bias.expand(-1, -1, T, S)
+    rows = max(1, max(FEWEST_PRODUCTS, SCORES_AT_ONCE // max(1, (blocks[0].end - blocks[0].begin) * S)) // H)
+    if rows >= B:
+        return _of_rows(q_BHTK, k_BHSK, v_BHSK, bias, blocks, slice(0, B), scale)
+    parts = zip(*(x.split(rows) for x in (q_BHTK, k_BHSK, v_BHSK)), range(0, B, rows), strict=True)
+    return torch.cat([_of_rows(q, k, v, bias, blocks, slice(b, b + rows), scale) for q, k, v, b in parts])
+
+
+def _of_rows(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, blocks: tuple[Block, ...], rows: slice, scale: float
 ) -> Tensor:
-    """See `ablate.nn.attention.attention`; `rows` are multiplied here."""
-    log_t_H = None if rows is None else rows.log_t_H
-    if log_t_H is not None and not torch.is_grad_enabled():
-        # A parameter wants a gradient even where none is taken, and the weights would be kept for it.
-        log_t_H = log_t_H.detach()
-    z_BHTK: Tensor = _BlockwiseAttention.apply(q_BHTK, k_BHSK, v_BHSK, bias, log_t_H, mask, scale, rows)
-    return z_BHTK
+    heads, S = q.shape[:2], k.shape[2]
+    k_PSK, v_PSK = k.flatten(0, 1), v.flatten(0, 1)
+    lengths = [block.end - block.begin for block in blocks]
+    found = []
+    for block, q_block in zip(blocks, q.split(lengths, dim=2), strict=True):
+        keys = slice(block.first, block.last)
+        q_PTK = q_block.flatten(0, 1)
+        k_part, v_part = (k_PSK, v_PSK) if (block.first, block.last) == (0, S) else (k_PSK[:, keys], v_PSK[:, keys])
+        # Without an operand to add (beta = 0) this is a product whose scale costs nothing.
+        scores = torch.baddbmm(q_PTK.new_empty(1, 1, 1), q_PTK, k_part.mT, beta=0, alpha=scale).unflatten(0, heads)
+        added = None if bias is None else _of(bias, rows)[:, :, block.begin : block.end, keys]
+        weights = _weights(scores, added, block, rows)
+        found.append((weights.flatten(0, 1) @ v_part).unflatten(0, heads))
+    return found[0] if len(found) == 1 else torch.cat(found, dim=2)
 
 
-class _BlockwiseAttention(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        bias: Tensor | None,
-        log_t: Tensor | None,
-        mask: Mask,
-        scale: float,
-        rows: Rows | None,
-    ) -> Tensor:
-        kept: Kept = ()
-        if rows is not None:
-            q, k, kept, ctx.gradients = multiplied(q, k, log_t, rows)
-        q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
-        T, S = q.shape[2], k.shape[2]
-        blocks = plan(mask, q.shape[0], q.shape[1], T, S, q.dtype, q.device)
-        whole = are_whole(blocks, T, S)
-        z = _output(q, v, whole)
-        weights: list[Tensor] = []
-        for block in blocks:
-            z_block = z[block.rows, :, block.queries]
-            if block.keys.start >= block.keys.stop:
-                z_block.zero_()
-                continue
-            p = _weights(q, k, bias, block, scale)
-            if whole:
-                torch.bmm(p, keys_of(v, block), out=z_block.flatten(0, 1))
-            else:
-                z_block.copy_(torch.bmm(p, keys_of(v, block)).view(z_block.shape))
-            if any(ctx.needs_input_grad):
-                weights.append(p)
-        ctx.save_for_backward(q, k, v, bias, *kept, *weights)
-        ctx.blocks, ctx.whole, ctx.scale, ctx.kept = blocks, whole, scale, len(kept)
-        return z
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dz: Tensor) -> Any:
-        q, k, v, bias, *more = ctx.saved_tensors
-        kept, left = more[: ctx.kept], iter(more[ctx.kept :])
-        # Where a block is all that its rows have, its part of dK and dV is the whole.
-        dq, beta = torch.empty_like(q), 0 if ctx.whole else 1
-        dk, dv = (torch.empty_like(x) if ctx.whole else torch.zeros_like(x) for x in (k, v))
-        dbias = torch.zeros_like(bias) if ctx.needs_input_grad[3] else None
-        for block in ctx.blocks:
-            dq_block = queries_of(dq, block)
-            if block.keys.start >= block.keys.stop:
-                dq_block.zero_()
-                continue
-            p, dz_block = next(left), queries_of(dz, block)
-            dv_block, dk_block = keys_of(dv, block), keys_of(dk, block)
-            _multiply(p.mT, dz_block, dv_block, beta=beta)
-            ds = torch.bmm(dz_block, keys_of(v, block).mT)
-            torch._softmax_backward_data(ds, p, -1, p.dtype, grad_input=ds)
-            _multiply(ds, keys_of(k, block), dq_block, ctx.scale)
-            _multiply(ds.mT, queries_of(q, block), dk_block, ctx.scale, beta)
-            if dbias is not None:
-                part = _part_of(dbias, block)
-                part.add_(ds.view(-1, q.shape[1], *ds.shape[1:]).sum_to_size(part.shape))
-        dlog_t = None
-        if kept:
-            dq, dk, dlog_t = ctx.gradients(dq, dk, q, k, *kept, learns=ctx.needs_input_grad[4], in_place=True)
-        return dq, dk, dv, dbias, dlog_t, None, None, None
+def _weights(scores: Tensor, bias: Tensor | None, block: Block, rows: slice) -> Tensor:
+    """The softmax of a block, [B, H, queries, keys]; 0 for a query from which mask or bias hide all keys."""
+    for added in (bias, None if block.tile is None else _of(block.tile, rows)):
+        if added is not None:
+            scores.add_(added)
+    weights, blind = torch.softmax(scores, dim=-1), None if block.blind is None else _of(block.blind, rows)
+    if bias is not None and is_readable(weights) and bool(weights[..., :1].isnan().any()):
+        # The softmax of a row of minus infinity is nan from its first number on, and so would be its gradient.
+        hidden = scores.isneginf().all(dim=-1, keepdim=True)
+        weights = torch.softmax(scores.masked_fill(hidden, 0.0), dim=-1)
+        blind = hidden if blind is None else blind | hidden
+    return weights if blind is None else weights.masked_fill(blind, 0.0)
 
 
-def _output(q: Tensor, v: Tensor, whole: bool) -> Tensor:
-    """Where the output goes, [B, H, T, width]."""
-    B, H, T = q.shape[:3]
-    # Parts of the output are copied to their place, also where `_multiply` would not: the copy lays places before heads, as the
-    # layer after it wants them, which is faster on one thread too (causal 1 to 3 %).
-    return q.new_empty(B, H, T, v.shape[-1]) if whole else q.new_empty(B, T, H, v.shape[-1]).transpose(1, 2)
+@once_per_mask
+def plan(mask: Mask, T: int, S: int, dtype: torch.dtype, device: torch.device) -> tuple[Block, ...]:
+    """Blocks that together have every query once."""
+    seen = mask.table(T, S, device).expand(-1, -1, -1, S)
+    length = LONGEST_BLOCK if seen.shape[2] == 1 else LONGEST_SKIPPING
+    return tuple(_block(seen, begin, min(T, begin + length), dtype) for begin in range(0, T, length))
 
 
-def _weights(q: Tensor, k: Tensor, bias: Tensor | None, block: Block, scale: float) -> Tensor:
-    """The block's P, [R x H, queries, keys]."""
-    q_block, k_block = queries_of(q, block), keys_of(k, block)
-    p = q.new_empty(*q_block.shape[:2], k_block.shape[1])
-    torch.baddbmm(p, q_block, k_block.mT, beta=0, alpha=scale, out=p)
-    by_head = p.view(-1, q.shape[1], *p.shape[1:])
-    if bias is not None:
-        by_head.add_(_part_of(bias, block))
-    if block.tile is not None:
-        by_head[..., block.partly - block.keys.start :].add_(block.tile)
-    torch.softmax(p, dim=-1, out=p)
-    if block.blind is not None:
-        by_head.masked_fill_(block.blind, 0.0)
-    if bias is not None and may_be_looked_at(p) and bool(by_head[..., :1].isnan().any()):
-        # A row of nothing but minus infinity is no number from its first on.
-        by_head.masked_fill_(_hidden(bias, block, by_head).all(dim=-1, keepdim=True), 0.0)
-    return p
+def _block(seen: Tensor, begin: int, end: int, dtype: torch.dtype) -> Block:
+    seen = seen if seen.shape[2] == 1 else seen[:, :, begin:end]
+    blind = ~seen.any(dim=-1, keepdim=True)
+    if not makes_real_tensors():
+        return Block(begin, end, 0, seen.shape[3], _tile(seen | blind, dtype), blind)
+    some = seen.any(dim=2).flatten(0, 1).any(dim=0).nonzero()
+    first, last = (int(some[0]), int(some[-1]) + 1) if len(some) else (0, 1)
+    opened = (seen | blind)[..., first:last]
+    tile = None if bool(opened.all()) else _tile(opened, dtype)
+    return Block(begin, end, first, last, tile, blind if bool(blind.any()) else None)
 
 
-def _multiply(a: Tensor, b: Tensor, out: Tensor, alpha: float = 1.0, beta: int = 0) -> None:
-    """out = alpha a b, or with `beta` 1 added to it."""
-    # On a CPU torch writes products into a part of a tensor one matrix after the other, each on all threads. All matrices at
-    # once and then a copy is faster on two threads (512 positions, forward and backward: causal 3 to 10 %, prefix 5 to 15,
-    # documents 12) and slower on one, where nothing is shared out (0 to 5 %).
-    if out.is_contiguous() or out.device.type != "cpu" or torch.get_num_threads() == 1:
-        torch.baddbmm(out, a, b, beta=beta, alpha=alpha, out=out)
-    elif beta:
-        out.add_(torch.bmm(a, b), alpha=alpha)
-    else:
-        torch.mul(torch.bmm(a, b), alpha, out=out)
+def _tile(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
 
 
-def _hidden(bias: Tensor, block: Block, by_head: Tensor) -> Tensor:
-    """bool, as the block's scores by head: which of them are minus infinity, by the bias or by the mask."""
-    hidden = _part_of(bias, block).isneginf().expand(by_head.shape).clone()
-    if block.tile is not None:
-        hidden[..., block.partly - block.keys.start :] |= block.tile.isneginf()
-    return hidden
-
-
-def _part_of(bias: Tensor, block: Block) -> Tensor:
-    rows = block.rows if bias.shape[0] > 1 else slice(None)
-    queries = block.queries if bias.shape[2] > 1 else slice(None)
-    return bias[rows, :, queries, block.keys if bias.shape[3] > 1 else slice(None)]
+def _of(x: Tensor, rows: slice) -> Tensor:
+    return x if x.shape[0] == 1 else x[rows]

@@ -1,4 +1,4 @@
-"""Looking at a model's scores without changing it: whoever watches is shown the queries and keys of every attention call."""
+"""The scores of a running model: a watcher gets the queries and keys of every attention call."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ class Seen(NamedTuple):
         return scores_BHTS.masked_fill(~seen, -torch.inf), seen
 
 
-Watcher = Callable[[Seen], None]
-WATCHERS: list[Watcher] = []
+WATCHERS: list[Callable[[Seen], None]] = []
 
 
 @contextmanager
-def watched(by: Watcher) -> Iterator[None]:
+def watched(by: Callable[[Seen], None]) -> Iterator[None]:
     """Inside, `by` is called before every attention call, in the order of the calls."""
     WATCHERS.append(by)
     try:

@@ -1,105 +1,98 @@
-"""How large a score is: every scaling folded into queries and keys, so that each runs on the kernel of the plainest.
+"""What the product of a query and a key is multiplied by. Every scaling is folded into Q and K, so all run on the same kernels.
 
-K is the head width, n the keys that a query sees, f the factor (`backbone.attention_scale_factor`, 1 unless said).
+K is the head width, n the number of keys that a query sees, f the factor (`backbone.attention_scale_factor`, 1 by default).
 
 | name | score(t, s) | source |
 | --- | --- | --- |
 | inverse-sqrt | f <q, k> / sqrt K | Vaswani et al. 2017, section 3.2.1 |
 | inverse | f <q, k> / K | Yang et al. 2022 (muP), section 3 |
 | none | f <q, k>: with f a constant of one's choice | Raffel et al. 2020 (T5) has f = 1 |
-| learned | f t <q, k> / sqrt K, one temperature t a head, from 1 on | |
+| learned | f t <q, k> / sqrt K, one temperature t a head, initially 1 | |
 | qk-norm | f t sqrt K cos(q, k), t as before | Henry et al. 2020, section 3; Dehghani et al. 2023, section 2.1 |
 | qk-norm-fixed | f sqrt K cos(q, k) | |
-| log-length | f t log n <q, k> / sqrt K, t from 1 / log(context) on | Nakanishi 2025 (SSMax), section 3 |
+| log-length | f t log n <q, k> / sqrt K, t initially 1 / log(context) | Nakanishi 2025 (SSMax), section 3 |
 
-sqrt K cos(q, k) is <q, k> / sqrt K of vectors normalised to a mean square of 1 (RMSNorm without gains). Taking t log n from
-the scores instead of multiplying would change nothing: a softmax is the same when a constant is added to a row.
+sqrt K cos(q, k) is <q, k> / sqrt K of vectors normalised to a mean square of 1 (RMSNorm without gains). Subtracting t log n
+from the scores instead of multiplying by it would change nothing: a softmax ignores a constant added to a row.
 
-A plain number is left to the kernel, which multiplies in single precision. What depends on a head or a query is multiplied
-into q in the precision it has, before it is cast for a kernel: 16-bit numbers that are rounded, scaled and rounded again cost
-three times the error. t is kept as its logarithm, so it stays positive.
-
-Shape letters: B batch, T query position, S key position, H heads, K head width.
+A plain number is left to the kernel, which multiplies in single precision. A factor that depends on a head or a query
+multiplies Q in the precision of Q, before the cast for the kernel: to round, scale and round again in 16 bits triples the
+error. t is stored as its logarithm, so it stays positive. Shapes: B rows, H heads, T queries, S keys, K head width.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ablate.config import AttentionScale
-from ablate.nn.attention.masks import Mask
-from ablate.nn.attention.per_mask import once_per_mask
-from ablate.nn.attention.rows import Rows
-
-
-class Scaling(NamedTuple):
-    """The scores are number x <q', k'>, where q' and k' are queries and keys with `rows` multiplied into them."""
-
-    number: float
-    rows: Rows | None = None
-
-    def folded(self, q_BHTK: Tensor, k_BHSK: Tensor) -> tuple[Tensor, Tensor]:
-        """q' and k'."""
-        return (q_BHTK, k_BHSK) if self.rows is None else self.rows.applied(q_BHTK, k_BHSK)
+from ablate.nn.attention.masks import Mask, once_per_mask
 
 
 class Scale(nn.Module):
-    """(q, k, mask) -> scaling. This one is a plain number."""
+    """(q, k, mask) -> q', k'; the scores are `number` x <q', k'>. This one is a plain number."""
 
     def __init__(self, number: float) -> None:
         super().__init__()
         self.number = number
 
-    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> Scaling:
-        return Scaling(self.number)
+    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
+        return q_BHTK, k_BHSK
 
 
 class Learned(Scale):
-    """A temperature for each head."""
+    """One temperature a head."""
 
     def __init__(self, number: float, heads: int) -> None:
         super().__init__(number)
         self.log_temperature_H = nn.Parameter(torch.zeros(heads))
 
-    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> Scaling:
-        return Scaling(self.number, Rows(self.log_temperature_H))
+    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
+        return q_BHTK * self.log_temperature_H.exp()[:, None, None], k_BHSK
 
 
 class QueryKeyNorm(Scale):
-    """Cosines; `heads` temperatures, or none of them."""
+    """Cosines; `heads` temperatures, or none for 0."""
 
     def __init__(self, number: float, heads: int) -> None:
         super().__init__(number)
         self.log_temperature_H = nn.Parameter(torch.zeros(heads)) if heads else None
 
-    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> Scaling:
-        return Scaling(self.number, Rows(self.log_temperature_H, unit=True))
+    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
+        t_H11 = None if self.log_temperature_H is None else self.log_temperature_H.exp()[:, None, None]
+        return unit(q_BHTK, t_H11), unit(k_BHSK)
 
 
 class LogLength(Scale):
-    """The logarithm of how many keys a query sees, times a temperature for each head; 1 key counts as e of them."""
+    """The logarithm of how many keys a query sees, times one temperature a head; fewer than e keys count as e."""
 
     def __init__(self, number: float, heads: int, context: int) -> None:
         super().__init__(number)
         self.log_temperature_H = nn.Parameter(torch.full((heads,), -math.log(math.log(max(3, context)))))
 
-    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> Scaling:
-        given = q_BHTK.shape[2], k_BHSK.shape[2], q_BHTK.device, self.log_temperature_H.dtype
-        return Scaling(self.number, Rows(self.log_temperature_H, _log_counts(mask, *given)))
+    def forward(self, q_BHTK: Tensor, k_BHSK: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
+        T, S, t_H11 = q_BHTK.shape[2], k_BHSK.shape[2], self.log_temperature_H.exp()[:, None, None]
+        return q_BHTK * (t_H11 * _log_counts(mask, T, S, q_BHTK.device, t_H11.dtype)), k_BHSK
+
+
+def unit(x: Tensor, length: Tensor | None = None) -> Tensor:
+    """x / |x| times `length`, at least in single precision. A vector of zeros stays zero and gets a gradient of zero."""
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    norm = norm.masked_fill(norm == 0, torch.inf)
+    return x * (norm.reciprocal() if length is None else length / norm)
 
 
 @once_per_mask
 def _log_counts(mask: Mask, T: int, S: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    # Below e keys the logarithm falls under 1 and reaches 0 at one key, where the scores no longer matter.
+    # At one key, where the logarithm is 0, the scores no longer matter.
     return mask.counts(T, S, device).to(dtype).clamp(min=math.e).log()[..., None]
 
 
 def scale_of(scaling: AttentionScale, factor: float, heads: int, head_width: int, context: int) -> Scale:
-    """The scaling of this name; `context`: how long the texts are, for the start of `log-length`."""
+    """The scaling of this name; `context` is the length of the texts, for the initial temperature of `log-length`."""
     root = math.sqrt(head_width)
     if scaling == "learned":
         return Learned(factor / root, heads)

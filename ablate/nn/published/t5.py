@@ -21,8 +21,8 @@ from torch.nn.functional import linear, relu
 
 from ablate.config import Backbone
 from ablate.nn.attention import FULL, Causal, Mask, attention
-from ablate.nn.attention.biases import BUCKETS, Buckets
 from ablate.nn.attention.packing import same_document
+from ablate.nn.biases import BUCKETS, Buckets
 from ablate.nn.decoder import Memory, split_layers
 from ablate.nn.transformer import Cache
 

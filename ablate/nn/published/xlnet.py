@@ -30,7 +30,7 @@ from torch.nn.functional import gelu
 from ablate.config import Backbone, require
 from ablate.nn import flops
 from ablate.nn.attention import FULL, Dense, Mask, attention
-from ablate.nn.attention.biases import TransformerXL
+from ablate.nn.biases import TransformerXL
 from ablate.nn.two_stream import CountPairs, Visible, in_order, pairs
 
 INITIAL_SD = 0.02

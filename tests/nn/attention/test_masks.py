@@ -66,37 +66,6 @@ def test_table_counts_pairs_and_blind_queries(drawn: tuple[Mask, int, int]) -> N
         assert bool(truth.any(dim=2).all())
 
 
-@settings(deadline=None, max_examples=200)
-@given(masks(), st.data())
-def test_a_block_sees_its_span_and_of_it_what_the_tile_says(drawn: tuple[Mask, int, int], data: st.DataObject) -> None:
-    mask, T, S = drawn
-    begin = data.draw(st.integers(0, T - 1))
-    end = data.draw(st.integers(begin + 1, T))
-    span, truth = mask.span(begin, end, T, S), by_definition(mask, T, S)[:, begin:end]
-    rebuilt = torch.zeros_like(truth)
-    partly = max(span.first, min(span.partly, span.last))
-    rebuilt[:, :, span.first : partly] = True
-    if partly < span.last:
-        tile = mask.tile(begin, end, span._replace(partly=partly), T, S, CPU)
-        rebuilt[:, :, partly : span.last] = tile.expand(B, 1, end - begin, span.last - partly)[:, 0]
-    assert torch.equal(rebuilt, truth)
-
-
-def test_runs_are_the_documents_of_a_row() -> None:
-    numbers = torch.tensor([[4, 4, 4, 7, 7], [1, 2, 2, 2, 2]])
-    mask = Documents(numbers, numbers)
-    assert (runs := mask.runs_of(5, 5)) is not None
-    assert [[(run.begin, run.end, run.first, run.last) for run in row] for row in runs] == [
-        [(0, 3, 0, 3), (3, 5, 3, 5)],
-        [(0, 1, 0, 1), (1, 5, 1, 5)],
-    ]
-    assert mask.runs_of(6, 5) is None, "numbers widened to the call are no runs"
-    back = torch.tensor([[1, 2, 1]])
-    assert Documents(back, back).runs_of(3, 3) is None, "a number that comes back is no run"
-    (run,) = (Documents(torch.tensor([[3]]), torch.tensor([[1, 1]])).runs_of(1, 2) or [[]])[0]
-    assert run.first == run.last, "a document without keys"
-
-
 def test_two_masks_hold_together_and_full_changes_nothing() -> None:
     lengths = Lengths(torch.tensor([2, 3, 1]))
     assert Full() & lengths is lengths

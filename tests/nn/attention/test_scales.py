@@ -1,20 +1,17 @@
-"""Folded scalings against their formulas in float64, written out here; the custom gradients against finite differences."""
+"""Scalings against their formulas in float64, which are written out here, forwards and backwards."""
 
 from __future__ import annotations
 
 import math
 import typing
-import weakref
 
 import pytest
 import torch
 from torch import Tensor
 
 from ablate.config import AttentionScale, Backbone, ConfigError
-from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention, blocks, matmul
-from ablate.nn.attention.observation import watched
-from ablate.nn.attention.rows import Rows
-from ablate.nn.attention.scales import scale_of
+from ablate.nn.attention import FULL, Causal, Lengths, Mask, attention
+from ablate.nn.attention.scales import scale_of, unit
 from ablate.nn.transformer import Encoder
 
 B, H, T, K = 2, 3, 7, 8
@@ -44,7 +41,7 @@ def scores(name: str, factor: float, t_H: Tensor, q: Tensor, k: Tensor, n_B1T: T
 
 
 @pytest.mark.parametrize("mask", [FULL, Causal(), Lengths(torch.tensor([3, 7]))], ids=["full", "causal", "lengths"])
-@pytest.mark.parametrize("backend", ["matmul", "naive", "sdpa:math"])
+@pytest.mark.parametrize("backend", ["matmul", "sdpa:math"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scaling_is_its_formula_forwards_and_backwards(name: AttentionScale, mask: Mask, backend: str) -> None:
     scale = scale_of(name, 1.5, H, K, context=64).double()
@@ -56,7 +53,7 @@ def test_a_scaling_is_its_formula_forwards_and_backwards(name: AttentionScale, m
     seen = mask.dense(T, T, q.device)
     n = mask.counts(T, T, q.device).double().expand(B, 1, T)
     wanted = scores(name, 1.5, log_t.exp(), q, k, n).masked_fill(~seen, -torch.inf).softmax(dim=-1) @ v
-    got = attention(q, k, v, mask=mask, scale=scale(q, k, mask), backend=backend)
+    got = attention(q, k, v, mask=mask, scale=scale, backend=backend)
     assert (got - wanted).abs().max() <= 1e-13
     leaves = [q, k, v, *scale.parameters()]
     dz = noise(B, H, T, K, seed=4)
@@ -64,127 +61,57 @@ def test_a_scaling_is_its_formula_forwards_and_backwards(name: AttentionScale, m
         assert (one - other).abs().max() <= 1e-12 * max(1.0, float(other.abs().max()))
 
 
-def test_gradients_of_the_row_functions() -> None:
-    x, log_t = noise(2, 3, 5, 4).requires_grad_(), noise(3, seed=1).requires_grad_()
-    keys = noise(2, 3, 6, 4, seed=4).requires_grad_()
-
-    def unit(q: Tensor, k: Tensor, t: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return Rows(t, unit=True).applied(q, k)
-
-    def scaled(q: Tensor, t: Tensor, fixed: Tensor | None = None) -> Tensor:
-        return Rows(t, fixed).applied(q, keys)[0]
-
-    assert torch.autograd.gradcheck(unit, (x, keys, log_t))
-    assert torch.autograd.gradcheck(unit, (x, keys))
-    assert torch.autograd.gradcheck(scaled, (x, log_t))
-    assert torch.autograd.gradcheck(scaled, (x, log_t, noise(1, 3, 5, 1, seed=2)))
-    permuted = noise(2, 5, 3, 4, seed=3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda y: unit(y.transpose(1, 2), 2 * y.transpose(1, 2), log_t), (permuted,))
-
-
-@pytest.mark.parametrize("name", ["learned", "qk-norm", "qk-norm-fixed", "log-length"])
-@pytest.mark.parametrize("mask", [FULL, Causal()], ids=["full", "causal"])
-def test_rows_multiplied_inside_the_core_are_those_multiplied_before_it(name: AttentionScale, mask: Mask) -> None:
-    """To the last bit: who watches the scores of a run, and so has them multiplied before, must not change it."""
-    scale = scale_of(name, 1.0, H, K, context=64)
-    packed = noise(4, 150, 3, H, K).float().requires_grad_()
-    dz = noise(4, H, 150, K, seed=1).float()
-
-    def run() -> list[Tensor]:
-        q, k, v = packed.permute(2, 0, 3, 1, 4).unbind(0)
-        z = attention(q, k, v, mask=mask, scale=scale(q, k, mask), backend="matmul")
-        return [z, *torch.autograd.grad(z, [packed, *scale.parameters()], dz)]
-
-    inside = run()
-    with watched(lambda seen: None):
-        before = run()
-    assert all(torch.equal(one, other) for one, other in zip(inside, before, strict=True))
+def test_gradients_of_unit_vectors() -> None:
+    x, t = noise(2, 3, 5, 4).requires_grad_(), noise(3, 1, 1, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(unit, (x, t))
+    assert torch.autograd.gradcheck(lambda y: unit(y.transpose(1, 2)), (noise(2, 5, 3, 4, seed=3).requires_grad_(),))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_rows_inside_the_core_with_fewer_queries_a_bias_and_a_frozen_temperature(name: AttentionScale) -> None:
+def test_fewer_queries_a_bias_and_a_frozen_temperature(name: AttentionScale) -> None:
     scale = scale_of(name, 1.0, H, K, context=64).double().requires_grad_(False)
     q, k, v = (noise(B, H, length, K, seed=i).requires_grad_() for i, length in enumerate((5, T, T)))
     bias = noise(1, H, 5, T, seed=6).requires_grad_()
-    results = [
-        attention(q, k, v, mask=Causal(), bias=bias, scale=scale(q, k, Causal()), backend=name) for name in ("matmul", "naive")
-    ]
+    results = [attention(q, k, v, mask=Causal(), bias=bias, scale=scale, backend=name) for name in ("matmul", "sdpa:math")]
     dz = noise(B, H, 5, K, seed=7)
     for one, other in zip(*(torch.autograd.grad(z, [q, k, v, bias], dz) for z in results), strict=True):
         assert (one - other).abs().max() <= 1e-12 * max(1.0, float(other.abs().max()))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_weights_are_kept_where_no_gradient_is_taken(name: AttentionScale, monkeypatch: pytest.MonkeyPatch) -> None:
-    scale, x = scale_of(name, 1.0, H, K, context=64), noise(64, H, T, K).float()
-    most, alive = 0, weakref.WeakSet[Tensor]()
-    real = matmul._weights
-
-    def counted(*given: typing.Any) -> Tensor:
-        nonlocal most
-        most = max(most, len(alive))
-        p = real(*given)
-        alive.add(p)
-        return p
-
-    monkeypatch.setattr(matmul, "_weights", counted)
-    monkeypatch.setattr(blocks, "SCORES_AT_ONCE", 64)
-    with torch.no_grad():
-        attention(x, x, x, scale=scale(x, x, FULL), backend="matmul")
-    # The last block's are still there when the next are made.
-    assert most == 1
+def test_a_vector_of_zeros_stays_zero_and_leaves_the_others_alone() -> None:
+    x = noise(1, 2, 3, 4)
+    x[0, 1, 2] = 0
+    x.requires_grad_()
+    found = unit(x)
+    assert (found[0, 1, 2] == 0).all()
+    assert torch.allclose(found[0, 0].norm(dim=-1), torch.ones(3, dtype=torch.float64))
+    (gradient,) = torch.autograd.grad((found * noise(1, 2, 3, 4, seed=1)).sum(), x)
+    assert gradient.isfinite().all() and (gradient[0, 1, 2] == 0).all() and (gradient[0, 0] != 0).all()
 
 
-def test_rows_are_multiplied_before_a_backend_that_would_see_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[tuple[torch.dtype, bool]] = []
-
-    def spy(q: Tensor, *rest: Tensor, **more: typing.Any) -> Tensor:
-        given.append((q.dtype, more.get("rows") is not None))
-        return real(q, *rest, **more)
-
-    real = matmul.attend
-    monkeypatch.setattr("ablate.nn.attention._load", lambda name: spy)
-    scale = scale_of("qk-norm", 1.0, H, K, context=64)
-    q = noise(B, H, T, K).float()
-    still, moving, half = q, q.clone().requires_grad_(), q.bfloat16()
-    for x in (still, moving):
-        attention(x, x, x, scale=scale(x, x, FULL), backend="matmul").sum().backward()
-    with torch.no_grad():
-        attention(still, still, still, scale=scale(q, q, FULL), backend="matmul")
-        y = Rows(unit=True).applied(half, half)[0]
-    assert given == [(torch.float32, False), (torch.float32, True), (torch.float32, True)]
-    assert y.dtype == torch.float32
-    assert next(scale.parameters()).grad is not None
-
-
-@pytest.mark.parametrize("zero", [0, 1], ids=["a query", "a key"])
-def test_rows_of_zeros_stay_zeros_and_leave_the_others_alone(zero: int) -> None:
-    q, k = (noise(1, 2, 3, 4, seed=i) for i in range(2))
-    whole = Rows(unit=True).applied(q, k)
-    given = [q.clone(), k.clone()]
-    given[zero][0, 1, 2] = 0
-    leaves = [x.requires_grad_() for x in given]
-    found = Rows(unit=True).applied(*leaves)
-    assert (found[zero][0, 1, 2] == 0).all()
-    for one, other, changed in zip(found, whole, (zero == 0, zero == 1), strict=True):
-        assert torch.equal(one.flatten(0, 2)[: 5 if changed else 6], other.flatten(0, 2)[: 5 if changed else 6])
-    gradients = torch.autograd.grad(found[0].sum() + found[1].sum(), leaves)
-    assert all(torch.isfinite(gradient).all() for gradient in gradients)
-    assert (gradients[zero][0, 1, 2] == 0).all()
-    assert (gradients[zero][0, 0] != 0).all()
+@pytest.mark.parametrize("name", ["learned", "qk-norm", "qk-norm-fixed", "log-length"])
+def test_a_scaling_keeps_single_precision_where_queries_have_16_bits(name: AttentionScale) -> None:
+    q = noise(B, H, T, K).bfloat16()
+    assert scale_of(name, 1.0, H, K, context=64)(q, q, FULL)[0].dtype == torch.float32
 
 
 def test_folding_before_the_cast_costs_one_rounding() -> None:
     """At logits of standard deviation 3, scaling what is already rounded loses twice what scaling before the cast loses."""
     q, k, v = (noise(4, 4, 64, 64, seed=i).float() for i in range(3))
-    t = torch.full((4,), 3.1)
+    t, scale = torch.full((4,), 3.1), scale_of("learned", 1.0, 4, 64, context=64)
+    for log_t in scale.parameters():
+        torch.nn.init.constant_(log_t, math.log(3.1))
     wanted = ((t[:, None, None] * q).double() @ k.double().mT / 8).softmax(dim=-1) @ v.double()
 
     def lost(queries: Tensor) -> float:
         z = attention(queries.bfloat16(), k.bfloat16(), v.bfloat16(), backend="sdpa:flash").double()
         return float((z - wanted).norm() / wanted.norm())
 
-    assert lost(Rows(t.log()).applied(q, k)[0]) < lost(Rows(t.log().bfloat16()).applied(q.bfloat16(), k)[0])
+    def folded(queries: Tensor) -> Tensor:
+        with torch.no_grad():
+            return scale(queries, k, FULL)[0]  # type: ignore[no-any-return]
+
+    assert lost(folded(q)) < lost(folded(q.bfloat16()).bfloat16() * 1.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
