@@ -10,21 +10,23 @@ Both return the tidy frame that reports are compiled from: one row per number.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablate.study.keywords import Keywords
     from ablate.study.study import Study
 
 __version__ = "0.1.0"
 
 
-def run(study: str | Path | Study, **options: Any) -> pd.DataFrame:
+def run(study: str | Path | Study, **options: Unpack[Keywords]) -> pd.DataFrame:
     """Run what a study lacks, compile its local report and return its numbers.
 
-    `options` are the fields of `ablate.study.options.Options`, e.g. `tier="smoke"`, `seeds=3`. A study given by name or
-    file runs with a process for every run; a `Study` object runs in this process. Raises `ablate.config.ConfigError`.
+    `options`: `tier`, `seeds`, `workers`, `overrides`, `only`, `retry_failed`, `keep_weights`, `allow_mixed`, `root` and
+    `reports`, as `ablate.study.keywords.Keywords` describes them. A study given by name or file runs with a process for
+    every run; a `Study` object runs in this process. Raises `ablate.config.ConfigError`.
     """
     from ablate.study.discover import find
     from ablate.study.options import Options

@@ -8,7 +8,6 @@ engine use `from_function` with results that are known in advance.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from ablate.config import RunConfig, flatten
 from ablate.records import Record, Row
+from ablate.sources import function_digest
 
 Progress = Callable[..., None]
 """A progress callback: `progress(phase="training", done=tokens, total=tokens)`, called at most a few times a second."""
@@ -86,10 +86,10 @@ def training_fields(config: RunConfig) -> dict[str, Any]:
 
 
 def from_function(function: Callable[[RunConfig], list[Row]]) -> Measure:
-    """Make a measure of `config -> rows`, without training or corpus. Its identity covers configuration and source code."""
+    """Make a measure of `config -> rows`, without training or corpus. Its identity covers the configuration and the function's code."""
 
     def identify(config: RunConfig) -> Identity:
-        source = digest(inspect.getsource(function))
+        source = function_digest(function)
         identity = digest(training_fields(config), source)
         return Identity(training=identity, measurements={"function": identity}, ingredients={"source": source})
 

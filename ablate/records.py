@@ -41,7 +41,6 @@ DIVERGED = "diverged"
 OUT_OF_MEMORY = "out of memory"
 FAILED = "failed"
 DIED = "died"
-STATUSES = (DONE, DIVERGED, OUT_OF_MEMORY, FAILED, DIED)
 
 TIMED = ("seconds", "joules")
 """Columns of a row that a clock or a meter measures. They are left out when two runs are checked for equality."""

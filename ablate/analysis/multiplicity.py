@@ -5,11 +5,7 @@ for any dependence between the comparisons. With p₍₁₎ ≤ … ≤ p₍ₘ�
 
     adjusted p₍ₖ₎ = max over j ≤ k of min(1, (m - j + 1) p₍ⱼ₎)
 
-Benjamini & Hochberg 1995 keeps the expected *share* of false findings below α and suits screens of many arms:
-
-    adjusted p₍ₖ₎ = min over j ≥ k of min(1, m p₍ⱼ₎ / j)
-
-NaN stands for a comparison without data. It stays NaN and does not count in m.
+A NaN is a comparison that could not be made: it stays NaN and does not count in m.
 """
 
 from __future__ import annotations
@@ -44,15 +40,6 @@ def holm_levels(p: P, alpha: float) -> NDArray[np.float64]:
         local[failed[0] :] = local[failed[0]]
     levels[known[order]] = local
     return levels
-
-
-def benjamini_hochberg(p: P) -> NDArray[np.float64]:
-    """Adjusted p values in the order given; reject where at most the false discovery rate wanted."""
-    adjusted, known, order = _sorted(p)
-    m = len(order)
-    scaled = adjusted[known[order]] * m / np.arange(1, m + 1)
-    adjusted[known[order]] = np.minimum(1, np.minimum.accumulate(scaled[::-1])[::-1])
-    return adjusted
 
 
 def _sorted(p: P) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:

@@ -48,7 +48,6 @@ from ablate.config import ConfigError
 from ablate.specification import Arm, Specification
 
 Status = Literal["reproduced", "contradicted", "no effect", "undecided", "not testable"]
-STATUSES: tuple[Status, ...] = ("reproduced", "contradicted", "no effect", "undecided", "not testable")
 LEAST_PAIRS = 3
 
 

@@ -20,12 +20,14 @@ from ablate.cache import build_once, cache_root, silent
 from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
 from ablate.data import tokenizer_json
-from ablate.data.corpora import Builds, Corpus, open_corpus, source_digest
+from ablate.data.corpora import open_corpus
+from ablate.data.corpora.base import Builds, Corpus
 from ablate.data.document import Document
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
 from ablate.data.token_store import TokenStore, TokenWriter, token_type
 from ablate.data.tokenizer import Tokenizer, Vocabulary
 from ablate.measure import Report, digest
+from ablate.sources import source_digest
 
 HELD_OUT_TEXTS = 20_000
 """Documents of each held-out split whose text is kept beside the tokens, for yardsticks that read words."""

@@ -27,10 +27,10 @@ import tokenizers
 
 from ablate.config import ConfigError
 from ablate.data import tokenizer_json
-from ablate.data.corpora import source_digest
 from ablate.data.corpora.contents import digest_of
 from ablate.data.subwords import CLS, MASK, PAD, RAREST_CHARACTER, SEP, SPECIAL, TRAINERS, UNK, bytes_by_character, too_small
 from ablate.measure import digest
+from ablate.sources import source_digest
 
 __all__ = ["CLS", "MASK", "PAD", "SEP", "SPECIAL", "UNK", "Tokenizer", "Vocabulary", "fingerprint", "train"]
 

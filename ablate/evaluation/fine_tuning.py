@@ -70,7 +70,7 @@ NEW_LAYER_SD = 0.02
 @dataclass(frozen=True, kw_only=True)
 class FineTuning(Effort):
     name: ClassVar[str] = "fine-tuning"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     needs: ClassVar[type] = Summarizes
 
     summary: Literal["standard", "mean"] = "standard"

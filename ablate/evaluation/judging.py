@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ablate.evaluation import tfidf
 from ablate.evaluation.metrics import UNITS, measure
@@ -49,25 +50,26 @@ def score(posed: Posed, part: Part, predicted_N: np.ndarray) -> float:
     return float(np.mean(list(scores(posed, part, predicted_N).values())))
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def references(posed: Posed) -> dict[str, np.ndarray]:
-    """Predictions that no arm can move, for the reported examples; TF-IDF reads the words that a model is shown."""
+    """Predictions that no arm can move, for the reported examples; TF-IDF reads the words that a model is shown.
+
+    On one thread, so that no number depends on how many there are.
+    """
     paired, classes = posed.task.paired, not posed.regression
     train, validation, test = (part.words for part in posed.parts)
-    vocabulary = tfidf.learn([text for pair in train for text in pair[: 1 + paired]])
+    vectorizer = tfidf.learn([text for pair in train for text in pair[: 1 + paired]])
     x_train, x_validation, x_test = (
-        tfidf.features([one for one, _ in part], [other for _, other in part] if paired else None, vocabulary)
+        tfidf.features([one for one, _ in part], [other for _, other in part] if paired else None, vectorizer)
         for part in (train, validation, test)
     )
     truth_N = posed.train.truth_N
-    y_NC = np.eye(len(posed.classes))[truth_N] if classes else truth_N[:, None]
     best: tuple[float, np.ndarray] | None = None
     for strength in tfidf.STRENGTHS:
-        predict = tfidf.fit(x_train, y_NC, strength, classes)
-        answers = [predict(x) for x in (x_validation, x_test)]
-        on_validation_N, on_test_N = (answer.argmax(axis=1) if classes else answer[:, 0] for answer in answers)
-        found = score(posed, posed.validation, on_validation_N)
+        model = tfidf.fit(x_train, truth_N, strength, classes)
+        found = score(posed, posed.validation, model.predict(x_validation))
         if best is None or found > best[0]:
-            best = (found, on_test_N)
+            best = (found, model.predict(x_test))
     assert best is not None
     predicted = {TFIDF: best[1]}
     if classes:

@@ -74,17 +74,15 @@ class LinearProbe:
         classes = np.unique(fitted.labels_N)
         if len(classes) < 2 or not len(read.labels_N):
             return Reading(rows=())
-        train_N = torch.from_numpy(np.searchsorted(classes, fitted.labels_N))
-        test_N = torch.from_numpy(np.searchsorted(classes, read.labels_N))
         size = text.vocabulary.size
 
-        def accuracy(train_ND: torch.Tensor, test_ND: torch.Tensor) -> float:
-            return float((ridge.fit(train_ND, train_N, len(classes)).predict(test_ND) == test_N).double().mean())
+        def accuracy(fitted_ND: np.ndarray, read_ND: np.ndarray) -> float:
+            return float((ridge.classify(fitted_ND, fitted.labels_N, read_ND) == read.labels_N).mean())
 
-        majority = int(torch.bincount(train_N).argmax())
+        majority = np.bincount(fitted.labels_N).argmax()
         values = {
             "topic": accuracy(pooled(model, fitted.tokens), pooled(model, read.tokens)),
-            "topic, majority class": float((test_N == majority).double().mean()),
+            "topic, majority class": float((read.labels_N == majority).mean()),
             "topic, bag of words": accuracy(counts(fitted.tokens, size), counts(read.tokens, size)),
         }
         return Reading(
@@ -96,7 +94,7 @@ class LinearProbe:
                     value=value,
                     unit="share",
                     better="higher" if condition == "topic" else "none",
-                    items=len(test_N),
+                    items=len(read.labels_N),
                 )
                 for condition, value in values.items()
             )
@@ -109,7 +107,7 @@ class LinearProbe:
         return _labelled(fitted, frequent), _labelled(_first_tokens(text.split("test"), self.test, self.length), frequent)
 
 
-def pooled(model: Any, texts: list[np.ndarray]) -> torch.Tensor:
+def pooled(model: Any, texts: list[np.ndarray]) -> np.ndarray:
     """Final hidden states averaged over the tokens of text, special ones excluded; float64 [N, D] on the CPU."""
     features: list[torch.Tensor] = [torch.empty(0)] * len(texts)
     with undisturbed(model) as device:
@@ -120,13 +118,12 @@ def pooled(model: Any, texts: list[np.ndarray]) -> torch.Tensor:
             means_BD = hidden_BTD[:, first : first + len(texts[batch[0]])].float().mean(1).cpu().double()
             for row, i in enumerate(batch):
                 features[i] = means_BD[row]
-    # Leave inference mode behind: the ridge may do as it likes with its features.
-    return torch.stack(features).clone()
+    return torch.stack(features).numpy()
 
 
-def counts(texts: list[np.ndarray], vocabulary: int) -> torch.Tensor:
+def counts(texts: list[np.ndarray], vocabulary: int) -> np.ndarray:
     """How often each token type occurs in each text; float64 [N, V]."""
-    return torch.from_numpy(np.stack([np.bincount(ids, minlength=vocabulary) for ids in texts])).double()
+    return np.stack([np.bincount(ids, minlength=vocabulary) for ids in texts]).astype(np.float64)
 
 
 def _first_tokens(store: TokenStore, count: int, length: int) -> Documents:

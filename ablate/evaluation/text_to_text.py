@@ -60,7 +60,7 @@ class TextToText(Effort):
     """`length` leaves prefix and answer out."""
 
     name: ClassVar[str] = "text-to-text"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     needs: ClassVar[type] = Answers
 
     mixture: bool = False

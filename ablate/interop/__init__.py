@@ -95,7 +95,7 @@ def start_from(model: Objective, text: Text, folder: Path) -> None:
 def fingerprint(folder: Path) -> str:
     """Digest of the files that the start of a run is a function of, and of the code that reads them."""
     checkpoint.check_complete(folder)
-    code = [sources.text(path).decode() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    code = sources.files_digest(sorted(Path(__file__).parent.glob("*.py")))
     return digest([digest_of(folder / name) for name in checkpoint.FILES], code)
 
 

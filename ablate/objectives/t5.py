@@ -257,21 +257,6 @@ class T5(Objective):
         visible_BT = torch.ones_like(inputs_BT, dtype=torch.bool)
         return self.generate(inputs_BT, visible_BT, length, Decoding(greedy=True), torch.Generator())
 
-    @torch.no_grad()
-    def candidates(self, inputs_BT: Tensor, visible_BT: Tensor, options: Sequence[Sequence[int]]) -> Tensor:
-        """Log-probability in nats [B, options] that the answer to a framed input is that option, its end included."""
-        if not options:
-            raise ConfigError("options = [], but must be at least one answer to choose from")
-        memory = self._read(inputs_BT, _one_document(visible_BT))
-        nats = []
-        for option in options:
-            target_BU = torch.tensor([*option, SEP], device=inputs_BT.device).expand(len(inputs_BT), -1)
-            fed_BU = torch.cat([torch.full_like(target_BU[:, :1], PAD), target_BU[:, :-1]], dim=1)
-            documents_BU = None if memory.documents_BS is None else torch.zeros_like(fed_BU)
-            logits_BUV = self.network.logits(self._decode(fed_BU, memory, documents_BU))
-            nats.append(-cross_entropy(logits_BUV.transpose(1, 2), target_BU, reduction="none").sum(dim=1))
-        return torch.stack(nats, dim=1)
-
     def flops(self, batch: T5Batch) -> float:
         """Training arithmetic of both halves on all rows, and of the head on what is predicted."""
         return self._flops(batch, dense=False)

@@ -16,9 +16,11 @@ from ablate.analysis.paired import differences
 from ablate.analysis.power import detectable
 from ablate.records import DONE
 from ablate.specification import Specification, from_json
-from ablate.study.collect import check_plan, results, specify
 from ablate.study.options import Setup
 from ablate.study.plan import Cell, Plan
+from ablate.study.preflight import check_plan
+from ablate.study.results import results
+from ablate.study.specify import specify
 
 
 def describe(setup: Setup) -> str:
@@ -124,8 +126,8 @@ def _spreads(setup: Setup, current: Plan) -> dict[str, float]:
 
 
 def _known(setup: Setup, current: Plan) -> tuple[Specification, pd.DataFrame | None]:
-    specification = specify(setup, current, {})
     here = results(setup, current)
+    specification = specify(setup, current, here, {})
     if len(here) > len(current.arms):
         return specification, frames.tidy(here, specification)
     if (committed := _committed(setup)) is not None:

@@ -19,14 +19,16 @@ from ablate.measure import ESTIMATORS, LEFT_OUT, Progress
 from ablate.records import DONE
 from ablate.study import discover
 from ablate.study.cell import Outcome
-from ablate.study.collect import check_plan, results, write_report
+from ablate.study.collect import write_report
 from ablate.study.comparable import check_comparable
 from ablate.study.ledger import Ledger
 from ablate.study.looks import register
 from ablate.study.options import Options, Setup, set_up
 from ablate.study.plan import Cell, Plan
 from ablate.study.pool import Ended, Inline, Pool, start_early
+from ablate.study.preflight import check_plan
 from ablate.study.progress import StudyProgress
+from ablate.study.results import results
 from ablate.study.study import Study
 
 ASK_AGAIN = 2.0

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from ablate import sources
 from ablate.config import ConfigError, Data
 from ablate.data import splits, tokenizer_json
 from ablate.data import text as text_module
@@ -104,13 +103,10 @@ def test_another_share_or_other_code_builds_anew(
         patch.setattr(text_module, "RULE", "sha256/0.2")
         other = prepare(data)
     assert other.split("test").documents > 2 * first.split("test").documents
-    code = tmp_path / "writes_tokens.py"
-    code.write_text("how = 1\n")
-    monkeypatch.setitem(sys.modules, "writes_tokens", SimpleNamespace(__file__=str(code)))
-    monkeypatch.setattr(text_module, "CODE", (*text_module.CODE, "writes_tokens"))
-    folders = {first.folder, other.folder, prepare(data).folder}
-    code.write_text("how = 2\n")
-    folders |= {prepare(data).folder, prepare(data).folder}
+    real, folders = sources.text, {first.folder, other.folder}
+    for statement in (b"how = 1\n", b"how = 2\n"):
+        monkeypatch.setattr(sources, "text", lambda path, more=statement: real(path) + more * (path.stem == "token_store"))
+        folders |= {prepare(data).folder, prepare(data).folder}
     assert len(folders) == 4
 
 

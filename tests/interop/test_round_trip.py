@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ablate.data.text import Text
-from ablate.data.tokenizer import PAD, SEP, Tokenizer, given, train
+from ablate.data.tokenizer import PAD, Tokenizer, given, train
 from ablate.interop import architecture_of, start_from
 from ablate.interop.export import write
 from ablate.objectives.base import Objective
@@ -131,16 +131,15 @@ def xlnet_logits(ours: Any, theirs: Any, tokens: Tensor, visible: Tensor) -> tup
     return ours.fill(tokens, visible, places), logits.flatten(0, 1)
 
 
-def t5_scores(ours: Any, theirs: Any, tokens: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """The answer "7 30 9" and its beginnings."""
-    answers = ([], [7], [7, 30], [7, 30, 9])
+def t5_logits(ours: Any, theirs: Any, tokens: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each place of the answer "7 30 9", its end included."""
     fed = torch.tensor([[PAD, 7, 30, 9]]).expand(len(tokens), -1)
-    log_p = theirs(tokens, attention_mask=visible.long(), decoder_input_ids=fed).logits.log_softmax(-1)
-    expected = [log_p[:, range(n + 1), [*answer, SEP]].sum(1) for n, answer in enumerate(answers)]
-    return ours.candidates(tokens, visible, answers), torch.stack(expected, dim=1)
+    memory = ours._read(tokens, visible.to(torch.int32) - 1)
+    logits = ours.network.logits(ours._decode(fed, memory, torch.zeros_like(fed)))
+    return logits, theirs(tokens, attention_mask=visible.long(), decoder_input_ids=fed).logits
 
 
-LOGITS = {"bert": bert_logits, "gpt": gpt_scores, "xlnet": xlnet_logits, "t5": t5_scores}
+LOGITS = {"bert": bert_logits, "gpt": gpt_scores, "xlnet": xlnet_logits, "t5": t5_logits}
 
 
 def test_what_is_read_says_the_same(name: str, build: Build, text: Text, tmp_path: Path) -> None:

@@ -27,14 +27,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ablate.config import ConfigError
-from ablate.data.corpora import source_digest
+from ablate.config import ConfigError, Data
 from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
 from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
 from ablate.data.splits import set_apart
 from ablate.measure import digest
+from ablate.sources import source_digest
 
 LONGEST_DOCUMENT = 1 << 20
 """Characters after which a .txt document ends at the next line."""
@@ -86,6 +86,11 @@ class Files:
                     yield document._replace(split=set_apart(document, self._lacking)) if given == "train" else document
         if not found:
             raise ConfigError(f"data.corpus = 'files:{self.path}' holds no text")
+
+
+def named(argument: str, data: Data) -> Files:
+    """The files at the path `argument`."""
+    return Files(Path(argument).expanduser(), data.column, data.unit)
 
 
 def _files_below(folder: Path) -> list[Path]:

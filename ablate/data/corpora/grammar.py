@@ -25,11 +25,13 @@ from functools import cached_property
 
 import numpy as np
 
-from ablate.data.corpora import MinimalPair, source_digest
+from ablate.config import Data
+from ablate.data.corpora.base import MinimalPair
 from ablate.data.corpora.pcfg import Pcfg, Rules, Tree
 from ablate.data.document import Document
 from ablate.measure import digest
 from ablate.seeds import generator
+from ablate.sources import source_digest
 
 NUMBERS = ("sg", "pl")
 OTHER = {"sg": "pl", "pl": "sg"}
@@ -162,6 +164,11 @@ class Grammar:
                 if len(found[phenomenon]) < each:
                     found[phenomenon].append(MinimalPair(" ".join(good), " ".join(bad), phenomenon))
         return [found[PHENOMENA[i % len(PHENOMENA)]][i // len(PHENOMENA)] for i in range(count)]
+
+
+def named(argument: str, data: Data) -> Grammar:
+    """The one of the default size."""
+    return Grammar()
 
 
 def _violations(sentence: Tree) -> Iterator[tuple[str, int, str]]:

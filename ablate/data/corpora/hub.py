@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from ablate.cache import cache_root
-from ablate.config import ConfigError
-from ablate.data.corpora import source_digest
+from ablate.config import ConfigError, Data
 from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
 from ablate.measure import digest
 from ablate.records import write_atomically
+from ablate.sources import source_digest
 
 NAME = re.compile(r"(?P<name>[^:@#]+)(?::(?P<config>[^@#]+))?(?:@(?P<split>[^#]+))?(?:#(?P<revision>\w+))?")
 SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
@@ -121,3 +121,8 @@ class Hub:
             raise ConfigError(f"{self._named}: the hub does not answer for {self.dataset!r} ({reason})") from None
         write_atomically(pinned, commit)
         return commit
+
+
+def named(argument: str, data: Data) -> Hub:
+    """The data set `argument`."""
+    return Hub(argument, data.column)

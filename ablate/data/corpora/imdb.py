@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ablate.config import ConfigError
-from ablate.data.corpora import source_digest
+from ablate.config import ConfigError, Data
 from ablate.data.corpora.contents import digest_of
+from ablate.data.corpora.data_folder import in_data_folder
 from ablate.data.corpora.lines import read_lines
 from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
 from ablate.measure import digest
+from ablate.sources import source_digest
 
 LABELS = {"neg": "negative", "pos": "positive"}
 FIELDS = ("label", "id", "rating", "text")
@@ -61,6 +62,11 @@ class Imdb:
             for text, label in _read_review(path) if path.suffix == ".txt" else _read_table(path):
                 if sentences := tuple(split_sentences(text.replace(BREAK, " "))):
                     yield Document(sentences, label)
+
+
+def named(argument: str, data: Data) -> Imdb:
+    """The reviews in the folder `argument`, or where none is named in the data folder."""
+    return Imdb(Path(argument).expanduser() if argument else in_data_folder("imdb", data.corpus, instead="imdb:FOLDER"))
 
 
 def _read_review(path: Path) -> Iterator[tuple[str, str]]:

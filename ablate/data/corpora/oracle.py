@@ -25,11 +25,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ablate.config import require
-from ablate.data.corpora import source_digest
+from ablate.config import ConfigError, Data, require
 from ablate.data.document import Document
 from ablate.measure import digest
 from ablate.seeds import generator
+from ablate.sources import source_digest
 
 WIDTH = 32
 """Of embedding and state. Yu et al. 2017, section 4.1."""
@@ -113,6 +113,15 @@ class Oracle:
             nats += float(weights.nll(words_BT)[inside_BT].sum())
             tokens += int(length_B.sum())
         return nats / tokens if tokens else float("nan")
+
+
+def named(argument: str, data: Data) -> Oracle:
+    """The oracle of up to three numbers, separated by colons."""
+    numbers = argument.split(":") if ":" in data.corpus else []
+    if len(numbers) > 3 or not all(number.isascii() and number.isdigit() for number in numbers):
+        wanted = "oracle:LENGTH or oracle:LENGTH:WORDS:NUMBER, whole numbers, e.g. oracle:20:5000:0"
+        raise ConfigError(f"data.corpus = {data.corpus!r}, but must be {wanted}")
+    return Oracle(*map(int, numbers))
 
 
 class Weights(NamedTuple):

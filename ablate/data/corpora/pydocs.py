@@ -22,13 +22,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import ablate
 from ablate.cache import build_once, cache_root, silent
-from ablate.config import ConfigError
-from ablate.data.corpora import source_digest
+from ablate.config import ConfigError, Data
 from ablate.data.corpora.near_duplicates import FreshText
 from ablate.data.document import Document
 from ablate.measure import Report, digest
+from ablate.sources import source_digest
 
 PACKAGES = {
     "torch": "torch",
@@ -115,6 +114,11 @@ class PyDocs:
                 yield Document(tuple(sentences), label)
 
 
+def named(argument: str, data: Data) -> PyDocs:
+    """The one there is."""
+    return PyDocs()
+
+
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
     versions = {}
@@ -175,7 +179,7 @@ class _Reader:
     """A process that reads every `READERS`-th file; iterating gives its documents, each with the number of its file."""
 
     def __init__(self, files: list[tuple[Path, str]], first: int) -> None:
-        importable_from = os.pathsep.join([str(Path(ablate.__file__).parents[1]), *sys.path])
+        importable_from = os.pathsep.join([str(Path(__file__).parents[3]), *sys.path])
         self.first = first
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "ablate.data.corpora.docstrings"],

@@ -1,4 +1,4 @@
-"""A report holds what its own study asked of a run."""
+"""What runs agree on, and what a table of them would mix."""
 
 from __future__ import annotations
 
@@ -7,36 +7,22 @@ from typing import Any
 
 import pytest
 
-from ablate.evaluation.cloze import Cloze
-from ablate.records import Record, Row
-from ablate.study import collect
-from ablate.study.collect import _read_by
-
-
-def test_what_another_study_read_off_the_same_run_stays_out() -> None:
-    """The record is shared, and grows when a later study adds its yardsticks; the earlier study's report must not."""
-    rows = tuple(Row(evaluation=name, metric="m", value=1.0, unit="nats") for name in ("training", "cloze", "fine-tuning"))
-    samples = ({"evaluation": "cloze"}, {"evaluation": "fine-tuning"})
-    record = Record(identity="a", rows=rows, samples=samples)
-    setup: Any = SimpleNamespace(study=SimpleNamespace(base=SimpleNamespace(evaluations=(Cloze(),))))
-    seen = _read_by(setup, record)
-    assert [row.evaluation for row in seen.rows] == ["training", "cloze"]
-    assert seen.samples == ({"evaluation": "cloze"},)
-    setup.study.base.evaluations = ()
-    assert _read_by(setup, record) is record, "a measure without yardsticks keeps all it has"
+from ablate.config import ConfigError
+from ablate.records import Record
+from ablate.study import mixtures
 
 
 def provenance(monkeypatch: pytest.MonkeyPatch, *runs: tuple[str, str]) -> dict[str, str]:
     """Of a study whose runs have these objectives and source fingerprints."""
     plan = SimpleNamespace(yardsticks="")
-    monkeypatch.setattr(collect, "read", lambda setup: plan)
-    monkeypatch.setattr(collect, "yardsticks", lambda setup: "")
+    monkeypatch.setattr(mixtures, "read", lambda setup: plan)
+    monkeypatch.setattr(mixtures, "yardsticks", lambda setup: "")
     setup: Any = SimpleNamespace(allow_mixed=False, tier=SimpleNamespace(note=""), command="")
     found: Any = [
         (None, 0, Record(identity="", config={"objective.name": name}, ingredients={"source": source, "corpus": "c"}))
         for name, source in runs
     ]
-    return collect._provenance(setup, found)
+    return mixtures.provenance(setup, found)
 
 
 def test_sources_are_compared_among_the_runs_of_one_objective(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +35,15 @@ def test_sources_are_compared_among_the_runs_of_one_objective(monkeypatch: pytes
     assert changed["mixed source fingerprint of bert"] == "a (1 runs); d (1 runs)"
     assert changed["source fingerprint of gpt"] == "b"
     assert provenance(monkeypatch, ("bert", "a"))["source fingerprint"] == "a"
+
+
+def test_other_versions_than_those_of_finished_runs_are_refused_before_training() -> None:
+    def setup(allow_mixed: bool, torch: str) -> Any:
+        measure = SimpleNamespace(environment=lambda base: {"torch": torch, "host": "b"})
+        return SimpleNamespace(allow_mixed=allow_mixed, study=SimpleNamespace(measure=measure, base=None))
+
+    found: Any = [(None, 0, Record(identity="", provenance={"torch": "2.12", "host": "a"}))]
+    mixtures.check_environment(setup(False, "2.12"), found)
+    mixtures.check_environment(setup(True, "2.13"), found)
+    with pytest.raises(ConfigError, match=r"finished runs of this study have torch 2\.12, but this is 2\.13"):
+        mixtures.check_environment(setup(False, "2.13"), found)
