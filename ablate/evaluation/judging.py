@@ -1,16 +1,16 @@
-"""From predictions to rows: the metrics of each task, the references beside them, and the score over all tasks.
+"""From predictions to rows: the metrics of each task, the baselines beside them, and the score over all tasks.
 
 | metric | condition | value |
 | --- | --- | --- |
 | `score` | empty | mean over the tasks of the mean of a task's metrics (Wang et al. 2019, section 3) |
-| `gain` | empty, or a task | score minus that of the same procedure from random weights |
+| `gain` | empty, or a task | score minus the score of the same procedure from random weights |
 | a task's metric | the task | on its reported examples |
-| any of these | `random initialisation`, `TF-IDF`, `majority class`, behind the task | the same of a reference |
+| any of these | `random initialisation`, `TF-IDF`, `majority class`, after the task | the same for a baseline |
 | `truncated`, `unseen_labels`, `no_answer` | a task | share of the reported examples |
-| `learning_rate`, `epoch` | a task | what the validation part chose |
+| `learning_rate`, `epoch` | a task | chosen by the validation part |
 
-Where examples are drawn several times each is the mean over the draws (`averaged`), `learning_rate` and `epoch` too: a rate off
-the grid says that the draws chose different ones, or that in one of them every rate diverged, which counts as 0.
+With several draws of examples, each row is the mean over the draws (`averaged`). This includes `learning_rate` and `epoch`. A
+rate off the grid means that the draws chose different rates, or that every rate diverged in one of them, which counts as 0.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ OWN, RANDOM, TFIDF, MAJORITY = "", "random initialisation", "TF-IDF", "majority 
 
 
 class Judged(NamedTuple):
-    """What was found on one task."""
+    """Predictions for one task."""
 
     posed: Posed
     predicted: Mapping[str, np.ndarray]
-    """`OWN` and the references -> predictions for the reported examples; a class of -1 is none."""
+    """`OWN` and the baselines -> predictions for the reported examples; -1 is no class."""
     kept: Kept
 
 
 def scores(posed: Posed, part: Part, predicted_N: np.ndarray) -> dict[str, float]:
-    """Each metric of the task on a part of it."""
+    """Each metric of the task on one part of its examples."""
     return {metric: measure(metric, part.truth_N, predicted_N, posed.positive) for metric in posed.task.metrics}
 
 
@@ -50,7 +50,7 @@ def score(posed: Posed, part: Part, predicted_N: np.ndarray) -> float:
 
 
 def references(posed: Posed) -> dict[str, np.ndarray]:
-    """Predictions that no arm can move, for the reported examples; TF-IDF reads the words that a model is shown."""
+    """Return predictions of the baselines for the reported examples; TF-IDF reads the words that a model sees."""
     paired, classes = posed.task.paired, not posed.regression
     train, validation, test = (part.words for part in posed.parts)
     vocabulary = tfidf.learn([text for pair in train for text in pair[: 1 + paired]])
@@ -76,7 +76,7 @@ def references(posed: Posed) -> dict[str, np.ndarray]:
 
 
 def rows(evaluation: str, judged: Sequence[Judged]) -> tuple[Row, ...]:
-    """All rows of a reading; none without a task."""
+    """Return all rows of a reading; none without a task."""
     if not judged:
         return ()
     made: list[Row] = []
@@ -109,7 +109,7 @@ def rows(evaluation: str, judged: Sequence[Judged]) -> tuple[Row, ...]:
 
 
 def averaged(draws: Sequence[Sequence[Row]]) -> tuple[Row, ...]:
-    """Row by row the mean over draws of the examples; what is asked of a task is the same in each."""
+    """Return the mean of each row over the draws of examples; every draw must have the same rows."""
     assert len({tuple((row.metric, row.condition) for row in rows) for rows in draws}) == 1
     return tuple(replace(same[0], value=float(np.mean([row.value for row in same]))) for same in zip(*draws, strict=True))
 

@@ -1,25 +1,26 @@
-"""Order loss: what held-out text costs a model that predicts it in a given order, whatever orders it was trained with.
+"""Order loss: nats per token when a model predicts held-out text in a given order, whatever orders it was trained on.
 
     nats per token = - 1/N  sum over texts, over places m of  log p(x(z(m)) | x(z(1)), ..., x(z(m-1)))
     averaged       = - 1/N  sum over places of  log( 1/C  sum over C contexts of  p(x(z(m)) | its context in another order) )
 
 | condition | the order z of a text |
 | --- | --- |
-| `own order` | one the model was trained with: of a fixed order its own, of random ones a new one |
+| `own order` | one the model was trained with: its own fixed order, or a new random one |
 | `left to right` | text order |
 | `random order` | uniform: the same orders of the same texts for every model |
-| `one context`, `mean of C contexts` | uniform, at some places only; what stands before a place is put in C orders |
+| `one context`, `mean of C contexts` | uniform, at some places only; the tokens before a place are put in C orders |
 
-By the chain rule each order gives a distribution over texts of one length, and the sum is an exact log-likelihood. So two
-models in two orders are compared on one quantity, the price of the same tokens, and no target is left out, whatever share of
-an order an objective trains on (which is therefore best trained with all of it).
+By the chain rule each order gives a distribution over texts of one length, and the sum is an exact log-likelihood. Two models
+in two orders therefore compare on the cost of the same tokens. Every token is a target, whatever share of an order an objective
+trains on, so an objective does best here if it trains on all of it.
 
-A model whose vectors depend on the order in which its context was read has many conditionals for one place; a bidirectional
-one has one. Averaging the probability over orders of the context takes that out (Xue et al. 2025, table 1). `one context` is
-the mean over the same C contexts of the loss under each, so by Jensen's inequality the average is never worse: what is to be
-learnt from the two is how much.
+A model whose vectors depend on the order of its context has many conditionals for one place; a bidirectional model has one. The
+mean probability over orders of the context removes that dependence (Xue et al. 2025, table 1). `one context` is the mean loss
+over the same C contexts. By Jensen's inequality `mean of C contexts` is never higher, so the size of the difference is the
+result.
 
-Read are the passages of `bits-per-byte`, each by itself: held-out, of whole sentences, not taken from the model's context.
+The texts are the passages of `bits-per-byte`, each by itself: held-out whole sentences of a length that does not follow the
+model's context.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class OrderLoss:
     places: int = 1
     """Places of a passage that are predicted from several contexts; 0: none, as on a learning curve."""
     contexts: int = 8
-    """Orders of what stands before such a place. Xue et al. 2025, table 1: 8 and 64."""
+    """Orders of the tokens before such a place. Xue et al. 2025, table 1: 8 and 64."""
 
     def __post_init__(self) -> None:
         require(self.passages >= 1, "order-loss passages", self.passages, "at least 1")
@@ -77,14 +78,14 @@ class OrderLoss:
         return f"mean of {self.contexts} contexts"
 
     def abridged(self) -> OrderLoss:
-        """The orders alone: the contexts take eight of a reading's eleven passes."""
+        """Keep the orders alone: the contexts take eight of a reading's eleven forward passes."""
         return dataclasses.replace(self, places=0)
 
     def check(self, model: Any, text: Text) -> None:
         self._for_model(model, text)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Nats per token in each order, and nats below the unigram in the model's own."""
+        """Return nats per token in each order, and nats below the unigram in the model's own."""
         texts = self._for_model(model, text)
         whole = {OWN: 0.0, TEXT: 0.0, RANDOM: 0.0}
         one = mean = 0.0
@@ -131,7 +132,7 @@ class OrderLoss:
         return Reading(rows=(*rows, below))
 
     def _contexts(self, numbers: list[int], random_BT: Tensor, scored_BT: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each place asked about: its column in every row, [B], and the orders that differ before it, [C, B, T]."""
+        """Yield for each chosen place its column in every row, [B], and the orders that differ before it, [C, B, T]."""
         order_BT = random_BT.masked_fill(~scored_BT, -math.inf).argsort(dim=1, stable=True)
         unscored, T = int((~scored_BT[0]).sum()), scored_BT.shape[1]
         for place in range(self.places):
@@ -153,7 +154,7 @@ class OrderLoss:
 
 
 def _of_the_texts(numbers: list[int]) -> Noise:
-    """Noise of a row that is its text's own, in whatever batch the text is read."""
+    """Return noise that depends on a row's text and not on its batch."""
     return lambda stream, row: noise(f"order-loss/{stream}", numbers[row])
 
 

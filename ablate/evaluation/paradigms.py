@@ -2,13 +2,13 @@
 
     {"sentence_good": "...", "sentence_bad": "...", "linguistics_term": "island_effects", "UID": ..., ...}
 
-| source | what it is |
+| source | content |
 | --- | --- |
-| `PATH` | a folder of `NAME.jsonl` or `NAME.jsonl.gz`, those in folders below it left out |
+| `PATH` | a folder of `NAME.jsonl` or `NAME.jsonl.gz`; folders below it are ignored |
 | `hub:NAME[#REVISION]` | a data set of the Hugging Face hub with a configuration for each paradigm: extra `hub` |
 
-`linguistics_term` is the phenomenon a paradigm belongs to. Two paradigms of BLiMP say `s-selection` where the paper's table
-counts them under argument structure (`results/models_summary.jsonl` of its repository), and so they are counted here.
+`linguistics_term` is the phenomenon of a paradigm. Two paradigms of BLiMP say `s-selection`, where the paper's table counts
+them under argument structure (`results/models_summary.jsonl` of its repository). This module follows the table.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Paradigm(NamedTuple):
 
 
 def fingerprint(source: str) -> str:
-    """Digest of the paradigms' names and contents, or of the data set's name and commit; `ConfigError` if there are none."""
+    """Return the digest of the paradigms' names and contents, or of the data set's name and commit.
+
+    Raises `ConfigError` if there are none.
+    """
     if source.startswith(HUB):
         with _as_source():
             return Hub(source.removeprefix(HUB), GOOD).fingerprint()
@@ -50,7 +53,7 @@ def fingerprint(source: str) -> str:
 
 
 def paradigms(source: str) -> tuple[Paradigm, ...]:
-    """All of them by name. `ConfigError` names the file and the line of what is not a pair."""
+    """Return all paradigms by name. `ConfigError` names the file and the line that holds no valid pair."""
     return _read(source, fingerprint(source))
 
 
@@ -117,7 +120,7 @@ def _field(record: Any, field: str, where: str) -> str:
 
 @contextlib.contextmanager
 def _as_source() -> Iterator[None]:
-    """What the hub's reader says of a corpus, said of the paradigms."""
+    """Rewrite the hub reader's errors, which name `data.corpus`, to name `blimp source`."""
     try:
         yield
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Where a run was made: stored in its record, printed in the report, never part of its identity."""
+"""Provenance of a run: stored in its record and printed in the report, never part of its identity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 
 
 def provenance(runtime: Runtime) -> dict[str, str]:
-    """Commit, interpreter, libraries and machine."""
+    """Return commit, interpreter, libraries and machine."""
     found = {**_fixed(), "device": _device(runtime), "precision": runtime.precision, "threads": str(runtime.threads)}
     return {**found, "native_attention": compiled.kind()} if runtime.device == "cpu" else found
 
@@ -36,7 +36,7 @@ def _fixed() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The checkout's commit, marked when source files differ from it; `unknown` outside a checkout."""
+    """Return the checkout's commit, marked if source files differ from it; `unknown` outside a checkout."""
     here = Path(__file__).parents[2]
     try:
         # Installed inside somebody else's checkout, its commit would say nothing about this package.

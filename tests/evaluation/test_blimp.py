@@ -11,7 +11,7 @@ import torch
 
 from ablate.config import Backbone, ConfigError
 from ablate.evaluation.blimp import Blimp, standard_error
-from ablate.evaluation.reading import measurement_identity, told_to
+from ablate.evaluation.reading import measurement_identity, progress_to
 from ablate.objectives.bert import Bert
 
 NOUNS = ("rose", "spade", "lawn", "oven", "spoon", "egg", "ship", "tide", "sail", "man")
@@ -152,12 +152,12 @@ def test_a_reading_is_named_by_its_pairs_and_fields(source: str, tmp_path: Path)
     assert Blimp(source=source).estimators(type("Model", (), {"estimator": "bound"})) == {"blimp": "bound"}
 
 
-def test_progress_is_told_and_wrong_fields_are_named(english: Any, fakes: Any, source: str) -> None:
-    told: list[tuple[str, float, float]] = []
-    with told_to(lambda phase, done, total: told.append((phase, done, total))):
+def test_progress_is_reported_and_wrong_fields_are_named(english: Any, fakes: Any, source: str) -> None:
+    calls: list[tuple[str, float, float]] = []
+    with progress_to(lambda phase, done, total: calls.append((phase, done, total))):
         Blimp(source=source).measure(fakes.Judge(set(), 0.0, -1.0), english)
-    assert told[0][0] == "blimp"
-    assert 0 < told[0][1] <= told[0][2]
+    assert calls[0][0] == "blimp"
+    assert 0 < calls[0][1] <= calls[0][2]
     for field, message in (({"pairs": 1}, "blimp pairs = 1, but must be at least 2 a paradigm, or 0 for all"),
                            ({"longest": 0}, "blimp longest"), ({"hidings": ()}, "blimp hidings")):  # fmt: skip
         with pytest.raises(ConfigError, match=message):

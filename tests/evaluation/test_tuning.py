@@ -29,7 +29,7 @@ class Dial(nn.Module):
 
 def tuned(judge: Any, rates: tuple[float, ...] = (0.05, 1.0), epochs: int = 4, loss: Any = None) -> dict[str, tuning.Kept]:
     loss = loss or (lambda dial, batch: -dial.value.sum())
-    progress = tuning.Progress(silent, "toy", 5 * len(rates) * epochs)
+    progress = tuning.StepCounter(silent, "toy", 5 * len(rates) * epochs)
     return tuning.tune(Dial, lambda epoch: [epoch] * 5, loss, judge, rates, epochs, progress)
 
 

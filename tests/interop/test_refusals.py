@@ -78,7 +78,7 @@ class Armed:
 def test_a_pickle_is_never_opened(name: str, bert: Path, refused: Callable[..., None], tmp_path: Path) -> None:
     (bert / "model.safetensors").unlink()
     (bert / name).write_bytes(pickle.dumps(Armed(tmp_path / "trace")))
-    refused(f"{name} is a pickle, which is never opened; model.safetensors is wanted in its place")
+    refused(f"{name} is a pickle, which is never opened; provide model.safetensors instead")
     shutil.move(bert / name, bert / "model.safetensors")
     refused("model.safetensors: not a safetensors file")
     assert not (tmp_path / "trace").exists()
@@ -156,7 +156,7 @@ def test_a_config_of_another_size(
     field: str, key: str, value: int, wrong: int, right: int, bert: Path, refused: Callable[..., None]
 ) -> None:
     edit_json(bert / "config.json", **{key: value})
-    refused(f"config.json is of {field} = {wrong}, but the run has {right}")
+    refused(f"config.json has {field} = {wrong}, but the run has {right}")
 
 
 def test_a_config_that_lacks_or_garbles_a_field(bert: Path, refused: Callable[..., None]) -> None:
