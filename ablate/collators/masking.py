@@ -12,8 +12,7 @@ in nothing else. Only the order depends on the selection:
 
 The corrupted share and the predicted share are two parameters (Wettig et al. 2023, section 4, table 3). A smaller predicted
 share takes the loss on the first places of the order only. A larger one shows the text in several copies. Each copy hides the
-next stretch of the order, so the copies' masks are disjoint. The last copy hides the remaining tokens up to the predicted
-share.
+next stretch of the order, so the copies' masks are disjoint. The last stretch ends with the text.
 
 Shape letters: B example, C row (copies of an example stand together), T position.
 """

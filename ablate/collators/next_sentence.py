@@ -1,4 +1,4 @@
-"""Does the second text follow the first? The pair tasks that BERT and ALBERT train beside the masked language model.
+"""Pair tasks: does the second text follow the first? BERT and ALBERT train one with the masked language model.
 
 | task | label 0 | label 1 | source |
 | --- | --- | --- | --- |

@@ -74,7 +74,7 @@ class Tally:
 
     def rows(self) -> tuple[Row, ...]:
         """One row for each number; none of them ranks the arms."""
-        found = {
+        numbers = {
             "relative_entropy": (self.entropy / self.queries, "share"),
             "softmax_gradient": (self.gradient / self.queries, "norm"),
             "largest_logit": (self.largest, "nats"),
@@ -88,7 +88,7 @@ class Tally:
                 better="none",
                 items=self.queries,
             )
-            for metric, (value, unit) in found.items()
+            for metric, (value, unit) in numbers.items()
         )
 
 

@@ -37,7 +37,7 @@ def attested_pairs(text: Text, count: int, shortest: int, longest: int) -> list[
     attested = dict.fromkeys(sentence for document in text.documents("test") for sentence in document.sentences)
     sentences = list(attested)
     room = {1: math.ceil(count / 2), -1: math.ceil(count / 2), 0: count}
-    found: dict[str, dict[int, list[EncodedPair]]] = {phenomenon: {1: [], -1: [], 0: []} for phenomenon in CORRUPTIONS}
+    pairs: dict[str, dict[int, list[EncodedPair]]] = {phenomenon: {1: [], -1: [], 0: []} for phenomenon in CORRUPTIONS}
     for index in noise("minimal-pairs/order").permutation(len(sentences)).tolist():
         good = text.tokenizer.encode(sentences[index])
         if not shortest <= len(good) <= longest:
@@ -48,12 +48,12 @@ def attested_pairs(text: Text, count: int, shortest: int, longest: int) -> list[
                 continue
             bad = text.tokenizer.encode(broken)
             side = favours(log_p_V, good, bad)
-            if bad != good and len(found[phenomenon][side]) < room[side]:
-                found[phenomenon][side].append(EncodedPair(good, bad, phenomenon))
+            if bad != good and len(pairs[phenomenon][side]) < room[side]:
+                pairs[phenomenon][side].append(EncodedPair(good, bad, phenomenon))
                 break
-        if all(len(balanced(sides)) >= count for sides in found.values()):
+        if all(len(balanced(sides)) >= count for sides in pairs.values()):
             break
-    return [pair for sides in found.values() for pair in balanced(sides)[:count]]
+    return [pair for sides in pairs.values() for pair in balanced(sides)[:count]]
 
 
 def balanced(sides: dict[int, list[EncodedPair]]) -> list[EncodedPair]:

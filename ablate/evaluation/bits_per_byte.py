@@ -71,22 +71,22 @@ class BitsPerByte:
 
     def measure(self, model: Any, text: Text) -> Reading:
         """Return bits per byte under each estimator the model has, and the shares of bytes left out and divided."""
-        found = self._for_model(model, text)
-        parts = [part for passage in found.read for part in passage.parts]
+        chosen = self._for_model(model, text)
+        parts = [part for passage in chosen.read for part in passage.parts]
         nats = {model.estimator: score(model, parts, self.name)}
         if isinstance(model, Latent):
             nats[self._weighted] = importance_weighted(model, parts, self.name, self.draws)
-        rows = [self._bits(estimator, sums, found.bytes) for estimator, sums in nats.items()]
+        rows = [self._bits(estimator, sums, chosen.bytes) for estimator, sums in nats.items()]
         unigram_V = log_unigram(text.unigram_counts())
         tokens = sum(len(part) for part in parts)
         below = float(nats[model.estimator].sum() - sum(unigram_V[np.asarray(part)].sum() for part in parts)) / tokens
         shared = {"evaluation": self.name, "unit": "nats", "better": "higher", "items": tokens}
         # mypy: the values of a dictionary have one type, the fields of a row several
         rows.append(Row(metric="nats_below_unigram", condition=model.estimator, value=below, **shared))  # type: ignore[arg-type]
-        looked_at = found.bytes + found.unknown_bytes
+        looked_at = chosen.bytes + chosen.unknown_bytes
         for metric, share, of in (
-            ("left_out", found.unknown_bytes / looked_at, looked_at),
-            ("divided", found.divided_bytes / found.bytes, found.bytes),
+            ("left_out", chosen.unknown_bytes / looked_at, looked_at),
+            ("divided", chosen.divided_bytes / chosen.bytes, chosen.bytes),
         ):
             rows.append(Row(evaluation=self.name, metric=metric, value=share, unit="share", items=of))
         return Reading(rows=tuple(rows))
@@ -114,7 +114,7 @@ class BitsPerByte:
 
     def make(self, text: Text) -> Passages:
         """Return the passages, a function of the corpus and of this evaluation's fields. `ConfigError` when there are none."""
-        found = passages(text, self.passages, self.length)
-        if not found.read:
+        chosen = passages(text, self.passages, self.length)
+        if not chosen.read:
             raise ConfigError(f"every passage of the test split holds an unknown token, so {self.name} has nothing to read")
-        return found
+        return chosen

@@ -95,42 +95,42 @@ class Blimp:
 
     def measure(self, model: Any, text: Text) -> Reading:
         """Return accuracy overall and by phenomenon, its standard error, and the numbers of ties and of pairs left out."""
-        read = self._for_model(model, text)
-        sentences = [ids for paradigm in read for pair in paradigm.pairs for ids in pair]
+        encoded = self._for_model(model, text)
+        sentences = [ids for paradigm in encoded for pair in paradigm.pairs for ids in pair]
         rows: list[Row] = []
         samples: list[dict[str, Any]] = []
         for number, hiding in enumerate(self.hidings if model.estimator == PSEUDO else self.hidings[:1]):
             nats = score(model, sentences, self.name, hiding)
-            margins = np.split(nats[0::2] - nats[1::2], np.cumsum([len(paradigm.pairs) for paradigm in read])[:-1])
-            rows += self._rows(read, margins, f", {hiding}" if number else "")
+            margins = np.split(nats[0::2] - nats[1::2], np.cumsum([len(paradigm.pairs) for paradigm in encoded])[:-1])
+            rows += self._rows(encoded, margins, f", {hiding}" if number else "")
             if not number:
-                samples = _samples(read, np.concatenate(margins), text, model.estimator)
-        items = sum(len(paradigm.pairs) for paradigm in read)
-        same = sum(good == bad for paradigm in read for good, bad in paradigm.pairs)
-        out = sum(paradigm.left_out for paradigm in read)
-        longer = [np.array([np.sign(len(bad) - len(good)) for good, bad in paradigm.pairs]) for paradigm in read]
+                samples = _samples(encoded, np.concatenate(margins), text, model.estimator)
+        items = sum(len(paradigm.pairs) for paradigm in encoded)
+        same = sum(good == bad for paradigm in encoded for good, bad in paradigm.pairs)
+        out = sum(paradigm.left_out for paradigm in encoded)
+        longer = [np.array([np.sign(len(bad) - len(good)) for good, bad in paradigm.pairs]) for paradigm in encoded]
         shorter = _mean([0.5 + 0.5 * sign for sign in longer])
         rows.append(self._row("accuracy", "overall, fewer tokens", shorter, "share", items))
         rows.append(self._row("ties", "overall, same tokens", float(same), "pairs", items))
         rows.append(self._row("left_out", "overall", float(out), "pairs", items + out))
         return Reading(rows=tuple(rows), samples=tuple(samples))
 
-    def _rows(self, read: list[EncodedParadigm], margins: list[np.ndarray], kind: str) -> list[Row]:
+    def _rows(self, encoded: list[EncodedParadigm], margins: list[np.ndarray], kind: str) -> list[Row]:
         tied = [np.abs(margin) < TIE for margin in margins]
         right = [np.where(tie, 0.5, margin > 0) for tie, margin in zip(tied, margins, strict=True)]
         strict = [np.where(tie, 0.0, margin > 0) for tie, margin in zip(tied, margins, strict=True)]
         items = sum(map(len, right))
-        error = standard_error(right, [paradigm.size for paradigm in read])
+        error = standard_error(right, [paradigm.size for paradigm in encoded])
         rows = [
             self._row("accuracy", f"overall{kind}", _mean(right), "share", items, "higher"),
             self._row("accuracy", f"overall, ties wrong{kind}", _mean(strict), "share", items),
             self._row("standard_error", f"overall{kind}", error, "share", items),
             self._row("ties", f"overall{kind}", float(sum(tie.sum() for tie in tied)), "pairs", items),
         ]
-        for phenomenon in dict.fromkeys(paradigm.phenomenon for paradigm in read):
-            of = [place for place, paradigm in enumerate(read) if paradigm.phenomenon == phenomenon]
+        for phenomenon in dict.fromkeys(paradigm.phenomenon for paradigm in encoded):
+            of = [place for place, paradigm in enumerate(encoded) if paradigm.phenomenon == phenomenon]
             here, items = [right[place] for place in of], sum(len(right[place]) for place in of)
-            error = standard_error(here, [read[place].size for place in of])
+            error = standard_error(here, [encoded[place].size for place in of])
             ties = float(sum(tied[place].sum() for place in of))
             rows += [
                 self._row("accuracy", f"{phenomenon}{kind}", _mean(here), "share", items, "higher"),
@@ -146,23 +146,23 @@ class Blimp:
         check_capability(self, model)
         for hiding in self.hidings:
             check_hiding(model, hiding, self.name)
-        read = self.make(text)
-        framing.check_fits(model, max(len(ids) for p in read for pair in p.pairs for ids in pair), self.name)
-        return read
+        encoded = self.make(text)
+        framing.check_fits(model, max(len(ids) for p in encoded for pair in p.pairs for ids in pair), self.name)
+        return encoded
 
     def make(self, text: Text) -> list[EncodedParadigm]:
         """Return the pairs as token ids: a function of the source, the tokenizer and this evaluation's fields.
 
         Raises `ConfigError` when no pair is short enough.
         """
-        read = [self._encoded(paradigm, text) for paradigm in paradigms.paradigms(self.source)]
-        found = [paradigm for paradigm in read if paradigm.pairs]
-        if not found:
+        encoded = [self._encoded(paradigm, text) for paradigm in paradigms.paradigms(self.source)]
+        kept = [paradigm for paradigm in encoded if paradigm.pairs]
+        if not kept:
             raise ConfigError(f"blimp source = {self.source!r} has no pair of sentences of at most {self.longest} tokens")
-        return found
+        return kept
 
     def _encoded(self, paradigm: paradigms.Paradigm, text: Text) -> EncodedParadigm:
-        wanted = self.pairs or len(paradigm.pairs)
+        count = self.pairs or len(paradigm.pairs)
         pairs: list[tuple[list[int], list[int]]] = []
         left_out = 0
         for place in noise(f"blimp/{paradigm.name}").permutation(len(paradigm.pairs)).tolist():
@@ -171,7 +171,7 @@ class Blimp:
                 pairs.append((good, bad))
             else:
                 left_out += 1
-            if len(pairs) == wanted:
+            if len(pairs) == count:
                 break
         looked_at = len(pairs) + left_out
         size = round(len(paradigm.pairs) * len(pairs) / looked_at)
@@ -193,8 +193,8 @@ def _mean(right: list[np.ndarray]) -> float:
     return float(np.mean([part.mean() for part in right]))
 
 
-def _samples(read: list[EncodedParadigm], margins: np.ndarray, text: Text, estimator: str) -> list[dict[str, Any]]:
-    pairs = [(paradigm, pair) for paradigm in read for pair in paradigm.pairs]
+def _samples(encoded: list[EncodedParadigm], margins: np.ndarray, text: Text, estimator: str) -> list[dict[str, Any]]:
+    pairs = [(paradigm, pair) for paradigm in encoded for pair in paradigm.pairs]
     return [
         {
             "kind": "pair",

@@ -106,13 +106,13 @@ class Cloze:
     def _items(self, text: Text) -> list[Item]:
         items = []
         for number, ids in held_out.sentences(text.split("test"), self.sentences, self.shortest, self.longest).items():
-            whole = [
+            candidates = [
                 (s, e)
                 for s, e in held_out.words(ids, text.vocabulary)
                 if text.tokenizer.decode(ids[s:e].tolist()).strip().isalpha()
             ]
-            if whole:
-                items.append(Item(ids, *whole[int(noise("cloze", number).integers(len(whole)))]))
+            if candidates:
+                items.append(Item(ids, *candidates[int(noise("cloze", number).integers(len(candidates)))]))
         if not items:
             raise ConfigError(
                 f"the test split has no sentence of {self.shortest} to {self.longest} tokens for {self.name}; use more text"

@@ -60,10 +60,10 @@ def agreement(sentence: str, rng: np.random.Generator) -> str | None:
 
 def swap(sentence: str, rng: np.random.Generator) -> str | None:
     """Exchange two neighbouring lower-case words that differ and stand one space apart; None if there are none."""
-    found = [match for match in _WORD.finditer(sentence) if match.group().islower()]
+    matches = [match for match in _WORD.finditer(sentence) if match.group().islower()]
     places = [
         (left, right)
-        for left, right in itertools.pairwise(found)
+        for left, right in itertools.pairwise(matches)
         if sentence[left.end() : right.start()] == " " and left.group() != right.group()
     ]
     if not places:

@@ -65,7 +65,7 @@ class DotProducts:
         return Reading(rows=tuple(rows))
 
     def _rows(self, scaling: str, width: int, scores: torch.Tensor) -> list[Row]:
-        found = {
+        numbers = {
             "logit_variance": (float(scores.var()), "nats²"),
             "relative_entropy": (float(entropy(scores).mean()) / math.log(self.keys), "share"),
             "softmax_gradient": (float(softmax_gradient(scores).mean()), "norm"),
@@ -80,5 +80,5 @@ class DotProducts:
                 better="none",
                 items=scores.numel(),
             )
-            for metric, (value, unit) in found.items()
+            for metric, (value, unit) in numbers.items()
         ]

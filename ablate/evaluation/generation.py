@@ -200,8 +200,8 @@ def _from(store: TokenStore, sentence: int, length: int) -> np.ndarray:
 
 def _documents(store: TokenStore, tokens: int) -> Iterator[np.ndarray]:
     """Yield whole documents, evenly spaced over a split; their number gives `tokens` tokens at the mean length."""
-    wanted = math.ceil(store.documents * min(1.0, tokens / len(store.tokens)))
-    for number in held_out.spread(store.documents, wanted).tolist():
+    count = math.ceil(store.documents * min(1.0, tokens / len(store.tokens)))
+    for number in held_out.spread(store.documents, count).tolist():
         yield store.document(number)
 
 

@@ -1,4 +1,4 @@
-"""Choice of held-out sentences, the places of their words, and their display as text.
+"""Held-out sentences: their choice, the places of their words, and their display as text.
 
 Sentences come from splits that no training reads, in the order of the corpus. Lengths are counted in tokens, so a study that
 varies the tokenizer compares different items.

@@ -65,9 +65,9 @@ def references(posed: Posed) -> dict[str, np.ndarray]:
         predict = tfidf.fit(x_train, y_NC, strength, classes)
         answers = [predict(x) for x in (x_validation, x_test)]
         on_validation_N, on_test_N = (answer.argmax(axis=1) if classes else answer[:, 0] for answer in answers)
-        found = score(posed, posed.validation, on_validation_N)
-        if best is None or found > best[0]:
-            best = (found, on_test_N)
+        value = score(posed, posed.validation, on_validation_N)
+        if best is None or value > best[0]:
+            best = (value, on_test_N)
     assert best is not None
     predicted = {TFIDF: best[1]}
     if classes:
@@ -79,33 +79,35 @@ def rows(evaluation: str, judged: Sequence[Judged]) -> tuple[Row, ...]:
     """Return all rows of a reading; none without a task."""
     if not judged:
         return ()
-    made: list[Row] = []
+    task_rows: list[Row] = []
     totals: dict[str, list[float]] = {}
-    for found in judged:
-        posed, items = found.posed, len(found.posed.test.examples)
+    for one in judged:
+        posed, items = one.posed, len(one.posed.test.examples)
         task, part = posed.task.name, posed.test
         total = {}
-        for reference, predicted_N in found.predicted.items():
+        for reference, predicted_N in one.predicted.items():
             values = scores(posed, part, predicted_N)
             total[reference] = float(np.mean(list(values.values())))
             totals.setdefault(reference, []).append(total[reference])
-            made += [
+            task_rows += [
                 _row(evaluation, metric, _beside(task, reference), value, UNITS[metric], items, ranked=reference == OWN)
                 for metric, value in values.items()
             ]
-        made.append(_row(evaluation, "gain", task, total[OWN] - total[RANDOM], "score", items, ranked=True))
+        task_rows.append(_row(evaluation, "gain", task, total[OWN] - total[RANDOM], "score", items, ranked=True))
         shares = {"truncated": part.cut}
         if not posed.regression:
             shares["unseen_labels"] = float((part.truth_N == NO_CLASS).mean())
-            shares["no_answer"] = float((found.predicted[OWN] < 0).mean())
-        made += [_row(evaluation, metric, task, share, "share", items) for metric, share in shares.items()]
-        made.append(_row(evaluation, "learning_rate", task, found.kept.rate, "rate", items))
-        made.append(_row(evaluation, "epoch", task, float(found.kept.epoch), "epochs", items))
-    items = sum(len(found.posed.test.examples) for found in judged)
-    whole = {name: float(np.mean(values)) for name, values in totals.items() if len(values) == len(judged)}
-    above = [_row(evaluation, "score", name, value, "score", items, ranked=name == OWN) for name, value in whole.items()]
-    above.append(_row(evaluation, "gain", "", whole[OWN] - whole[RANDOM], "score", items, ranked=True))
-    return (*above, *made)
+            shares["no_answer"] = float((one.predicted[OWN] < 0).mean())
+        task_rows += [_row(evaluation, metric, task, share, "share", items) for metric, share in shares.items()]
+        task_rows.append(_row(evaluation, "learning_rate", task, one.kept.rate, "rate", items))
+        task_rows.append(_row(evaluation, "epoch", task, float(one.kept.epoch), "epochs", items))
+    items = sum(len(one.posed.test.examples) for one in judged)
+    overall = {name: float(np.mean(values)) for name, values in totals.items() if len(values) == len(judged)}
+    overall_rows = [
+        _row(evaluation, "score", name, value, "score", items, ranked=name == OWN) for name, value in overall.items()
+    ]
+    overall_rows.append(_row(evaluation, "gain", "", overall[OWN] - overall[RANDOM], "score", items, ranked=True))
+    return (*overall_rows, *task_rows)
 
 
 def averaged(draws: Sequence[Sequence[Row]]) -> tuple[Row, ...]:

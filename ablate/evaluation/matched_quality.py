@@ -14,13 +14,13 @@ import math
 from collections.abc import Sequence
 
 
-def matched(quality: Sequence[float], variety: Sequence[float], wanted: float) -> float:
+def matched(quality: Sequence[float], variety: Sequence[float], target: float) -> float:
     """Return `variety` where `quality` equals `wanted`, both in the order of rising temperature; nan if it never does."""
     for i in reversed(range(len(quality) - 1)):
         low, high = quality[i], quality[i + 1]
-        if low == high == wanted:
+        if low == high == target:
             return variety[i + 1]
-        if low != high and min(low, high) <= wanted <= max(low, high):
-            share = (wanted - low) / (high - low)
+        if low != high and min(low, high) <= target <= max(low, high):
+            share = (target - low) / (high - low)
             return variety[i] + share * (variety[i + 1] - variety[i])
     return math.nan

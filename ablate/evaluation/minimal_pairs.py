@@ -97,23 +97,23 @@ class MinimalPairs:
 
     def _for_model(self, model: Any, text: Text) -> list[EncodedPair]:
         check_capability(self, model)
-        made = self.make(text)
-        framing.check_fits(model, max(len(ids) for pair in made for ids in (pair.good, pair.bad)), self.name)
-        return made
+        pairs = self.make(text)
+        framing.check_fits(model, max(len(ids) for pair in pairs for ids in (pair.good, pair.bad)), self.name)
+        return pairs
 
     def make(self, text: Text) -> list[EncodedPair]:
         """Return the pairs as token ids: a function of the corpus and of this evaluation's fields alone.
 
         Raises `ConfigError` when the test split yields none.
         """
-        own = getattr(text.corpus, "minimal_pairs", None)
-        made = self._own(own, text) if own else attested_pairs(text, self.pairs, self.shortest, self.longest)
-        if not made:
+        write_pairs = getattr(text.corpus, "minimal_pairs", None)
+        pairs = self._own(write_pairs, text) if write_pairs else attested_pairs(text, self.pairs, self.shortest, self.longest)
+        if not pairs:
             raise ConfigError(
                 f"no test sentence of {self.shortest} to {self.longest} tokens can be made a pair for {self.name}; "
                 "use more English text"
             )
-        return made
+        return pairs
 
     def _own(self, write: Any, text: Text) -> list[EncodedPair]:
         written = write(len(CORRUPTIONS) * self.pairs, 0)

@@ -87,7 +87,7 @@ class OrderLoss:
     def measure(self, model: Any, text: Text) -> Reading:
         """Return nats per token in each order, and nats below the unigram in the model's own."""
         texts = self._for_model(model, text)
-        whole = {OWN: 0.0, TEXT: 0.0, RANDOM: 0.0}
+        totals = {OWN: 0.0, TEXT: 0.0, RANDOM: 0.0}
         one = mean = 0.0
         with undisturbed(model) as device:
             for numbers in framing.same_length([len(ids) for ids in texts], framing.TOKENS_AT_ONCE):
@@ -106,7 +106,7 @@ class OrderLoss:
                 visible = torch.ones_like(scored)
                 for order, rank_BT in orders.items():
                     nats_BT = model.score_in_order(tokens, visible, scored, rank_BT.to(device))
-                    whole[order] -= float(nats_BT.double().sum())
+                    totals[order] -= float(nats_BT.double().sum())
                 for column_B, ranks_CBT in self._contexts(numbers, random_BT, scored.cpu()):
                     nats_CBT = torch.stack(
                         [model.score_in_order(tokens, visible, scored, rank_BT.to(device)) for rank_BT in ranks_CBT]
@@ -114,17 +114,17 @@ class OrderLoss:
                     terms_CB = nats_CBT.cpu().double()[:, torch.arange(len(numbers)), column_B]
                     one -= float(terms_CB.mean(dim=0).sum())
                     mean -= float((terms_CB.logsumexp(dim=0) - math.log(self.contexts)).sum())
-        tokens_read, asked = sum(map(len, texts)), self.places * len(texts)
-        rows = [_row(order, nats / tokens_read, tokens_read) for order, nats in whole.items()]
-        if asked:
-            rows += [_row(ONE, one / asked, asked), _row(self.mean, mean / asked, asked)]
+        tokens_read, places_read = sum(map(len, texts)), self.places * len(texts)
+        rows = [_row(order, nats / tokens_read, tokens_read) for order, nats in totals.items()]
+        if places_read:
+            rows += [_row(ONE, one / places_read, places_read), _row(self.mean, mean / places_read, places_read)]
         unigram_V = log_unigram(text.unigram_counts())
         floor = -float(sum(unigram_V[np.asarray(ids)].sum() for ids in texts))
         below = Row(
             evaluation=self.name,
             metric="nats_below_unigram",
             condition=OWN,
-            value=(floor - whole[OWN]) / tokens_read,
+            value=(floor - totals[OWN]) / tokens_read,
             unit="nats",
             better="higher",
             items=tokens_read,
@@ -147,10 +147,10 @@ class OrderLoss:
     def _for_model(self, model: Any, text: Text) -> list[tuple[int, ...]]:
         check_capability(self, model)
         framing.check_fits(model, self.length, self.name)
-        found = passages(text, self.passages, self.length)
-        if not found.read:
+        chosen = passages(text, self.passages, self.length)
+        if not chosen.read:
             raise ConfigError(f"every passage of the test split holds an unknown token, so {self.name} has nothing to read")
-        return [part for passage in found.read for part in passage.parts]
+        return [part for passage in chosen.read for part in passage.parts]
 
 
 def _of_the_texts(numbers: list[int]) -> Noise:

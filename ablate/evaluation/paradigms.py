@@ -70,15 +70,15 @@ def _files(source: str) -> dict[str, Path]:
     folder = Path(source).expanduser()
     if not source or not folder.is_dir():
         raise ConfigError(f"blimp source = {source!r}, but must be a folder of paradigms, or hub:NAME")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES) and path.is_file()):
         name = path.name[: path.name.lower().rindex(".jsonl")]
-        if name in found:
-            raise ConfigError(f"{folder} holds paradigm {name!r} twice: {found[name].name} and {path.name}")
-        found[name] = path
-    if not found:
+        if name in files:
+            raise ConfigError(f"{folder} holds paradigm {name!r} twice: {files[name].name} and {path.name}")
+        files[name] = path
+    if not files:
         raise ConfigError(f"{folder} holds no paradigm: it needs files named NAME{' or NAME'.join(SUFFIXES)}")
-    return found
+    return files
 
 
 def _records(path: Path) -> Iterable[tuple[str, Any]]:

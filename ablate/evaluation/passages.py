@@ -43,8 +43,8 @@ def passages(text: Text, count: int, length: int) -> Passages:
     """Return `count` passages of the test split, evenly spaced; all of them if it has fewer."""
     documents = [document.sentences for document in text.documents("test")]
     documents = [documents[i] for i in held_out.spread(len(documents), DOCUMENTS_A_PASSAGE * count).tolist()]
-    found = [passage for sentences in documents for passage in _of(sentences, text, length)]
-    chosen = [found[i] for i in held_out.spread(len(found), count).tolist()]
+    candidates = [passage for sentences in documents for passage in _of(sentences, text, length)]
+    chosen = [candidates[i] for i in held_out.spread(len(candidates), count).tolist()]
     read = [passage for passage in chosen if not any(UNK in part for part in passage.parts)]
     total = sum(passage.bytes for passage in read)
     return Passages(
@@ -56,7 +56,7 @@ def passages(text: Text, count: int, length: int) -> Passages:
 
 
 def _of(sentences: Sequence[str], text: Text, length: int) -> list[Passage]:
-    found: list[Passage] = []
+    candidates: list[Passage] = []
     current: tuple[int, ...] = ()
     current_bytes = 0
     for sentence in sentences:
@@ -67,12 +67,14 @@ def _of(sentences: Sequence[str], text: Text, length: int) -> list[Passage]:
             current, current_bytes = current + ids, current_bytes + 1 + sentence_bytes
             continue
         if current:
-            found.append(Passage((current,), current_bytes))
+            candidates.append(Passage((current,), current_bytes))
             current, current_bytes = (), 0
         if len(ids) <= length:
             current, current_bytes = ids, sentence_bytes
         else:
-            found.append(Passage(tuple(ids[start : start + length] for start in range(0, len(ids), length)), sentence_bytes))
+            candidates.append(
+                Passage(tuple(ids[start : start + length] for start in range(0, len(ids), length)), sentence_bytes)
+            )
     if current:
-        found.append(Passage((current,), current_bytes))
-    return found
+        candidates.append(Passage((current,), current_bytes))
+    return candidates

@@ -1,4 +1,4 @@
-"""Sentence pairs: can a model's sentence head tell whether a text follows another, and in which order two texts stand?
+"""Sentence pairs: does a model's sentence head recognise the continuation of a text, and the order of two texts?
 
     accuracy = pairs answered right / pairs shown,   each pair shown once with each answer, so that guessing gives one half
 

@@ -36,7 +36,9 @@ def check_hiding(model: Any, hiding: Hiding, what: str) -> None:
     """Raise `ConfigError` unless `score` can hide in this way; `what` names the evaluation."""
     choose(hiding, HIDINGS, f"{what} hiding")
     if model.estimator == PSEUDO and hiding != "token" and not isinstance(model, HidesPieces):
-        raise ConfigError(f"{what} hiding = {hiding!r}, but objective {model.name!r} can hide one token at a time: 'token'")
+        raise ConfigError(
+            f"{what} hiding = {hiding!r}, but objective {model.name!r} can hide one token at a time only: 'token'"
+        )
 
 
 def score(model: Any, texts: Sequence[Sequence[int]], what: str, hiding: Hiding = "token") -> np.ndarray:

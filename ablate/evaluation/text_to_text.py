@@ -136,20 +136,20 @@ class TextToText(Effort):
             return value
 
         def judge(learner: Any) -> dict[str, tuple[float, ...]]:
-            found: dict[str, tuple[float, ...]] = {}
+            results: dict[str, tuple[float, ...]] = {}
             for one in posed:
                 predicted_N, _ = _predictions(learner, one, one.validation, tokenizer)
-                found[one.task.name] = (score(one, one.validation, predicted_N),)
-            return found
+                results[one.task.name] = (score(one, one.validation, predicted_N),)
+            return results
 
         kept = tuning.tune(start, batches, loss, judge, self.rates, self.epochs, counter)
-        found = {}
+        results = {}
         for one in posed:
             best = start()
             best.load_state_dict(kept[one.task.name].state)
             best.eval()
-            found[one.task.name] = (kept[one.task.name], *_predictions(best, one, one.test, tokenizer))
-        return found
+            results[one.task.name] = (kept[one.task.name], *_predictions(best, one, one.test, tokenizer))
+        return results
 
 
 def _question(task: Task, shown: Shown, tokenizer: Tokenizer, cue: str) -> list[int]:

@@ -79,7 +79,7 @@ def isolated(model: nn.Module) -> Iterator[torch.device]:
 
 
 def twin(model: Objective) -> Objective:
-    """Return a model with the same weights that shares none of them."""
+    """Return a copy of the model that shares no weights with it."""
     copy = _built(model)
     copy.load_state_dict(model.state_dict())
     return copy
@@ -122,10 +122,10 @@ def tune(
         steps, step = 0, 0
         for epoch in range(1, epochs + 1):
             learner.train()
-            made = batches(epoch)
-            steps = steps or epochs * len(made)
+            groups = batches(epoch)
+            steps = steps or epochs * len(groups)
             total = 0.0
-            for batch in made:
+            for batch in groups:
                 step += 1
                 for group in optimizer.param_groups:
                     group["lr"] = rate * multiplier(step, steps)
@@ -176,11 +176,11 @@ def in_batches(lengths: Sequence[int], size: int, stream: str, epoch: int) -> li
     """Return every example once, in the order of this epoch, sorted by length within `TOGETHER` batches."""
     generator = noise(stream, epoch)
     order = generator.permutation(len(lengths))
-    made = []
+    groups = []
     for start in range(0, len(order), TOGETHER * size):
         part = sorted(order[start : start + TOGETHER * size].tolist(), key=lambda i: lengths[i])
-        made += [part[first : first + size] for first in range(0, len(part), size)]
-    return [made[i] for i in generator.permutation(len(made)).tolist()]
+        groups += [part[first : first + size] for first in range(0, len(part), size)]
+    return [groups[i] for i in generator.permutation(len(groups)).tolist()]
 
 
 def padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:

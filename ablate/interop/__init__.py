@@ -109,12 +109,12 @@ def _check_config(config: Mapping[str, Any], architecture: Architecture, model: 
     run = {f"{part}.{field}": value for part, fields in parts.items() for field, value in dataclasses.asdict(fields).items()}
     run["data.context"] = model.context
     try:
-        found = architecture.fields(config)
+        fixed = architecture.fields(config)
     except KeyError as error:
-        raise ConfigError(f"{place}: it has no {error.args[0]!r}") from None
+        raise ConfigError(f"{place}: field {error.args[0]!r} is missing") from None
     except ConfigError as error:
         raise ConfigError(f"{folder}: {error}") from None
-    for path, value in found.items():
+    for path, value in fixed.items():
         if run[path] != value:
             raise ConfigError(f"{place} has {path} = {value!r}, but the run has {run[path]!r}")
 
@@ -141,8 +141,8 @@ def _reordered(state: dict[str, Tensor], order: list[int], architecture: Archite
     """Reorder the rows of the token types to this project's order."""
     names = getattr(architecture, "VOCABULARY", ())
     if not names:
-        wanted = ", ".join(f"{name} {i}" for i, name in enumerate(tokenizer_json.SPECIAL))
-        raise ConfigError(f"{folder / checkpoint.TOKENIZER}: the special tokens must have the ids {wanted}")
+        ids = ", ".join(f"{name} {i}" for i, name in enumerate(tokenizer_json.SPECIAL))
+        raise ConfigError(f"{folder / checkpoint.TOKENIZER}: the special tokens must have the ids {ids}")
     rows = torch.tensor(order)
     fitting = {name for name in names if name in state and state[name].shape[:1] == (len(order),)}
     return {name: tensor[rows] if name in fitting else tensor for name, tensor in state.items()}
@@ -159,19 +159,19 @@ def _restored(state: dict[str, Tensor], architecture: Architecture, model: Objec
         checkpoint.check_numbers({n: t for n, t in state.items() if buffers is None or not buffers.fullmatch(n)})
         ours = architecture.restore(watched, model)
     except KeyError as error:
-        raise ConfigError(f"{place}: it has no weight {error.args[0]!r}") from None
+        raise ConfigError(f"{place}: weight {error.args[0]!r} is missing") from None
     except (RuntimeError, ValueError, IndexError) as error:
         raise ConfigError(f"{place}: {error}") from None
     if unused := sorted(state.keys() - watched.read):
         raise ConfigError(f"{place}: {model.name} has no weight {unused[0]!r}")
-    wanted = model.state_dict()
-    if lacking := sorted(wanted.keys() - ours.keys()):
+    expected = model.state_dict()
+    if lacking := sorted(expected.keys() - ours.keys()):
         raise ConfigError(f"{place}: no weight in it maps to {lacking[0]!r}")
     for name, tensor in ours.items():
-        if tensor.shape != wanted[name].shape:
-            shapes = f"{list(tensor.shape)}, but the run's network has {list(wanted[name].shape)}"
+        if tensor.shape != expected[name].shape:
+            shapes = f"{list(tensor.shape)}, but the run's network has {list(expected[name].shape)}"
             raise ConfigError(f"{place}: {name} would be {shapes}")
-    return {name: tensor.to(wanted[name].dtype) for name, tensor in ours.items()}
+    return {name: tensor.to(expected[name].dtype) for name, tensor in ours.items()}
 
 
 class _Watched(Mapping[str, Tensor]):

@@ -60,7 +60,7 @@ THE_PAPERS = {
 """Fields of config.json that would change the network, with transformers' default for a missing field."""
 NEXT_SENTENCE_HEAD = re.compile(r"(bert\.pooler\.dense|cls\.seq_relationship)\.(weight|bias)")
 BUFFERS = re.compile(r"bert\.embeddings\.(position_ids|token_type_ids)")
-"""Stored beside the weights by some versions; no weights."""
+"""Entries beside the weights in some versions; not weights."""
 
 
 def config(model: Bert) -> dict[str, Any]:

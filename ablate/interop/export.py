@@ -45,11 +45,13 @@ def find_run(named: str, root: Path) -> Path:
     if (Path(named) / RECORD).is_file():
         return Path(named)
     known = sorted(path.parent for path in root.glob(f"*/{RECORD}"))
-    found = [folder for folder in known if folder.name == named] or [f for f in known if named and f.name.startswith(named)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ConfigError(f"run {named!r} could be {' or '.join(folder.name for folder in found[:3])}; name more of it")
+    matches = [folder for folder in known if folder.name == named] or [f for f in known if named and f.name.startswith(named)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise ConfigError(
+            f"run {named!r} could be {' or '.join(folder.name for folder in matches[:3])}; give more of its identity"
+        )
     raise ConfigError(f"no finished run {named!r} among the {len(known)} in {root}, and no folder of that name holds one")
 
 
@@ -74,7 +76,9 @@ def export_run(folder: Path, weights_name: str, target: Path) -> Path:
     try:
         model.load_state_dict(safetensors.torch.load_file(weights))
     except (safetensors.SafetensorError, RuntimeError) as error:
-        raise ConfigError(f"{weights}: not the weights of this run under today's code ({str(error).splitlines()[0]})") from None
+        raise ConfigError(
+            f"{weights}: not the weights of this run under the current code ({str(error).splitlines()[0]})"
+        ) from None
     return write(model, tokenizer, target)
 
 

@@ -72,7 +72,7 @@ def renamed(state: Mapping[str, Tensor], name_of: Callable[[str], str]) -> dict[
     for old, tensor in state.items():
         name = name_of(old)
         if name in current and not torch.equal(current[name], tensor):
-            raise ConfigError(f"two weights that differ are both {name}, one of them under the name {old}")
+            raise ConfigError(f"two different weights are both named {name}; the file calls one of them {old}")
         current[name] = tensor
     return current
 

@@ -58,7 +58,7 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(backbone.width, self.keys + backbone.width, bias=backbone.bias)
         self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
-    def read(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
+    def keys_values(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values, each [B, H, S, K]."""
         parts = self.key_value(memory_BSD).split([self.keys, memory_BSD.shape[2]], dim=2)
         k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
@@ -97,9 +97,9 @@ class Decoder(nn.Module):
                 for matrix in (block.attention.out, cross.out, block.feed_forward.down):
                     nn.init.normal_(matrix.weight, std=sd / math.sqrt(3 * backbone.layers))
 
-    def read(self, memory_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+    def memory(self, memory_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
         """Return keys and values of the encoder's vectors for every layer."""
-        return Memory([cross.read(memory_BSD) for _, cross, _ in self.layers], documents_BS)
+        return Memory([cross.keys_values(memory_BSD) for _, cross, _ in self.layers], documents_BS)
 
     def forward(
         self,
@@ -156,9 +156,9 @@ class EncoderDecoder(nn.Module):
         vectors_BSD: Tensor = self.encoder(embedded_BSD, same_document(documents_BS, documents_BS), positions_BT=positions_BS)
         return vectors_BSD
 
-    def read(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+    def memory(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
         """Return the decoder's keys and values of the encoder's vectors."""
-        return self.decoder.read(vectors_BSD, documents_BS)
+        return self.decoder.memory(vectors_BSD, documents_BS)
 
     def decode(self, tokens_BT: Tensor, memory: Memory, documents_BT: Tensor | None, cache: Cache | None = None) -> Tensor:
         """Return vectors [B, T, D]; each attends to the memory, its own token and earlier tokens."""

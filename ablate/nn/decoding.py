@@ -38,8 +38,8 @@ class Decoding:
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "decoding.temperature", self.temperature, "positive (greedy needs none)")
-        whole = isinstance(self.top_k, int)
-        require(whole and self.top_k >= 0, "decoding.top_k", self.top_k, "a whole number of at least 0 (0: all types)")
+        is_integer = isinstance(self.top_k, int)
+        require(is_integer and self.top_k >= 0, "decoding.top_k", self.top_k, "a whole number of at least 0 (0: all types)")
         require(0 < self.top_p <= 1, "decoding.top_p", self.top_p, "in (0, 1]")
 
     def probabilities(self, logits_BV: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ def write(step: Callable[[Tensor], Tensor], prompts_BT: Tensor, length: int, *, 
     """
     require(length >= 1, "length", length, "at least 1 token to write")
     if prompts_BT.shape[1] == 0:
-        raise ConfigError("the prompt is empty; frame([]) begins a text")
+        raise ConfigError("the prompt is empty; begin a text with frame([])")
     written_BT = prompts_BT.new_full((len(prompts_BT), length), padding)
     ended_B = torch.zeros(len(prompts_BT), dtype=torch.bool, device=prompts_BT.device)
     unread_BT = prompts_BT

@@ -126,6 +126,6 @@ def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
     It needs one random number for each draw, where `torch.multinomial` needs one for each type.
     """
     heights_BV = at_least_single(logits_BV).softmax(dim=-1).cumsum(dim=-1)
-    # Rounding leaves the last height next to 1, not at it.
+    # Rounding leaves the last cumulative probability near 1, not at 1.
     level_B1 = uniform_B[:, None] * heights_BV[:, -1:]
     return torch.searchsorted(heights_BV, level_B1, right=True).squeeze(-1).clamp(max=logits_BV.shape[-1] - 1)

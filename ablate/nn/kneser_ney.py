@@ -158,8 +158,8 @@ class KneserNey:
         """Return ln p(last token | those before it), float64 [Q], of n-grams as `ngrams` returns them."""
         p_Q = np.full(len(rows_QO), 1.0 / self.vocabulary)
         for level, known, context in self._contexts(rows_QO):
-            share, found = _find(level.grams, context * self.vocabulary + rows_QO[known, -1])
-            p_Q[known] = level.backoffs[context] * p_Q[known] + np.where(found, level.shares[share], 0.0)
+            share, exists = _find(level.grams, context * self.vocabulary + rows_QO[known, -1])
+            p_Q[known] = level.backoffs[context] * p_Q[known] + np.where(exists, level.shares[share], 0.0)
         return np.log(p_Q)
 
     def distribution(self, rows_QO: np.ndarray) -> np.ndarray:
@@ -177,7 +177,7 @@ class KneserNey:
 
     def _contexts(self, rows_QO: np.ndarray) -> list[tuple[_Level, np.ndarray, np.ndarray]]:
         """For each order, shortest first: the queries whose context was seen, and the context's number."""
-        found = []
+        contexts = []
         known, context = np.arange(len(rows_QO)), np.zeros(len(rows_QO), np.int64)
         for k, level in enumerate(self._levels, start=1):
             if k > 1:
@@ -185,8 +185,8 @@ class KneserNey:
                 number, seen = _find(level.contexts, context * self.vocabulary + oldest)
                 seen &= oldest != ABSENT
                 known, context = known[seen], number[seen]
-            found.append((level, known, context))
-        return found
+            contexts.append((level, known, context))
+        return contexts
 
 
 def discounts(tally: np.ndarray) -> tuple[float, float, float]:
@@ -194,9 +194,9 @@ def discounts(tally: np.ndarray) -> tuple[float, float, float]:
     n1, n2, n3, n4 = (int((tally == j).sum()) for j in (1, 2, 3, 4))
     if min(n1, n2, n3, n4) > 0:
         y = n1 / (n1 + 2 * n2)
-        found = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
-        if min(found) > 0:
-            return found
+        values = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
+        if min(values) > 0:
+            return values
     return 0.5, 1.0, 1.5
 
 

@@ -1,6 +1,6 @@
 """The two networks of a text autoencoder: a reader infers a latent vector from a text, a writer generates a text from it.
 
-    q(z | x) = N(mean(x), diag exp(log_variance(x))),   (mean, log_variance) = Linear(pool(read(x)))
+    q(z | x) = N(mean(x), diag exp(log_variance(x))),   (mean, log_variance) = Linear(pool(encode(x)))
     p(x | z) = product over t of  softmax(E write(x(<t), z)(t) + b),   E the writer's token embedding (tied)
 
 | kind | pool | how z reaches the writer | source |
@@ -64,7 +64,7 @@ class Reader(nn.Module):
         self.posterior = nn.Linear(backbone.width, 2 * latent)
         initialize(self, backbone)
 
-    def read(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+    def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """Return the last layer's vectors [B, T, D]."""
         x_BTD = self.embedding(tokens_BT)
         if isinstance(self.body, Encoder):
@@ -75,7 +75,7 @@ class Reader(nn.Module):
         return hidden_BTD
 
     def forward(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]:
-        hidden_BTD, lengths_B = self.read(tokens_BT, visible_BT), visible_BT.sum(dim=1)
+        hidden_BTD, lengths_B = self.encode(tokens_BT, visible_BT), visible_BT.sum(dim=1)
         if self.kind == "lstm":
             pooled_BD = hidden_BTD[torch.arange(len(hidden_BTD), device=hidden_BTD.device), lengths_B - 1]
         else:

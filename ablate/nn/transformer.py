@@ -64,7 +64,7 @@ class Sight(NamedTuple):
     mask: Mask = FULL
     bias: Tensor | None = None
     """Added to the scores, broadcastable to [B, H, T, S]."""
-    turn: tuple[Tensor, Tensor] | None = None
+    rotation: tuple[Tensor, Tensor] | None = None
     """Rotary cosine and signed sine, broadcastable to [B, T, 2, H, K]."""
     cache: Cache | None = None
 
@@ -80,19 +80,19 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(backbone.width, 2 * self.keys + backbone.width, bias=backbone.bias)
         self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
-    def project(self, x_BTD: Tensor, turn: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, x_BTD: Tensor, rotation: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values, each [B, H, T, K], the first two rotated to their positions."""
         B, T, D = x_BTD.shape
         # The backward of split makes one copy; that of indexing would add three tensors of zeros.
-        if turn is None:
+        if rotation is None:
             parts = self.qkv(x_BTD).split([self.keys, self.keys, D], dim=2)
             q, k, v = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in parts)
             return q, k, v
         qk, v = self.qkv(x_BTD).split([2 * self.keys, D], dim=2)
-        q, k = rotate(qk.view(B, T, 2, self.heads, -1), *turn).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k = rotate(qk.view(B, T, 2, self.heads, -1), *rotation).permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v.view(B, T, self.heads, D // self.heads).transpose(1, 2)
 
-    def read(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, bias: Tensor | None) -> Tensor:
         """Return the attention output of every query, [B, H, T, K]."""
         return attention(q, k, v, mask=mask, bias=bias, scale=self.scale(q, k, mask))
 
@@ -101,10 +101,10 @@ class SelfAttention(nn.Module):
         return self.out(z_BHTK.transpose(1, 2).flatten(2))
 
     def forward(self, x_BTD: Tensor, sight: Sight) -> Tensor:
-        q, k, v = self.project(x_BTD, sight.turn)
+        q, k, v = self.project(x_BTD, sight.rotation)
         if sight.cache is not None:
             k, v = sight.cache.extend(self.layer, k, v)
-        return self.merge(self.read(q, k, v, sight.mask, sight.bias))
+        return self.merge(self.attend(q, k, v, sight.mask, sight.bias))
 
     def at(self, x_BTD: Tensor, column_B: Tensor, sight: Sight) -> Tensor:
         """`forward` at one place of each row, [B, D]: it needs all keys and values, but one query."""
@@ -116,12 +116,12 @@ class SelfAttention(nn.Module):
         q = linear(x_BTD[own], q_weight, q_bias).view(B, 1, 1, H, -1)
         k, v = linear(x_BTD, kv_weight, kv_bias).split([self.keys, D], dim=2)
         k = k.view(B, T, 1, H, -1)
-        if sight.turn is not None:
-            q = rotate(q, *(turn[column_B][:, None] for turn in sight.turn))
-            k = rotate(k, *sight.turn)
+        if sight.rotation is not None:
+            q = rotate(q, *(rotation[column_B][:, None] for rotation in sight.rotation))
+            k = rotate(k, *sight.rotation)
         q_BH1K, k_BHTK = (part[:, :, 0].transpose(1, 2) for part in (q, k))
         bias = None if sight.bias is None else sight.bias[0, :, column_B].transpose(0, 1)[:, :, None]
-        return self.merge(self.read(q_BH1K, k_BHTK, v.view(B, T, H, -1).transpose(1, 2), sight.mask, bias))[:, 0]
+        return self.merge(self.attend(q_BH1K, k_BHTK, v.view(B, T, H, -1).transpose(1, 2), sight.mask, bias))[:, 0]
 
 
 def scale_for(backbone: Backbone, context: int) -> Scale:
@@ -210,18 +210,18 @@ class Encoder(nn.Module):
         cache: Cache | None = None,
     ) -> Sight:
         """Return the `Sight` of a forward pass over `length` positions; the arguments are those of `forward`."""
-        read = cache.length if cache is not None else 0
-        turn = bias = None
+        cached = cache.length if cache is not None else 0
+        rotation = bias = None
         if self.positions == "rotary":
-            which = slice(read, read + length) if positions_BT is None else positions_BT
-            turn = (self.cosine[which], self.signed_sine[which])
+            which = slice(cached, cached + length) if positions_BT is None else positions_BT
+            rotation = (self.cosine[which], self.signed_sine[which])
         elif self.positions == "alibi":
             if positions_BT is None:
-                bias = self.bias[..., read : read + length, : read + length]
+                bias = self.bias[..., cached : cached + length, : cached + length]
             else:
                 distance_BTT = (positions_BT[:, :, None] - positions_BT[:, None, :]).abs()
                 bias = self.bias[0, :, 0][:, distance_BTT].movedim(1, 0)
-        return Sight(mask, bias, turn, cache)
+        return Sight(mask, bias, rotation, cache)
 
     def forward(
         self,

@@ -36,8 +36,8 @@ from ablate.nn.embedding import Embedding
 from ablate.nn.positions import rotate
 from ablate.nn.transformer import Block, Encoder, SelfAttention, initialize
 
-Read = Callable[[Tensor, Tensor, Tensor, Mask, Tensor | None], Tensor]
-"""The signature of `SelfAttention.read`."""
+Attend = Callable[[Tensor, Tensor, Tensor, Mask, Tensor | None], Tensor]
+"""The signature of `SelfAttention.attend`."""
 CountPairs = Callable[[int, int, int], tuple[int, int]]
 """(places, queries, memory) -> counted pairs of a query and a key in one row: (content, query stream)."""
 
@@ -102,25 +102,25 @@ class TwoStream(nn.Module):
         h_BTD = self.embedding(tokens_BT, positions_BT=positions_BT)
         g_BMD = self._start(positions_BT[:, -queries:])
         sight = self.encoder.sight(tokens_BT.shape[1], positions_BT=positions_BT)
-        turn, bias = sight.turn, None if sight.bias is None else sight.bias.to(h_BTD.dtype)
+        rotation, bias = sight.rotation, None if sight.bias is None else sight.bias.to(h_BTD.dtype)
         masks = None if visible is None else (Dense(visible.content_BTT[:, None]), Dense(visible.query_BMT[:, None]))
-        query_turn = None if turn is None else (turn[0][:, -queries:], turn[1][:, -queries:])
+        query_rotation = None if rotation is None else (rotation[0][:, -queries:], rotation[1][:, -queries:])
         query_bias = None if bias is None else bias[:, :, -queries:]
         for layer, block in enumerate(cast(Iterable[Block], self.encoder.blocks)):
             if memory:
                 h_BTD = torch.cat([h_BTD[:, :memory].detach(), h_BTD[:, memory:]], dim=1)
-            q, k, v = block.attention.project(_normed(block, h_BTD), turn)
-            g = _queries(block.attention, _normed(block, g_BMD), query_turn)
-            read = block.attention.read
-            read_g = _before(read, g, k, v, query_bias) if masks is None else read(g, k, v, masks[1], query_bias)
-            g_BMD = _rest_of_layer(block, g_BMD, block.attention.merge(read_g))
+            q, k, v = block.attention.project(_normed(block, h_BTD), rotation)
+            g = _queries(block.attention, _normed(block, g_BMD), query_rotation)
+            attend = block.attention.attend
+            attended_g = _before(attend, g, k, v, query_bias) if masks is None else attend(g, k, v, masks[1], query_bias)
+            g_BMD = _rest_of_layer(block, g_BMD, block.attention.merge(attended_g))
             if layer + 1 == len(self.encoder.blocks):
                 break
             if masks is None:
-                read_h = _up_to(read, q, k, v, bias, memory, context=tokens_BT.shape[1] - memory - queries)
+                attended_h = _up_to(attend, q, k, v, bias, memory, context=tokens_BT.shape[1] - memory - queries)
             else:
-                read_h = read(q, k, v, masks[0], bias)
-            h_BTD = _rest_of_layer(block, h_BTD, block.attention.merge(read_h))
+                attended_h = attend(q, k, v, masks[0], bias)
+            h_BTD = _rest_of_layer(block, h_BTD, block.attention.merge(attended_h))
         return self.encoder.norm(g_BMD)
 
     def encode(self, tokens_BT: Tensor, mask: Mask = FULL) -> Tensor:
@@ -154,32 +154,32 @@ def _normed(block: Block, x_BTD: Tensor) -> Tensor:
     return block.attention_norm(x_BTD) if block.pre_norm else x_BTD
 
 
-def _rest_of_layer(block: Block, x_BTD: Tensor, read_BTD: Tensor) -> Tensor:
+def _rest_of_layer(block: Block, x_BTD: Tensor, attended_BTD: Tensor) -> Tensor:
     """Apply the rest of a layer, after attention."""
-    x_BTD = x_BTD + block.dropout(read_BTD)
+    x_BTD = x_BTD + block.dropout(attended_BTD)
     if block.pre_norm:
         return x_BTD + block.dropout(block.feed_forward(block.feed_forward_norm(x_BTD)))
     x_BTD = block.attention_norm(x_BTD)
     return block.feed_forward_norm(x_BTD + block.dropout(block.feed_forward(x_BTD)))
 
 
-def _queries(weights: SelfAttention, x_BMD: Tensor, turn: tuple[Tensor, Tensor] | None) -> Tensor:
+def _queries(weights: SelfAttention, x_BMD: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
     """Queries [B, H, M, K] by the content stream's weights."""
     B, M, _ = x_BMD.shape
     bias = None if weights.qkv.bias is None else weights.qkv.bias[: weights.keys]
     q = linear(x_BMD, weights.qkv.weight[: weights.keys], bias).view(B, M, 1, weights.heads, -1)
-    return (q if turn is None else rotate(q, *turn))[:, :, 0].transpose(1, 2)
+    return (q if rotation is None else rotate(q, *rotation))[:, :, 0].transpose(1, 2)
 
 
-def _before(read: Read, g: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+def _before(attend: Attend, g: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     """The query stream: each place sees earlier places, so no query sees the last key."""
-    return read(g, k[..., :-1, :], v[..., :-1, :], Causal(), None if bias is None else bias[..., :-1])
+    return attend(g, k[..., :-1, :], v[..., :-1, :], Causal(), None if bias is None else bias[..., :-1])
 
 
-def _up_to(read: Read, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, memory: int, context: int) -> Tensor:
+def _up_to(attend: Attend, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, memory: int, context: int) -> Tensor:
     """The content stream: memory sees memory, context sees both, and every later place sees itself and earlier places."""
     if memory == 0:
-        return read(q, k, v, Prefix(context), bias)
+        return attend(q, k, v, Prefix(context), bias)
     early, late = (None, None) if bias is None else (bias[..., :memory, :memory], bias[..., memory:, :])
-    of_memory = read(q[..., :memory, :], k[..., :memory, :], v[..., :memory, :], FULL, early)
-    return torch.cat([of_memory, read(q[..., memory:, :], k, v, Prefix(memory + context), late)], dim=-2)
+    of_memory = attend(q[..., :memory, :], k[..., :memory, :], v[..., :memory, :], FULL, early)
+    return torch.cat([of_memory, attend(q[..., memory:, :], k, v, Prefix(memory + context), late)], dim=-2)

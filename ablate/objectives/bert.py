@@ -132,13 +132,13 @@ class Bert(Objective):
     def __init__(self, config: BertConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
         pairs, width, published = config.next_sentence != "off", backbone.width, backbone.kind == "published"
-        asked = config.next_sentence in ("nsp", "sop")
+        has_pair_task = config.next_sentence in ("nsp", "sop")
         blocks = replace(backbone, positions="learned", norm="post", bias=True) if published else backbone
         self.embedding = Embedding(vocabulary.size, blocks, context, segments=2 if pairs or published else 0)
         self.encoder = Encoder(blocks, context)
         self.head = Head(vocabulary.size, blocks)
-        self.pooler = nn.Linear(width, width) if asked else None
-        self.follows = nn.Linear(width, 2) if asked else None
+        self.pooler = nn.Linear(width, width) if has_pair_task else None
+        self.follows = nn.Linear(width, 2) if has_pair_task else None
         initialize(self, blocks)
         if published:
             for module in self.modules():

@@ -99,7 +99,7 @@ class Gan(Objective):
             vocabulary.size, config.discriminator_width, filters, config.representations, backbone.dropout, game
         )
         self.generated_tokens = 0
-        """Tokens written in training, roll-outs included; they are no tokens read."""
+        """Tokens written in training, roll-outs included; they do not count as tokens read."""
         self._adversarial = False
 
     @classmethod
@@ -249,7 +249,7 @@ class Gan(Objective):
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """The generator's vectors [B, T, D], each of the text up to its place; padding must end the row."""
         if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
-            raise ConfigError("padding stands before a token, but an LSTM reads it; put padding at the end of a row")
+            raise ConfigError("padding precedes a token, so the LSTM would read it; put padding at the end of a row")
         return self.generator.hidden(tokens_BT)[0]
 
     @torch.no_grad()
@@ -266,7 +266,7 @@ class Gan(Objective):
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
         """Write `length` further tokens of each prompt, int64 [B, length]; the state is carried, so length is unlimited."""
         if prompts_BT.shape[1] == 0:
-            raise ConfigError("the prompt is empty; frame([]) begins a text")
+            raise ConfigError("the prompt is empty; begin a text with frame([])")
         state: State | None = None
         if prompts_BT.shape[1] > 1:
             _, state = self.generator.hidden(prompts_BT[:, :-1])
@@ -286,15 +286,15 @@ class Gan(Objective):
         if phase == "likelihood":
             return float(flops.TRAINING * likelihood)
         soft = config.training == "gumbel"
-        whole = self.generator.flops(texts * columns)
+        writing = self.generator.flops(texts * columns)
         judging = self.discriminator.flops(texts, columns)
         mixing = flops.linear(texts * columns, self.vocabulary.size, config.discriminator_width)
-        # Written, and with `gumbel` read once more, without a gradient; the mixtures are then fixed inputs.
-        total = likelihood + (1 + soft) * whole + 2 * flops.TRAINING * judging + 2 * soft * mixing
+        # Texts are written, and with `gumbel` read once more, without a gradient; the mixtures are then fixed inputs.
+        total = likelihood + (1 + soft) * writing + 2 * flops.TRAINING * judging + 2 * soft * mixing
         if phase == "adversarial":
-            step = whole
+            step = writing
             if soft:
-                step += flops.TRAINING * (whole + judging + mixing) + judging
+                step += flops.TRAINING * (writing + judging + mixing) + judging
             else:
                 continued = texts * config.rollouts * (longest - 1)
                 step += self.generator.flops(policy_gradient.rolled_out(texts, longest, config.rollouts))

@@ -99,7 +99,7 @@ class Gpt(Objective):
     Batch = GptBatch
     estimator = "exact"
     cue = "target:"
-    """Raffel et al. 2020, section 3.2.1: how a language model is told where its answer begins."""
+    """Marks where the answer begins, for a language model. Raffel et al. 2020, section 3.2.1."""
 
     def __init__(self, config: GptConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
@@ -180,8 +180,8 @@ class Gpt(Objective):
         """Write `length` further tokens of each prompt, int64 [B, length]; each token is read once."""
         T, cache = prompts_BT.shape[1], Cache()
         if T + length - 1 > self.context:
-            wanted = f"a prompt of {T} tokens and {length} more need {T + length - 1} positions"
-            raise ConfigError(f"{wanted}, but the model has data.context = {self.context}")
+            needs = f"a prompt of {T} tokens and {length} more need {T + length - 1} positions"
+            raise ConfigError(f"{needs}, but the model has data.context = {self.context}")
 
         def step(unread_BT: Tensor) -> Tensor:
             return decoding.pick(self.network.logits(self._hidden(unread_BT, cache=cache)[:, -1]), generator)
@@ -191,7 +191,7 @@ class Gpt(Objective):
     def text_to_text(self, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> GptBatch:
         """Return a batch for `losses`: each question followed by its answer, the loss on the answers and their SEP."""
         if not targets:
-            raise ConfigError("there is no example, but a batch must have one to learn from")
+            raise ConfigError("the batch has no example, but must have at least one")
         rows = [[*self.frame(list(x)), *y, SEP] for x, y in zip(inputs, targets, strict=True)]
         tokens_BT, documents_BT = np.full((2, len(rows), max(map(len, rows))), PAD)
         targets_BT = np.full(tokens_BT.shape, NOT_ASKED)
@@ -237,7 +237,7 @@ def last_visible(hidden_BTD: Tensor, visible_BT: Tensor) -> Tensor:
 def require_a_beginning(scored_BT: Tensor) -> None:
     """Refuse to score the first token of a row, which no token precedes."""
     if bool(scored_BT[:, 0].any()):
-        raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
+        raise ConfigError("the first token of a row is scored, but no token precedes it; frame the text")
 
 
 def from_the_left(batch: GptBatch) -> dict[str, Tensor]:

@@ -114,7 +114,7 @@ class Lstm(Objective):
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """Vectors [B, T, D], each of the text up to its place; padding must end the row."""
         if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
-            raise ConfigError("padding stands before a token, but an LSTM reads it; put padding at the end of a row")
+            raise ConfigError("padding precedes a token, so the LSTM would read it; put padding at the end of a row")
         hidden_BTD: Tensor = self.norm(self.recurrent(self._embed(tokens_BT))[0])
         return hidden_BTD
 

@@ -149,7 +149,7 @@ class Ngram(Objective):
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
         """Write `length` further tokens of each framed prompt, int64 [B, length]; after a SEP only PAD."""
         if prompts_BT.shape[1] == 0:
-            raise ConfigError("the prompt is empty; frame([]) begins a text")
+            raise ConfigError("the prompt is empty; begin a text with frame([])")
         tokens_BT, end = prompts_BT, prompts_BT.shape[1]
         ended_B = torch.zeros(len(prompts_BT), dtype=torch.bool, device=prompts_BT.device)
         for _ in range(length):
@@ -174,7 +174,7 @@ class Ngram(Objective):
         """Restore the state of `get_extra_state`."""
         table = state.cpu().numpy()
         if table.ndim != 2 or table.shape[1] != self.config.order + 1:
-            raise ConfigError(f"counts of shape {list(table.shape)} are not those of an order of {self.config.order}")
+            raise ConfigError(f"counts of shape {list(table.shape)} do not fit order {self.config.order}")
         self._counts.restore(table[:, :-1], table[:, -1])
         self._read = int(table[:, -1].sum())
         self._running, self._running_read = KneserNey(self._counts), self._read

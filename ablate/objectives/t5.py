@@ -149,7 +149,7 @@ class T5(Objective):
         return {"inputs_BT": read_MN, "decoder_inputs_BU": given_MN}
 
     def _read(self, tokens_BT: Tensor, documents_BT: Tensor | None) -> Memory:
-        return self.network.read(self._encode(tokens_BT, documents_BT), documents_BT)
+        return self.network.memory(self._encode(tokens_BT, documents_BT), documents_BT)
 
     def _encode(self, tokens_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
         self._check(tokens_BT.shape[1], self.context, "to be read", "data.context")
@@ -185,11 +185,11 @@ class T5(Objective):
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
         """Sum over the scored tokens of log p(token | earlier ones, the empty prompt), in nats [B]; padding must come last."""
-        asked_BT, begun_BU = self._ask(tokens_BT[:, :0])
-        memory = self._read(asked_BT, None)
-        # A SEP that is scored is the end of the text, and of what the decoder writes.
-        fed_BU = torch.cat([begun_BU, tokens_BT[:, :-1]], dim=1)
-        hidden_BTD = self._decode(fed_BU, memory, None)[:, begun_BU.shape[1] - 1 :]
+        inputs_BT, start_BU = self._ask(tokens_BT[:, :0])
+        memory = self._read(inputs_BT, None)
+        # A scored SEP ends the text and the decoder's output.
+        fed_BU = torch.cat([start_BU, tokens_BT[:, :-1]], dim=1)
+        hidden_BTD = self._decode(fed_BU, memory, None)[:, start_BU.shape[1] - 1 :]
         scored = scored_BT & visible_BT
         nats_M = -cross_entropy(self.network.logits(hidden_BTD[scored]), tokens_BT[scored], reduction="none")
         return row_sums(nats_M, scored.nonzero()[:, 0], len(tokens_BT))
@@ -198,9 +198,9 @@ class T5(Objective):
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
         """Write `length` further tokens of each framed prompt, int64 [B, length]; a further sentinel ends a text like SEP."""
         if prompts_BT.shape[1] == 0:
-            raise ConfigError("the prompt is empty; frame([]) begins a text")
-        asked_BT, begun_BU = self._ask(prompts_BT[:, :-1])
-        return self._write(self._read(asked_BT, None), begun_BU, length, decoding, generator)
+            raise ConfigError("the prompt is empty; begin a text with frame([])")
+        inputs_BT, start_BU = self._ask(prompts_BT[:, :-1])
+        return self._write(self._read(inputs_BT, None), start_BU, length, decoding, generator)
 
     def _ask(self, prompts_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Return the encoder's input and the decoder's first tokens for the continuation of a text."""
@@ -211,18 +211,18 @@ class T5(Objective):
         sentinel = column(self.vocabulary.size)
         match self.config.corruption:
             case "spans" | "iid":
-                read, begun = [prompts_BT, sentinel], [sentinel]
+                read, start = [prompts_BT, sentinel], [sentinel]
             case "bert" | "mass":
-                read, begun = [prompts_BT, column(MASK)], [prompts_BT]
+                read, start = [prompts_BT, column(MASK)], [prompts_BT]
             case "deshuffling":
-                read, begun = [prompts_BT], [prompts_BT]
+                read, start = [prompts_BT], [prompts_BT]
             case "prefix":
-                read, begun = [prompts_BT], []
-        return torch.cat([*read, column(SEP)], dim=1), torch.cat([column(PAD), *begun], dim=1)
+                read, start = [prompts_BT], []
+        return torch.cat([*read, column(SEP)], dim=1), torch.cat([column(PAD), *start], dim=1)
 
-    def _write(self, memory: Memory, begun_BU: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
+    def _write(self, memory: Memory, start_BU: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
         """Write the decoder's further tokens, int64 [B, length], each read once."""
-        self._check(begun_BU.shape[1] + length - 1, self.decoder_context, "to be written", "the decoder")
+        self._check(start_BU.shape[1] + length - 1, self.decoder_context, "to be written", "the decoder")
         cache = Cache()
 
         def step(unread_BU: Tensor) -> Tensor:
@@ -231,14 +231,14 @@ class T5(Objective):
             picked_B = decoding.pick(self.network.logits(hidden_BUD[:, -1]), generator)
             return picked_B.masked_fill(picked_B >= self.vocabulary.size, SEP)
 
-        return write(step, begun_BU, length, end=SEP, padding=PAD)
+        return write(step, start_BU, length, end=SEP, padding=PAD)
 
     def text_to_text(self, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> T5Batch:
         """Return a batch for `losses`: one example a row, both sides without their SEP."""
         if not targets:
-            raise ConfigError("there is no example, but a batch must have one to learn from")
+            raise ConfigError("the batch has no example, but must have at least one")
         if not all(map(len, targets)):
-            raise ConfigError("a target is empty, but must have a token to learn")
+            raise ConfigError("a target is empty, but must have at least one token")
         self._check(max(map(len, targets)) + 1, self.decoder_context, "to be written", "the decoder")
         pairs = [Example(np.asarray(x, np.int64), np.asarray(y, np.int64)) for x, y in zip(inputs, targets, strict=True)]
         return _batch([[pair] for pair in pairs], sum(len(x) + len(y) for x, y in pairs))

@@ -182,7 +182,7 @@ class Vae(Objective):
         """The encoder's vectors [B, T, D], from which the posterior is computed; an LSTM's depend on earlier tokens only."""
         self._refuse_too_long(tokens_BT)
         _refuse_gaps(visible_BT)
-        return self.encoder.read(tokens_BT, visible_BT)
+        return self.encoder.encode(tokens_BT, visible_BT)
 
     def posterior(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each [B, Z]."""
@@ -195,7 +195,7 @@ class Vae(Objective):
         """Sum over the scored tokens of log p(token | tokens before, z), nats [B]."""
         self._refuse_too_long(tokens_BT)
         if bool(scored_BT[:, 0].any()):
-            raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
+            raise ConfigError("the first token of a row is scored, but no token precedes it; frame the text")
         hidden_BTD, _ = self.decoder(tokens_BT[:, :-1], z_BZ)
         targets_BT = scored_BT[:, 1:]
         nats_M = -cross_entropy(self.decoder.logits(hidden_BTD[targets_BT]), tokens_BT[:, 1:][targets_BT], reduction="none")
@@ -237,8 +237,8 @@ class Vae(Objective):
 
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
         """Write a text from the prior for each row, int64 [B, length]; z does not depend on a prompt, so none is allowed."""
-        given = [prompt for prompt in prompts_BT.tolist() if prompt != [SEP]]
-        require(not given, "prompt", given[:1], f"[{SEP}], the beginning of a text: a VAE continues none")
+        prompts = [prompt for prompt in prompts_BT.tolist() if prompt != [SEP]]
+        require(not prompts, "prompt", prompts[:1], f"[{SEP}], the beginning of a text: a VAE continues none")
         z_BZ = torch.randn(len(prompts_BT), self.config.latent, generator=generator, device=generator.device)
         return self.write(z_BZ.to(self.device), length, decoding, generator)
 
@@ -295,7 +295,7 @@ def _columns(width: int, lengths_B: Tensor) -> Tensor:
 
 def _refuse_gaps(visible_BT: Tensor) -> None:
     if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
-        raise ConfigError("padding stands before a token, where the decoder would read it; put padding at the end of a row")
+        raise ConfigError("padding precedes a token, so the decoder would read it; put padding at the end of a row")
 
 
 def _targets(lengths_B: Tensor, width: int) -> Tensor:

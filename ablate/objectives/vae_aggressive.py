@@ -6,7 +6,7 @@
     then: one batch, update both
 
 Source: He et al. 2019, algorithm 1 and section 4.2; the numbers 10 and 100 are those of the released code. Every step takes the
-next batch of the training sequence, as the paper draws a new one each time. Each batch is therefore paid for out of the token
+next batch of the training sequence, as the paper draws a new one each time. Each batch is therefore charged to the token
 budget, and no token is counted twice. The paper estimates the mutual information on validation text once an epoch. A run here
 sees no validation text. It uses the run's first texts, at every twentieth of the budget.
 """

@@ -121,8 +121,8 @@ class Xlnet(Objective):
         super().__init__(config, backbone, vocabulary, context)
         published = backbone.kind == "published"
         relative = published or backbone.positions != "learned"
-        wanted = "0 with backbone.positions = 'learned': memory needs rotary or alibi, which tell distances"
-        require(config.memory == 0 or relative, "objective.memory", config.memory, wanted)
+        right = "0 with backbone.positions = 'learned': memory needs rotary or alibi, which encode distances"
+        require(config.memory == 0 or relative, "objective.memory", config.memory, right)
         network = XlnetNetwork if published else TwoStream
         self.network: XlnetNetwork | TwoStream = network(vocabulary.size, backbone, config.memory + context)
         self.decoder_bias = nn.Parameter(torch.zeros(vocabulary.size)) if published else None

@@ -260,7 +260,7 @@ def run_trainer(run: RunConfig, model: Objective, text: Text, budget: TokenBudge
             devices=1,
             precision="bf16-mixed" if run.runtime.precision == "bf16" else "32-true",
             max_epochs=1,
-            # An objective that steps its optimizers itself clips for itself.
+            # An objective that steps its own optimizers also clips its own gradients.
             gradient_clip_val=(run.optimization.clip_norm or None) if model.automatic_optimization else None,
             callbacks=[budget],
             barebones=True,
@@ -283,7 +283,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # A baseline that counts has nothing to optimize.
         warnings.filterwarnings("ignore", message=".*configure_optimizers.* returned .None.*")
-        # Between lightning 2.6.6 and torch 2.13; nothing here can change it.
+        # Lightning 2.6.6 causes this warning under torch 2.13; no code here can avoid it.
         warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
         try:
             yield

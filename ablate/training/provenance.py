@@ -39,7 +39,7 @@ def commit() -> str:
     """Return the checkout's commit, marked if source files differ from it; `unknown` outside a checkout."""
     here = Path(__file__).parents[2]
     try:
-        # Installed inside somebody else's checkout, its commit would say nothing about this package.
+        # Inside another project's checkout, the commit would not describe this package.
         _git(here, "ls-files", "--error-unmatch", "ablate/__init__.py")
         found = _git(here, "rev-parse", "--short=12", "HEAD")
         changed = _git(here, "status", "--porcelain", "--", "ablate", "studies")

@@ -135,7 +135,9 @@ def test_a_pseudo_likelihood_may_hide_words_in_several_ways(english: Any, fakes:
     exact = fakes.Judge(set(), 0.0, -1.0)
     assert values(Blimp(source=source, pairs=5, hidings=("whole-word",)).measure(exact, english)).keys() == plain.keys()
     exact.estimator = "pseudo"
-    with pytest.raises(ConfigError, match="blimp hiding = 'whole-word', but objective 'fake' can hide one token at a time"):
+    with pytest.raises(
+        ConfigError, match="blimp hiding = 'whole-word', but objective 'fake' can hide one token at a time only"
+    ):
         Blimp(source=source, hidings=("whole-word",)).check(exact, english)
     with pytest.raises(ConfigError, match="unknown blimp hiding 'words'; did you mean word-l2r or whole-word"):
         Blimp(source=source, hidings=("words",)).check(bert, english)  # type: ignore[arg-type]

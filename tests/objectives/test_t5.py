@@ -211,7 +211,7 @@ def test_nothing_to_learn_from_write_or_choose_from_is_refused() -> None:
     visible = torch.ones_like(tokens, dtype=torch.bool)
     with pytest.raises(ConfigError, match="a target is empty"):
         model.text_to_text([[5]], [[]])
-    with pytest.raises(ConfigError, match="there is no example"):
+    with pytest.raises(ConfigError, match="the batch has no example"):
         model.text_to_text([], [])
     with pytest.raises(ConfigError, match=r"options = \[\], but must be at least one answer"):
         model.candidates(tokens, visible, [])

@@ -32,23 +32,23 @@ FEW = 100
 
 def split(tasks: str) -> tuple[str, ...]:
     """Return the names in `tasks`; `ConfigError` if one is unknown or occurs twice, or if there are none."""
-    found = tuple(name.strip() for name in tasks.split(","))
-    for name in found:
+    named = tuple(name.strip() for name in tasks.split(","))
+    for name in named:
         kind, colon, argument = name.partition(":")
         choose(kind, NAMES, "task")
         if kind in FROM_CORPUS and colon:
-            raise ConfigError(f"task {name!r}, but {kind} takes nothing after a colon: its examples are the corpus's")
+            raise ConfigError(f"task {name!r}, but {kind} takes no argument after a colon: its examples come from the corpus")
         if kind == "files" and not argument:
-            raise ConfigError(f"task {name!r}, but must say which: files:FOLDER?first=COLUMN&label=COLUMN")
-    if len(set(found)) < len(found):
-        raise ConfigError(f"tasks = {tasks!r}, but each may be named once")
-    return found
+            raise ConfigError(f"task {name!r}, but must name a folder: files:FOLDER?first=COLUMN&label=COLUMN")
+    if len(set(named)) < len(named):
+        raise ConfigError(f"tasks = {tasks!r}, but each task may be named once only")
+    return named
 
 
 def load(tasks: str, text: Text) -> list[Task]:
     """Return the tasks named in `tasks`, without those that the corpus cannot give, such as `topic` without labels."""
-    found = [FROM_CORPUS[name](text) if name in FROM_CORPUS else _load(name, fingerprint(name)) for name in split(tasks)]
-    loaded = [task for task in found if task is not None]
+    candidates = [FROM_CORPUS[name](text) if name in FROM_CORPUS else _load(name, fingerprint(name)) for name in split(tasks)]
+    loaded = [task for task in candidates if task is not None]
     names = [task.name for task in loaded]
     if len(set(names)) < len(names):
         raise ConfigError(f"two tasks are called {max(names, key=names.count)!r}; rename a folder")
@@ -61,8 +61,8 @@ def fingerprint(tasks: str) -> str:
     for name in split(tasks):
         kind, _, argument = name.partition(":")
         # The folder names a user's own task, and the text-to-text question begins with that name.
-        folder, _, given = argument.partition("?")
-        settings = (Path(folder).name, given) if kind == "files" else argument == "hub"
+        folder, _, query = argument.partition("?")
+        settings = (Path(folder).name, query) if kind == "files" else argument == "hub"
         contents.append((kind, settings, _contents(_paths(name))))
     return digest(contents)
 

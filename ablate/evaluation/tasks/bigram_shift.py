@@ -41,14 +41,14 @@ def _sentences(text: Text, split: str) -> list[Example]:
     """Shift every second sentence of a random order."""
     attested = list(dict.fromkeys(sentence for document in text.documents(split) for sentence in document.sentences))
     kept = [words for sentence in attested if SHORTEST <= len(words := sentence.split()) <= LONGEST]
-    found = []
+    examples = []
     for number, place in enumerate(noise(f"bigram-shift/{split}").permutation(len(kept)).tolist()):
         words = kept[place]
         differ = [i for i in range(len(words) - 1) if words[i].lower() != words[i + 1].lower()]
         if number % 2 and differ:
             i = differ[int(noise(f"bigram-shift/{split}/place", place).integers(len(differ)))]
             words = [*words[:i], words[i + 1], words[i], *words[i + 2 :]]
-            found.append(Example(" ".join(words), "", SHIFTED))
+            examples.append(Example(" ".join(words), "", SHIFTED))
         else:
-            found.append(Example(" ".join(words), "", INTACT))
-    return found
+            examples.append(Example(" ".join(words), "", INTACT))
+    return examples

@@ -84,9 +84,9 @@ def _parse(argument: str) -> tuple[Path, dict[str, str]]:
     folder, _, query = argument.partition("?")
     settings = dict(SETTINGS)
     try:
-        given = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        query_fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         raise ConfigError(f"task files:{argument}, but what follows ? must be like first=text&label=label") from None
-    for name, value in given:
+    for name, value in query_fields:
         settings[choose(name, SETTINGS, "setting of a task")] = value
     return Path(folder).expanduser(), settings

@@ -54,11 +54,11 @@ def assemble(train: list[Example], test: list[Example], places: tuple[str, str])
 def _reviews(folder: Path, split: str) -> list[Example]:
     if not (folder / "train" / "pos").is_dir():
         return tables.read(tables.require(folder, (split,), "imdb"), COLUMNS, tables.named(LABELS))
-    found = []
+    examples = []
     for kind, label in LABELS.items():
         for path in sorted((folder / split / kind).glob("*.txt")):
             text = "".join(read_lines(path, cut=True)).strip()
             if not text:
                 raise ConfigError(f"{path}: the review is empty")
-            found.append(Example(text, "", label))
-    return found
+            examples.append(Example(text, "", label))
+    return examples

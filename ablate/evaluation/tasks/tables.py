@@ -56,11 +56,11 @@ def require(folder: Path, names: Sequence[str], task: str) -> Path:
 
 def read(path: Path, columns: Columns, label: Callable[[str, str], str | float]) -> list[Example]:
     """Read all examples of a file; `label(text, place)` converts the label column or raises `ConfigError`."""
-    wanted = [name for name in (columns.first, columns.second, columns.label) if name]
-    found = []
+    needed = [name for name in (columns.first, columns.second, columns.label) if name]
+    examples = []
     for place, record in _records(path, columns):
         texts = []
-        for name in wanted:
+        for name in needed:
             if name not in record:
                 known = ", ".join(record) or "none"
                 raise ConfigError(f"{place}: no column {name!r}; its columns: {known}")
@@ -69,8 +69,8 @@ def read(path: Path, columns: Columns, label: Callable[[str, str], str | float])
         for name, text in ((columns.first, first), (columns.second, second)):
             if name and not text.strip():
                 raise ConfigError(f"{place}, column {name!r}: the text is empty")
-        found.append(Example(first, second, label(texts[-1], f"{place}, column {columns.label!r}")))
-    return found
+        examples.append(Example(first, second, label(texts[-1], f"{place}, column {columns.label!r}")))
+    return examples
 
 
 def named(labels: dict[str, str]) -> Callable[[str, str], str]:

@@ -53,7 +53,7 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(backbone.width, 2 * backbone.width, bias=False)
         self.out = nn.Linear(backbone.width, backbone.width, bias=False)
 
-    def read(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
+    def keys_values(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values, each [B, H, S, K]."""
         k, v = self.key_value(x_BSD).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         return k, v
@@ -96,7 +96,7 @@ class Block(nn.Module):
         cache: Cache | None = None,
     ) -> Tensor:
         normed_BTD = self.attention_norm(x_BTD)
-        keys_values = self.attention.read(normed_BTD)
+        keys_values = self.attention.keys_values(normed_BTD)
         if cache is not None:
             keys_values = cache.extend(self.layer, *keys_values)
         x_BTD = x_BTD + self.dropout(self.attention(normed_BTD, keys_values, mask, bias))
@@ -137,10 +137,10 @@ class T5Network(nn.Module):
         vectors_BSD: Tensor = self.dropout(self.encoder.norm(x_BSD))
         return vectors_BSD
 
-    def read(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+    def memory(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
         """Return the decoder's keys and values of the encoder's vectors."""
         crossing = [module.cross for module in self.decoder.blocks if isinstance(module, Block) and module.cross is not None]
-        return Memory([cross.read(vectors_BSD) for cross in crossing], documents_BS)
+        return Memory([cross.keys_values(vectors_BSD) for cross in crossing], documents_BS)
 
     def decode(self, tokens_BT: Tensor, memory: Memory, documents_BT: Tensor | None, cache: Cache | None = None) -> Tensor:
         """Return vectors [B, T, D]; each attends to the memory, its own token and earlier ones. `cache` as in `Decoder`."""
