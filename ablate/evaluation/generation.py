@@ -105,7 +105,7 @@ class Generation:
         framing.check_fits(model, self.length, self.name)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Return a set of rows for each temperature and for real text, and the first texts of each temperature."""
+        """Return a set of rows for each temperature and for real text, and sample texts of each temperature."""
         self.check(model, text)
         real = self._real(text)
         validation = text.split("validation")
@@ -191,7 +191,7 @@ def _words(ids: np.ndarray, text: Text) -> list[str]:
 
 
 def _from(store: TokenStore, sentence: int, length: int) -> np.ndarray:
-    """Return the first tokens from a sentence to the end of its document."""
+    """Return at most `length` tokens from a sentence on, within its document."""
     starts = np.asarray(store.sentence_starts)
     document = int(np.searchsorted(store.document_starts, sentence, side="right"))
     begin, end = int(starts[sentence]), int(starts[store.document_starts[document]])

@@ -1,4 +1,4 @@
-"""Passages: current-out text in whole sentences with an exact number of bytes, whatever the tokenizer.
+"""Passages: held-out text in whole sentences with an exact number of bytes, whatever the tokenizer.
 
 A passage is as many consecutive sentences of one document as fit into `length` tokens. A longer sentence is a passage alone,
 divided into parts of `length` tokens, each a text of its own. Nothing is cut away, but a later part is read without the parts

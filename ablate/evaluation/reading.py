@@ -41,7 +41,7 @@ class Reading:
 
 
 class Yardstick(Protocol):
-    """A frozen keyword-only dataclass: its fields report_progress how much is measured, its class how."""
+    """A frozen keyword-only dataclass: its fields say how much is measured, its class how."""
 
     name: ClassVar[str]
     """`evaluation` of its rows, e.g. `masked-bits`."""

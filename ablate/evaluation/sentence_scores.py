@@ -6,7 +6,7 @@
 | bound | the ELBO, at most log p(text) | VAE |
 | pseudo | one conditional a token: `ablate.collators.pseudo_likelihood` | BERT |
 
-Scores are sums over the tokens, not divided by their i. Scores of different estimators never compare with each other.
+Scores are sums over the tokens, not divided by their number. Scores of different estimators never compare with each other.
 Which of two texts a model prefers does compare.
 """
 
