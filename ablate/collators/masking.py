@@ -78,7 +78,7 @@ def places(
     """
     priority = noise.order
     if selection == "whole_word":
-        word, first_of_word = _words(tokens_BT, eligible_BT, continues_V)
+        word, first_of_word = _word_numbers(tokens_BT, eligible_BT, continues_V)
         priority = noise.order.ravel()[first_of_word][word]
     elif selection == "span":
         priority = _earliest_cover(eligible_BT, noise, mean_span_length)
@@ -90,7 +90,7 @@ def places(
     return np.where(eligible_BT, place, np.inf)
 
 
-def _words(tokens_BT: np.ndarray, eligible_BT: np.ndarray, continues_V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _word_numbers(tokens_BT: np.ndarray, eligible_BT: np.ndarray, continues_V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Running word number of each position, [B, T], and the flat position at which each word starts."""
     starts = ~continues_V[tokens_BT] | ~eligible_BT
     starts[:, 0] = True

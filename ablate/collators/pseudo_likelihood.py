@@ -22,7 +22,7 @@ Hiding = Literal["token", "word-l2r", "whole-word"]
 HIDINGS: tuple[Hiding, ...] = ("token", "word-l2r", "whole-word")
 
 
-def words(continues_BT: Tensor, scored_BT: Tensor) -> Tensor:
+def word_numbers(continues_BT: Tensor, scored_BT: Tensor) -> Tensor:
     """int64 [B, T]: the word number of each scored token, -1 for unscored tokens; the first scored token begins a word."""
     begins_BT = ~continues_BT | ~scored_BT
     begins_BT[:, 1:] |= ~scored_BT[:, :-1]
@@ -30,7 +30,7 @@ def words(continues_BT: Tensor, scored_BT: Tensor) -> Tensor:
 
 
 def hidden(word_MT: Tensor, column_M: Tensor, hiding: Hiding) -> Tensor:
-    """bool [M, T]: the tokens hidden in the copy that scores the token at `column_M`; `word_MT` comes from `words`."""
+    """bool [M, T]: the tokens hidden in the copy that scores the token at `column_M`; `word_MT` comes from `word_numbers`."""
     place_T = torch.arange(word_MT.shape[1], device=word_MT.device)
     if hiding == "token":
         return place_T == column_M[:, None]

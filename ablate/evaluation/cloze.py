@@ -108,7 +108,7 @@ class Cloze:
         for number, ids in held_out.sentences(text.split("test"), self.sentences, self.shortest, self.longest).items():
             candidates = [
                 (s, e)
-                for s, e in held_out.words(ids, text.vocabulary)
+                for s, e in held_out.word_spans(ids, text.vocabulary)
                 if text.tokenizer.decode(ids[s:e].tolist()).strip().isalpha()
             ]
             if candidates:

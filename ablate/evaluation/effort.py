@@ -89,5 +89,5 @@ def samples(kind: str, posed: Posed, answers: Sequence[str], truths: Sequence[st
             "output": output,
             "truth": truth,
         }
-        for (first, second), output, truth in zip(posed.test.words, answers, truths, strict=False)
+        for (first, second), output, truth in zip(posed.test.texts, answers, truths, strict=False)
     ]

@@ -129,13 +129,13 @@ class Generation:
         followed = [_from(test, number, self.length) for number in numbers]
         read = list(_documents(train, self.judged))
         return Real(
-            [_words(ids, text) for ids in (*alone, *followed)],
+            [_decode(ids, text) for ids in (*alone, *followed)],
             alone,
             lm_scores.judge(read, self.order, text.vocabulary.size),
         )
 
     def _rows(self, condition: str, texts: list[np.ndarray], real: Real, text: Text) -> list[Row]:
-        words = [_words(ids, text) for ids in texts]
+        words = [_decode(ids, text) for ids in texts]
         forward, written = lm_scores.nats_per_token(real.judge, texts)
         reverse, tested = lm_scores.nats_per_token(lm_scores.judge(texts, self.order, text.vocabulary.size), real.test)
         rows = [
@@ -186,7 +186,7 @@ def _self_bleu(words: Sequence[list[str]]) -> dict[int, np.ndarray]:
     return bleu.self_bleu(words) if len(words) > 1 else {}
 
 
-def _words(ids: np.ndarray, text: Text) -> list[str]:
+def _decode(ids: np.ndarray, text: Text) -> list[str]:
     return text.tokenizer.decode(ids.tolist()).split()
 
 

@@ -25,7 +25,7 @@ def sentences(store: TokenStore, count: int, shortest: int, longest: int) -> dic
     return {number: store.sentence(number) for number in kept[spread(len(kept), count)].tolist()}
 
 
-def words(ids: np.ndarray, vocabulary: Vocabulary) -> list[tuple[int, int]]:
+def word_spans(ids: np.ndarray, vocabulary: Vocabulary) -> list[tuple[int, int]]:
     """Return where each word of a sentence starts and ends; a piece that continues a word belongs to it."""
     starts = np.flatnonzero(~vocabulary.continues[ids] | (np.arange(len(ids)) == 0))
     return list(zip(starts.tolist(), [*starts[1:].tolist(), len(ids)], strict=True))

@@ -52,7 +52,7 @@ def score(posed: Posed, part: Part, predicted_N: np.ndarray) -> float:
 def references(posed: Posed) -> dict[str, np.ndarray]:
     """Return predictions of the baselines for the reported examples; TF-IDF reads the words that a model sees."""
     paired, classes = posed.task.paired, not posed.regression
-    train, validation, test = (part.words for part in posed.parts)
+    train, validation, test = (part.texts for part in posed.parts)
     vocabulary = tfidf.learn([text for pair in train for text in pair[: 1 + paired]])
     x_train, x_validation, x_test = (
         tfidf.features([one for one, _ in part], [other for _, other in part] if paired else None, vocabulary)

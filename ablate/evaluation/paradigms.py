@@ -54,11 +54,11 @@ def fingerprint(source: str) -> str:
 
 def paradigms(source: str) -> tuple[Paradigm, ...]:
     """Return all paradigms by name. `ConfigError` names the file and the line that holds no valid pair."""
-    return _read(source, fingerprint(source))
+    return _load(source, fingerprint(source))
 
 
 @functools.lru_cache(maxsize=2)
-def _read(source: str, fingerprint: str) -> tuple[Paradigm, ...]:
+def _load(source: str, fingerprint: str) -> tuple[Paradigm, ...]:
     # The fingerprint is an argument so that a changed file is read again.
     if source.startswith(HUB):
         with _as_source():

@@ -37,7 +37,7 @@ def kl_to_prior(mean_BZ: Tensor, log_variance_BZ: Tensor) -> Tensor:
 
 
 def with_free_bits(kl_BZ: Tensor, floor: float) -> Tensor:
-    """KL in nats a text, at least `floor` for each dimension's batch mean; floor 0 gives the mean KL itself."""
+    """KL in nats a text, each dimension's batch mean counted as at least `floor`; floor 0 gives the mean KL itself."""
     return kl_BZ.mean(dim=0).clamp(min=floor).sum()
 
 

@@ -26,7 +26,7 @@ from ablate.nn.generator import Generator
 Relaxation = Literal["soft", "straight-through"]
 
 SMALLEST = 1e-20
-"""Added to a uniform, whose logarithm would else be that of 0."""
+"""Keeps the logarithm of a uniform finite if the uniform is 0."""
 
 
 def gumbel(uniform: Tensor) -> Tensor:

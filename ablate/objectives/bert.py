@@ -287,7 +287,7 @@ class Bert(Objective):
         # Summed in float64 on the CPU, because not every device has it: twenty terms in single precision err by 1e-5.
         nats_B = torch.zeros(len(tokens_BT), dtype=torch.float64)
         continues_BT = torch.from_numpy(self.vocabulary.continues).to(tokens_BT.device)[tokens_BT]
-        word_BT = pseudo_likelihood.words(continues_BT, scored_BT)
+        word_number_BT = pseudo_likelihood.word_numbers(continues_BT, scored_BT)
         end_B = (visible_BT * torch.arange(1, visible_BT.shape[1] + 1, device=visible_BT.device)).amax(dim=1)
         positions = scored_BT.nonzero()
         # Copies of similar length share a chunk, so that little is padded.
@@ -296,7 +296,7 @@ class Bert(Objective):
             row, column = chunk.unbind(dim=1)
             width = int(end_B[row].max())
             truth = tokens_BT[row, column]
-            hidden = pseudo_likelihood.hidden(word_BT[row, :width], column, hiding)
+            hidden = pseudo_likelihood.hidden(word_number_BT[row, :width], column, hiding)
             visible = visible_BT[row, :width]
             embedded = self.embedding(tokens_BT[row, :width].masked_fill(hidden, MASK))
             vectors = self.encoder.at(embedded, column, padding(visible))

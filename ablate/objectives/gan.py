@@ -186,7 +186,7 @@ class Gan(Objective):
     def _deceive(self, optimizer: LightningOptimizer, batch: GanBatch) -> None:
         """Take a step of the generator against the frozen discriminator."""
         if not self._adversarial:
-            # Moments of the likelihood's gradients do not fit the adversarial loss.
+            # Second moments of the likelihood's gradients would scale the gradients of another loss.
             self._adversarial = True
             optimizer.optimizer.state.clear()
         training = self.discriminator.training

@@ -8,7 +8,7 @@ shows x and y for each corruption. Raffel et al. 2020: section 2.4 (text to text
 and positions from its beginning. The budget counts the raw tokens read, not x and y.
 
 A continuation has the form of pre-training. By default the encoder reads `prompt <0>` and the decoder writes after `<0>`. With
-`bert` and `mass` the encoder reads `prompt MASK`, with `deshuffling` the prompt, and the decoder continues the prompt. With
+`bert` and `mass` the encoder reads `prompt MASK`, with `deshuffling` the prompt; the decoder then starts with the prompt. With
 `prefix` the encoder reads the prompt, and the decoder writes the continuation. The probability of a text is that of the
 continuation of an empty prompt. It is exact, by the chain rule, but pre-training always shows some text and never trains this
 case.

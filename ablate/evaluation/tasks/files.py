@@ -64,9 +64,9 @@ def load(argument: str) -> Task:
     task = Task(
         name=folder.name,
         kind=kind,
-        train=tables.read(train, columns, label),
-        validation=tables.read(held_out[0], columns, label) if len(held_out) == 2 else (),
-        test=tables.read(held_out[-1], columns, label),
+        train=tables.read_examples(train, columns, label),
+        validation=tables.read_examples(held_out[0], columns, label) if len(held_out) == 2 else (),
+        test=tables.read_examples(held_out[-1], columns, label),
         metrics=metrics,
         fields=(columns.first, columns.second) if columns.second else (columns.first,),
         prompt=folder.name,

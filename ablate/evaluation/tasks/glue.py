@@ -90,8 +90,8 @@ def load(name: str, folder: Path) -> Task:
     label = tables.number if benchmark.kind == "regression" else tables.named(benchmark.labels)
     return assemble(
         name,
-        train=tables.read(train, benchmark.columns, label),
-        test=tables.read(dev, benchmark.columns, label),
+        train=tables.read_examples(train, benchmark.columns, label),
+        test=tables.read_examples(dev, benchmark.columns, label),
         places=(str(train), str(dev)),
     )
 

@@ -53,7 +53,7 @@ def assemble(train: list[Example], test: list[Example], places: tuple[str, str])
 
 def _reviews(folder: Path, split: str) -> list[Example]:
     if not (folder / "train" / "pos").is_dir():
-        return tables.read(tables.require(folder, (split,), "imdb"), COLUMNS, tables.named(LABELS))
+        return tables.read_examples(tables.require(folder, (split,), "imdb"), COLUMNS, tables.named(LABELS))
     examples = []
     for kind, label in LABELS.items():
         for path in sorted((folder / split / kind).glob("*.txt")):

@@ -33,7 +33,7 @@ class Shown(NamedTuple):
 class Part(NamedTuple):
     examples: list[Example]
     shown: list[Shown]
-    words: list[tuple[str, str]]
+    texts: list[tuple[str, str]]
     """The visible tokens decoded to text."""
     truth_N: np.ndarray
     """int64 class numbers, or float64 numbers."""
@@ -76,8 +76,8 @@ def pose(task: Task, tokenizer: Tokenizer, *, train: int, validation: int, test:
     def part(examples: list[Example]) -> Part:
         ids = [(tokenizer.encode(e.first), tokenizer.encode(e.second) if task.paired else []) for e in examples]
         shown = [show(first, second, length) for first, second in ids]
-        words = [(tokenizer.decode(one.first), tokenizer.decode(one.second)) for one in shown]
-        return Part(examples, shown, words, _truths(examples, classes))
+        texts = [(tokenizer.decode(one.first), tokenizer.decode(one.second)) for one in shown]
+        return Part(examples, shown, texts, _truths(examples, classes))
 
     return Posed(task, classes, *map(part, drawn))
 

@@ -54,7 +54,7 @@ def require(folder: Path, names: Sequence[str], task: str) -> Path:
     return path
 
 
-def read(path: Path, columns: Columns, label: Callable[[str, str], str | float]) -> list[Example]:
+def read_examples(path: Path, columns: Columns, label: Callable[[str, str], str | float]) -> list[Example]:
     """Read all examples of a file; `label(text, place)` converts the label column or raises `ConfigError`."""
     needed = [name for name in (columns.first, columns.second, columns.label) if name]
     examples = []
