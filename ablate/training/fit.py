@@ -112,7 +112,7 @@ def remeasure(run: RunConfig, identity: Identity, folder: Path, report: Callable
 def _read_elsewhere(trained: dict[str, str], read: dict[str, str]) -> dict[str, str]:
     """Provenance of a record whose later evaluations ran under other versions: it names both."""
     return {
-        key: value if read.get(key) == value else f"{value}, later yardsticks {read.get(key)}" for key, value in trained.items()
+        key: value if read.get(key) == value else f"{value}, later evaluations {read.get(key)}" for key, value in trained.items()
     }
 
 
