@@ -86,7 +86,10 @@ def training_fields(config: RunConfig) -> dict[str, Any]:
 
 
 def from_function(function: Callable[[RunConfig], list[Row]]) -> Measure:
-    """Make a measure of `config -> rows`, without training or corpus. Its identity covers the configuration and the function's code."""
+    """Make a measure of `config -> rows`, without training or corpus.
+
+    Its identity covers the configuration and the code of the function.
+    """
 
     def identify(config: RunConfig) -> Identity:
         source = function_digest(function)

@@ -1,4 +1,4 @@
-"""Sequences to inputs and targets: pure numpy functions of token arrays and noise, one corruption a file.
+"""Collators: pure numpy functions from token sequences and noise to inputs and targets, one corruption a file.
 
 Shape letters: B example, C row (an example, or one of its copies), T position.
 """

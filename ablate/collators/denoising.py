@@ -1,4 +1,4 @@
-"""The corruptions of T5 by name: which tokens of a window are hidden, and what its texts become as examples.
+"""The corruptions of T5 by name: which tokens of a window are hidden, and the examples that its texts become.
 
 | kind | input | target | Raffel et al. 2020 |
 | --- | --- | --- | --- |
@@ -9,8 +9,8 @@
 | prefix | the beginning | the rest | section 3.3.1, table 4 |
 | deshuffling | text in random order | text | section 3.3.1, table 4 |
 
-Tokens are hidden in the window as a whole, so their number is exact however short its texts are; a run over the border of
-two texts is a span in each. Sentinels are types of their own behind the V of the vocabulary and count from 0 in each text.
+Tokens are hidden in the window as a whole, so their number is exact, however short its texts are. A run across the border of
+two texts is one span in each. Sentinels are additional types behind the V of the vocabulary; each text counts them from 0.
 
 Shape letters: T position, V vocabulary.
 """
@@ -31,19 +31,19 @@ MASK_AND_RANDOM_SHARE = {"iid": (1.0, 0.0), "bert": (0.9, 0.1), "mass": (1.0, 0.
 
 
 class Corruption(NamedTuple):
-    """A kind and its numbers."""
+    """A kind of corruption and its parameters."""
 
     kind: Kind
     rate: float
-    """Share of the tokens that is hidden, for the first four kinds."""
+    """Share of hidden tokens, for the first four kinds."""
     mean_span_length: float
 
     def raw_length(self, context: int) -> int:
-        """Raw tokens of a window whose input, if it is one text, fits into `context`."""
+        """Raw tokens of a window whose input, as one text, fits into `context`."""
         return spans.raw_length(context, self.rate, self.mean_span_length) if self.kind == "spans" else context - 1
 
     def sentinels(self, context: int) -> int:
-        """The most that a window can need."""
+        """The largest number of sentinels that a window can need."""
         raw = self.raw_length(context)
         if self.kind == "spans":
             return spans.counts(raw, self.rate, self.mean_span_length)[1]
@@ -51,7 +51,7 @@ class Corruption(NamedTuple):
         return min(hidden, raw - hidden + 1) if self.kind == "iid" else 0
 
     def longest_target(self, context: int) -> int:
-        """Tokens that the decoder can be asked for one text of a window, the end of the text included."""
+        """The largest number of decoder tokens for one text of a window, the end of the text included."""
         if self.kind in ("spans", "iid"):
             raw = self.raw_length(context)
             return max(1, round(raw * self.rate)) + self.sentinels(context) + 1
@@ -60,7 +60,7 @@ class Corruption(NamedTuple):
     def corrupt(
         self, texts: list[np.ndarray], generator: np.random.Generator, vocabulary: int, context: int
     ) -> tuple[list[Example], int]:
-        """An example of each text, and how many tokens of the texts, from the front, they are made of."""
+        """Return an example of each text, and how many tokens from the front of the texts they cover."""
         length = sum(map(len, texts))
         if self.kind == "prefix":
             return [prefix.split(text, generator) for text in texts], length

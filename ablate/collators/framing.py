@@ -1,6 +1,6 @@
-"""The special tokens around a text: [CLS] text [SEP], or [CLS] first [SEP] second [SEP] with two segments.
+"""Special tokens around a text: [CLS] text [SEP], or [CLS] first [SEP] second [SEP] with two segments.
 
-Devlin et al. 2019, section 3, figure 2. The end of a row that its text does not fill is padding.
+Devlin et al. 2019, section 3, figure 2. Padding fills the end of a row that is longer than its text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Ids = np.ndarray
 
 
 def frame_windows(texts: Sequence[Ids], *, first: int, last: int) -> Ids:
-    """Texts of one length n as rows of n + 2 tokens, int64 [B, n + 2], each between `first` and `last`."""
+    """Put texts of one length n into rows of n + 2 tokens, int64 [B, n + 2], each between `first` and `last`."""
     rows = np.empty((len(texts), len(texts[0]) + 2), dtype=np.int64)
     rows[:, 0], rows[:, -1] = first, last
     for row, text in zip(rows, texts, strict=True):
@@ -22,7 +22,7 @@ def frame_windows(texts: Sequence[Ids], *, first: int, last: int) -> Ids:
 
 
 def documents(rows: Sequence[Ids]) -> Ids | None:
-    """Running document numbers, int32 [B, T], of rows of one length; None when no row holds more than one document."""
+    """Running document numbers, int32 [B, T], of rows of one length; None if every row holds one document."""
     if all(row[0] == row[-1] for row in rows):
         return None
     return np.stack(rows).astype(np.int32)

@@ -1,8 +1,8 @@
-"""Hide some tokens of a text and ask for them: which, how many, and what stands in their place.
+"""Masking: hide some tokens of a text as targets; which tokens, how many, and what replaces them.
 
-Every position gets a place in one random order, drawn once for an example, and a rate r hides the first round(r E) places
-of its E eligible positions. So what is hidden at 0.15 is also hidden at 0.40 under the same noise, and arms that differ in
-their rate differ in nothing else. The selection is a matter of the order alone:
+One random order, drawn once for an example, ranks all positions. A rate r hides the first round(r E) of its E eligible
+positions. Tokens hidden at 0.15 are therefore also hidden at 0.40 under the same noise. Arms that differ in their rate differ
+in nothing else. Only the order depends on the selection:
 
 | selection | the order | source |
 | --- | --- | --- |
@@ -10,9 +10,9 @@ their rate differ in nothing else. The selection is a matter of the order alone:
 | whole_word | of words, whose tokens stand together and are never divided | Devlin et al., released code, May 2019 |
 | span | of spans that start anywhere and have a geometric length | Joshi et al. 2020, section 3.1 |
 
-How much is corrupted and how much is predicted are two numbers (Wettig et al. 2023, section 4, table 3). Predicting less
-than is corrupted takes the loss on the first places only; predicting more shows the text several times, each copy hiding
-the next stretch of the order, so that the copies' masks are disjoint; the last copy hides what is left of the text.
+The corrupted share and the predicted share are two parameters (Wettig et al. 2023, section 4, table 3). A smaller predicted
+share takes the loss on the first places of the order only. A larger one shows the text in several copies. Each copy hides the
+next stretch of the order, so the copies' masks are disjoint. The last stretch ends with the text.
 
 Shape letters: B example, C row (copies of an example stand together), T position.
 """
@@ -29,7 +29,7 @@ Selection = Literal["uniform", "whole_word", "span"]
 
 
 class MaskingNoise(NamedTuple):
-    """Independent uniforms in [0, 1), each [B, T]; one of each kind a position, whether it is used or not."""
+    """Independent uniforms in [0, 1), each [B, T]: one of each kind for every position, used or not."""
 
     order: np.ndarray
     replacement: np.ndarray
@@ -43,23 +43,23 @@ class Masked(NamedTuple):
     inputs: np.ndarray
     """int64 token ids, with MASK and random tokens in place."""
     corrupted: np.ndarray
-    """bool: chosen for corruption, the ones that keep their token included."""
+    """bool: chosen for corruption, including those that keep their token."""
     predicted: np.ndarray
     """bool: where the loss is taken; a subset of `corrupted`."""
 
 
 def draw_noise(generators: Iterable[np.random.Generator], length: int) -> MaskingNoise:
-    """The noise of each example from its own generator."""
+    """Draw the noise of each example from its own generator."""
     return MaskingNoise(*np.stack([generator.random((4, length)) for generator in generators], axis=1))
 
 
 def rate_at(progress: float, start: float, end: float | None) -> float:
-    """A rate that moves linearly from `start` to `end` over the budget; constant where `end` is None."""
+    """A rate that moves linearly from `start` to `end` over the budget; constant if `end` is None."""
     return start if end is None else start + (end - start) * progress
 
 
 def copies(mask_rate: float, prediction_rate: float) -> int:
-    """How many disjointly masked copies of a text it takes to predict a share `prediction_rate` of it."""
+    """The number of disjointly masked copies of a text that predict a share `prediction_rate` of it."""
     return max(1, math.ceil(prediction_rate / mask_rate - 1e-9))
 
 
@@ -71,13 +71,14 @@ def places(
     selection: Selection,
     mean_span_length: float,
 ) -> np.ndarray:
-    """Each position's place in the order, float [B, T]: 0.5, 1.5, ...; one word's tokens share their mean; inf if not eligible.
+    """Return each position's place in the order, float [B, T]: 0.5, 1.5, ...; inf if not eligible.
 
-    Half-integers make "the first n" a comparison with n, and the mean divides the words at the count that is nearest to n.
+    The tokens of one word share their mean. Half-integers turn "the first n" into a comparison with n. The mean divides the
+    words at the count nearest to n.
     """
     priority = noise.order
     if selection == "whole_word":
-        word, first_of_word = _words(tokens_BT, eligible_BT, continues_V)
+        word, first_of_word = _word_numbers(tokens_BT, eligible_BT, continues_V)
         priority = noise.order.ravel()[first_of_word][word]
     elif selection == "span":
         priority = _earliest_cover(eligible_BT, noise, mean_span_length)
@@ -89,7 +90,7 @@ def places(
     return np.where(eligible_BT, place, np.inf)
 
 
-def _words(tokens_BT: np.ndarray, eligible_BT: np.ndarray, continues_V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _word_numbers(tokens_BT: np.ndarray, eligible_BT: np.ndarray, continues_V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Running word number of each position, [B, T], and the flat position at which each word starts."""
     starts = ~continues_V[tokens_BT] | ~eligible_BT
     starts[:, 0] = True
@@ -98,7 +99,7 @@ def _words(tokens_BT: np.ndarray, eligible_BT: np.ndarray, continues_V: np.ndarr
 
 
 def _earliest_cover(eligible_BT: np.ndarray, noise: MaskingNoise, mean_span_length: float) -> np.ndarray:
-    """A span starts at every position, spans are laid in random order, and a position counts with its first cover."""
+    """Start a span at every position, lay the spans in random order, and rank a position by its first cover."""
     if mean_span_length == 1:
         return noise.order
     shorter = 1 - 1 / mean_span_length
@@ -125,17 +126,17 @@ def mask(
     first_ordinary: int,
     vocabulary: int,
 ) -> Masked:
-    """Hide round(mask_rate x E) of a row's E eligible positions, and at least one; `places` says in which order.
+    """Hide round(mask_rate x E) of a row's E eligible positions, at least one, in the order of `place_BT`.
 
-    A hidden token becomes MASK with probability `mask_share`, a uniform token from [first_ordinary, vocabulary) with
-    probability `random_share`, and otherwise stays (Devlin et al. 2019, section 3.1: 0.8, 0.1, 0.1).
+    A hidden token becomes MASK with probability `mask_share`, and a uniform token from [first_ordinary, vocabulary) with
+    probability `random_share`. Otherwise it stays (Devlin et al. 2019, section 3.1: 0.8, 0.1, 0.1).
     """
     number = copies(mask_rate, prediction_rate)
     tokens_CT, place_CT = np.repeat(tokens_BT, number, axis=0), np.repeat(place_BT, number, axis=0)
     copy_C1 = np.tile(np.arange(number), len(tokens_BT))[:, None]
     eligible_CT = np.isfinite(place_CT)
     eligible_C1 = eligible_CT.sum(axis=1, keepdims=True)
-    # At least the first place is hidden, and a long first word may stand beyond the count that was asked for.
+    # At least the first place is hidden, and a long first word may exceed the requested count.
     least_C1 = np.maximum(1.0, place_CT.min(axis=1, keepdims=True))
     start_C1 = np.where(copy_C1 == 0, 0.0, np.maximum(least_C1, np.rint(copy_C1 * mask_rate * eligible_C1)))
     end_C1 = np.maximum(least_C1, np.rint((copy_C1 + 1) * mask_rate * eligible_C1))

@@ -1,4 +1,4 @@
-"""Does the second text follow the first? The pair tasks that BERT and ALBERT train beside the masked language model.
+"""Pair tasks: does the second text follow the first? BERT and ALBERT train one with the masked language model.
 
 | task | label 0 | label 1 | source |
 | --- | --- | --- | --- |
@@ -18,7 +18,7 @@ PairTask = Literal["nsp", "sop"]
 
 
 class LabelledPair(NamedTuple):
-    """What one example shows the model."""
+    """One example of a pair task."""
 
     first: np.ndarray
     second: np.ndarray
@@ -26,7 +26,7 @@ class LabelledPair(NamedTuple):
 
 
 def arrange(task: PairTask, coin: float, first: np.ndarray, following: np.ndarray, elsewhere: np.ndarray) -> LabelledPair:
-    """Label 1 where `coin`, uniform in [0, 1), falls under one half."""
+    """Arrange a pair by `coin`, uniform in [0, 1): label 1 below one half, else label 0."""
     if coin >= 0.5:
         return LabelledPair(first, following, 0)
     if task == "nsp":

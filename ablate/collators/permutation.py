@@ -1,8 +1,8 @@
-"""In which order a text is predicted: factorization orders, how much of each order is predicted, and the row in that order.
+"""Factorization orders: in which order a text is predicted, how much of it, and the row sorted by that order.
 
 p(x) = product over places m of  p(x(z(m)) | x(z(1)), ..., x(z(m-1)))  for every order z of the positions. The orders:
 
-| order | who comes when |
+| order | sequence of prediction |
 | --- | --- |
 | random | a new random order for each example (Yang et al. 2019, section 2.2) |
 | fixed | one random order of the positions for the whole run: a function of the seed alone |
@@ -10,12 +10,13 @@ p(x) = product over places m of  p(x(z(m)) | x(z(1)), ..., x(z(m-1)))  for every
 | block | blocks of consecutive tokens in random order, left to right within a block |
 | fixed-block | the same with one random order of the blocks for the whole run, a function of the seed alone |
 
-Predicted is only the end of an order, a share of 1/K of the tokens, from everything before it, which is the context
-(section 2.3, partial prediction). Or the targets are spans: a length L of 1 to 5 tokens is drawn, and L consecutive
-tokens are chosen among K L (section 3.1); then the order is one of the targets, and all other tokens are context.
+Targets are the last 1/K of the tokens in the order, predicted from everything before them, which is the context (section 2.3,
+partial prediction). Or the targets are spans: for a random length L of 1 to 5 tokens, L consecutive tokens are chosen among K L
+(section 3.1). The order then ranks the targets, and all other tokens are context.
 
-An example's noise is drawn whole, whatever its order needs. So under the same noise a lower share of an order predicts a
-subset of what a higher one does, in the same order, and a higher share of left-to-right examples adds to those of a lower.
+An example's noise is always drawn in full, whatever its order needs. Under the same noise, a lower share of an order therefore
+predicts a subset of the targets of a higher one, in the same order. In the same way, a higher share of left-to-right examples
+includes the examples of a lower share.
 
 Shape letters: B example, T position.
 """
@@ -43,16 +44,16 @@ class PermutationNoise(NamedTuple):
 
 
 class Permutation(NamedTuple):
-    """Rows in the order of prediction: first the context in text order, then the targets, the one predicted first first."""
+    """Rows in the order of prediction: first the context in text order, then the targets, the first predicted one first."""
 
     columns_BT: np.ndarray
-    """int64: where in the text the token at each place of the row stands."""
+    """int64: text position of the token at each place of the row."""
     context_B: np.ndarray
-    """int64: how many places of the row are context."""
+    """int64: number of places of the row that are context."""
 
 
 def draw_noise(generators: Iterable[np.random.Generator], length: int) -> PermutationNoise:
-    """The noise of each example from its own generator."""
+    """Draw the noise of each example from its own generator."""
     drawn = np.stack([generator.random(3 * length + 1) for generator in generators])
     order, spans, starts = np.split(drawn[:, :-1], 3, axis=1)
     return PermutationNoise(order, spans, starts, drawn[:, -1])
@@ -66,7 +67,7 @@ def ranks(
     block_length: int,
     left_to_right_share: float,
 ) -> np.ndarray:
-    """A number for each position, float [B, T]: the lower, the earlier; of equal ones the left one is the earlier.
+    """A rank of each position, float [B, T]: lower ranks come first, and of equal ranks the left position.
 
     `fixed_T`: uniforms that all examples share. Blocks are counted from position 1, after the token that begins the row.
     """
@@ -85,12 +86,12 @@ def ranks(
 
 
 def number_of_targets(eligible_B: np.ndarray, predict_fraction: float) -> np.ndarray:
-    """round(predict_fraction x E) of a row's E eligible positions, and at least one where there is one."""
+    """round(predict_fraction x E) of a row's E eligible positions, and at least one if there is any."""
     return np.minimum(eligible_B, np.maximum(1, np.rint(predict_fraction * eligible_B))).astype(np.int64)
 
 
 def last_of_order(eligible_BT: np.ndarray, rank_BT: np.ndarray, targets_B: np.ndarray) -> np.ndarray:
-    """The eligible positions that come last, `targets_B` of them in each row; bool [B, T]."""
+    """Mark the last `targets_B` eligible positions of each row's order; bool [B, T]."""
     B, T = eligible_BT.shape
     # Ineligible positions come first, so that the last places of the row are the last of the order.
     sequence = np.lexsort((rank_BT, eligible_BT), axis=1)
@@ -100,10 +101,10 @@ def last_of_order(eligible_BT: np.ndarray, rank_BT: np.ndarray, targets_B: np.nd
 
 
 def spans(eligible_BT: np.ndarray, noise: PermutationNoise, targets_B: np.ndarray) -> np.ndarray:
-    """Spans of 1 to 5 eligible positions, `targets_B` positions in each row; bool [B, T].
+    """Mark spans of 1 to 5 eligible positions, `targets_B` positions in each row; bool [B, T].
 
     The row is divided in proportion to the spans' lengths, and each span falls anywhere within its own part. Lengths are
-    uniform; the last one is cut to what is left. A span steps over positions that are not eligible.
+    uniform; the last one is cut to the number that remains. A span skips positions that are not eligible.
     """
     chosen_BT = np.zeros_like(eligible_BT)
     for row, eligible_T in enumerate(eligible_BT):
@@ -123,7 +124,7 @@ def spans(eligible_BT: np.ndarray, noise: PermutationNoise, targets_B: np.ndarra
 
 
 def permute(rank_BT: np.ndarray, target_BT: np.ndarray) -> Permutation:
-    """The row in the order of prediction: what is no target first, in text order, then the targets by rank."""
+    """Sort the row by the order of prediction: first the context in text order, then the targets by rank."""
     text_T = np.arange(rank_BT.shape[1], dtype=np.float64)
     columns_BT = np.lexsort((np.where(target_BT, rank_BT, text_T), target_BT), axis=1)
     return Permutation(columns_BT, (~target_BT).sum(axis=1))

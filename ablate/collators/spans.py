@@ -1,17 +1,17 @@
-"""Span corruption: runs of tokens are taken out, each leaves a sentinel behind, and the target says what stood there.
+"""Span corruption: a sentinel replaces each run of hidden tokens, and the target lists sentinels and runs.
 
     text      Thank you for inviting me to your party last week .
     input     Thank you <0> me to your party <1> week .
     target    <0> for inviting <1> last
 
-Raffel et al. 2020, figure 2, section 3.1.4 (15 % of the tokens, a run of consecutive hidden tokens shares one sentinel)
-and section 3.3.4 (spans of a mean length). The counts are exact: a text of n tokens loses N = round(rate n) of them, in
-K = round(N / mean) spans, so input and target, each with the end of its text, have n - N + K + 1 and N + K + 1 tokens.
-At rate 0.15 and mean 3, 568 raw tokens are an input of 512 and a target of 114, as in the released code.
+Raffel et al. 2020, figure 2, section 3.1.4 (15 % of the tokens, a run of consecutive hidden tokens shares one sentinel) and
+section 3.3.4 (spans of a mean length). The counts are exact: a text of n tokens loses N = round(rate n) of them, in K = round(N
+/ mean) spans. Input and target, each with the end of its text, have n - N + K + 1 and N + K + 1 tokens. At rate 0.15 and mean
+3, 568 raw tokens are an input of 512 and a target of 114, as in the released code.
 
-Spans are cut from the N tokens by drawing their K - 1 inner borders without replacement, as the release does, and so are
-the stretches between them. The release lets every text begin with a visible stretch and end with a span, which would make
-its last token a target each time; here a text may begin and end with either.
+The N tokens are cut into spans by K - 1 inner borders, drawn without replacement as in the release. The stretches between them
+are cut likewise. In the release every text begins with a visible stretch and ends with a span, so its last token is always a
+target. Here a text may begin and end with either.
 
 Shape letters: T position.
 """
@@ -24,19 +24,19 @@ from ablate.collators.text_to_text import Example
 
 
 def counts(length: int, rate: float, mean_span_length: float) -> tuple[int, int]:
-    """(hidden tokens, spans) of a text; both at least 1, at least one token stays visible, and no two spans touch."""
+    """(hidden tokens, spans) of a text: both at least 1, at least one token stays visible, and no two spans touch."""
     hidden = min(max(1, round(length * rate)), max(1, length - 1))
     return hidden, min(max(1, round(hidden / mean_span_length)), length - hidden + 1)
 
 
 def example_lengths(raw: int, rate: float, mean_span_length: float) -> tuple[int, int]:
-    """Tokens of (input, target) that `raw` tokens of one text become, sentinels and ends of text included."""
+    """Tokens of (input, target) for `raw` tokens of one text, sentinels and ends of text included."""
     hidden, spans = counts(raw, rate, mean_span_length)
     return raw - hidden + spans + 1, hidden + spans + 1
 
 
 def raw_length(input_length: int, rate: float, mean_span_length: float) -> int:
-    """The most raw tokens whose input fits into `input_length`."""
+    """The largest number of raw tokens whose input fits into `input_length`."""
     raw = input_length - 1  # No span is shorter than its sentinel.
     while example_lengths(raw + 1, rate, mean_span_length)[0] <= input_length:
         raw += 1
@@ -44,9 +44,9 @@ def raw_length(input_length: int, rate: float, mean_span_length: float) -> int:
 
 
 def random_spans(length: int, rate: float, mean_span_length: float, generator: np.random.Generator) -> np.ndarray:
-    """Which tokens are hidden, bool [T], in exactly as many spans as `counts` says."""
+    """Mark the hidden tokens, bool [T], in exactly as many spans as `counts` returns."""
     hidden, spans = counts(length, rate, mean_span_length)
-    # The two outer stretches may be empty: each is drawn with one token more than it has.
+    # The two outer stretches may be empty: each is drawn one token longer than it is.
     visible = _segments(length - hidden + 2, spans + 1, generator)
     visible[[0, -1]] -= 1
     lengths = np.insert(visible, np.arange(1, spans + 1), _segments(hidden, spans, generator))
@@ -54,18 +54,18 @@ def random_spans(length: int, rate: float, mean_span_length: float, generator: n
 
 
 def _segments(items: int, segments: int, generator: np.random.Generator) -> np.ndarray:
-    """Lengths of `segments` non-empty pieces that `items` in a row are cut into, every way equally likely."""
+    """Lengths of `segments` non-empty pieces of a row of `items`, every division equally likely."""
     borders = np.sort(generator.choice(items - 1, segments - 1, replace=False)) + 1
     return np.diff(borders, prepend=0, append=items)
 
 
 def starts(hidden_T: np.ndarray) -> np.ndarray:
-    """bool [T]: True on the first token of every run of hidden ones."""
+    """bool [T]: True on the first token of every hidden run."""
     return hidden_T & ~np.concatenate([[False], hidden_T[:-1]])
 
 
 def replace(text_T: np.ndarray, hidden_T: np.ndarray, first_sentinel: int) -> Example:
-    """The example of one text; its sentinels are numbered from `first_sentinel` on. Nothing hidden: nothing is asked."""
+    """Return the example of one text, its sentinels numbered from `first_sentinel`; without hidden tokens no target."""
     starts_T = starts(hidden_T)
     sentinels = first_sentinel + np.arange(starts_T.sum())
     kept_T = ~hidden_T | starts_T
@@ -77,9 +77,9 @@ def replace(text_T: np.ndarray, hidden_T: np.ndarray, first_sentinel: int) -> Ex
 
 
 def fitting(texts: list[np.ndarray], hidden_T: np.ndarray, room: int) -> int:
-    """How many tokens of the texts, laid end to end, have inputs that fit together into `room`, ends of text included.
+    """The number of tokens, from the front of the texts, whose inputs fit together into `room`, ends of text included.
 
-    A run over the border of two texts needs two sentinels and every text an end, which the arithmetic of one text leaves out.
+    A run across the border of two texts needs two sentinels, and every text an end. The arithmetic of one text omits both.
     """
     first_T = np.zeros(len(hidden_T), dtype=bool)
     first_T[np.cumsum([0, *map(len, texts[:-1])])] = True

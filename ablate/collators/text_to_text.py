@@ -1,4 +1,4 @@
-"""Text to text: an example is what the encoder reads and what the decoder writes; a row may hold several of them.
+"""Text to text: an example is the encoder's input and the decoder's target; a row may hold several examples.
 
     encoder   input SEP | input SEP | padding        each an example of its own, which sees nothing of its neighbours
     decoder   START target | START target            reads
@@ -19,14 +19,14 @@ PADDING = -1
 
 
 class Example(NamedTuple):
-    """int64 arrays, without the end of a text; an empty target asks nothing."""
+    """int64 arrays, without the end of a text; an empty target has no loss."""
 
     inputs: np.ndarray
     targets: np.ndarray
 
 
 class Rows(NamedTuple):
-    """int64 tokens and int32 running numbers of the example in its row, `PADDING` on padding."""
+    """int64 tokens, and int32 running numbers of the example within its row, `PADDING` on padding."""
 
     inputs_BT: np.ndarray
     documents_BT: np.ndarray
@@ -36,17 +36,17 @@ class Rows(NamedTuple):
 
 
 def pack(rows: Sequence[Sequence[Example]], *, start: int, end: int, padding: int, room: int = 0) -> Rows:
-    """Rows of examples, padded to `room` tokens for the encoder, or to the longest row, and to the longest for the decoder."""
+    """Pack rows of examples, padded to the longest row; the encoder's are padded to at least `room` tokens."""
     begin, finish = np.array([start]), np.array([end])
-    read: list[list[np.ndarray]] = [[np.append(example.inputs, finish) for example in row] for row in rows]
-    fed = [[np.append(begin, e.targets) if len(e.targets) else e.targets for e in row] for row in rows]
-    asked = [[np.append(e.targets, finish) if len(e.targets) else e.targets for e in row] for row in rows]
+    encoder: list[list[np.ndarray]] = [[np.append(example.inputs, finish) for example in row] for row in rows]
+    decoder = [[np.append(begin, e.targets) if len(e.targets) else e.targets for e in row] for row in rows]
+    targets = [[np.append(e.targets, finish) if len(e.targets) else e.targets for e in row] for row in rows]
     return Rows(
-        _tokens(read, padding, room),
-        _documents(read, room),
-        _tokens(fed, padding, 0),
-        _tokens(asked, padding, 0),
-        _documents(fed, 0),
+        _tokens(encoder, padding, room),
+        _documents(encoder, room),
+        _tokens(decoder, padding, 0),
+        _tokens(targets, padding, 0),
+        _documents(decoder, 0),
     )
 
 

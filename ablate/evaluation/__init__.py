@@ -1,6 +1,6 @@
-"""Yardsticks: what a trained model is measured by, one to a file, the same for all arms of a study.
+"""Evaluations: what measures a trained model, one to a file, the same for all arms of a study.
 
-| yardstick | question | needs |
+| evaluation | question | needs |
 | --- | --- | --- |
 | `masked-bits` | how well does it predict hidden tokens, under common corruptions? | FillsMasks |
 | `cloze` | does its first guess restore a missing word? | FillsMasks |
@@ -9,15 +9,15 @@
 | `blimp` | does it prefer the grammatical one of two sentences, as people do? | Scores |
 | `bits-per-byte` | how many bits does held-out text cost it, by its own likelihood? | Scores |
 | `order-loss` | how well does it predict in its own order, in any order, over several? | ScoresInOrder |
-| `linear-probe` | can a document's topic be read off its hidden states? | Encodes |
-| `attention` | how spread is its attention, how much gradient goes through? | any objective with attention |
+| `linear-probe` | can a linear map read a document's topic off its hidden states? | Encodes |
+| `attention` | how spread is its attention, and how much gradient passes through it? | any objective with attention |
 | `dot-products` | what does a scaling do before training? | any objective |
 | `stable-rate` | up to which learning rate does it learn? | one loss, one optimizer |
-| `generation` | is what it writes good, and is it varied? | Samples |
+| `generation` | are its texts good, and are they varied? | Samples |
 | `latent` | what does its latent vector know of a text? | Latent |
-| `fine-tuning` | what is it worth as the start of a classifier, beside random weights? | Summarizes |
+| `fine-tuning` | how good a start is it for a classifier, compared with random weights? | Summarizes |
 | `text-to-text` | can it learn to write the answer? | Answers |
-| `own-loss` | what does it itself minimise, on held-out text? | any objective |
+| `own-loss` | how low is its own loss on held-out text? | any objective |
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ YARDSTICKS: dict[str, str] = {
     "text-to-text": "ablate.evaluation.text_to_text:TextToText",
     "own-loss": "ablate.evaluation.own_loss:OwnLoss",
 }
-"""Name -> where its class is; imported when asked for."""
+"""Name -> where its class is defined. The module is imported on first use."""
 
 
 def yardstick(name: str) -> type[Yardstick]:
-    """The class of the yardstick with this name; `ConfigError` with the nearest names for any other."""
-    module, _, attribute = YARDSTICKS[choose(name, YARDSTICKS, "yardstick")].partition(":")
+    """Return the class of the evaluation with this name; `ConfigError` lists the nearest names for any other."""
+    module, _, attribute = YARDSTICKS[choose(name, YARDSTICKS, "evaluation")].partition(":")
     found: type[Yardstick] = getattr(importlib.import_module(module), attribute)
     return found

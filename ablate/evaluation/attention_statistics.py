@@ -1,14 +1,14 @@
-"""What a model's attention looks like on held-out text: how spread, how extreme, and how much gradient it lets through.
+"""Attention statistics on held-out text: how spread the weights are, how extreme the logits, how much gradient passes.
 
 For each query that sees n >= 2 keys, with weights p = softmax(scores), in every head of every layer:
 
-    relative entropy    - sum_s p_s ln p_s / ln n                        1: it looks everywhere alike; 0: at one key
+    relative entropy    - sum_s p_s ln p_s / ln n                        1: uniform weights; 0: all weight on one key
     softmax gradient    ||diag(p) - p p^T||_F                            the Jacobian of p: 0 where p sits on one key
     largest logit       max over all of |score| that the query sees      [nats]
 
 Vaswani et al. 2017, section 3.2.1: large dot products push the softmax to where its gradient is small. Zhai et al. 2023,
-section 3: entropy collapse goes with unstable training. The windows and the noise are those of the own loss; an objective
-without attention has no such numbers.
+section 3: entropy collapse goes with unstable training. Windows and noise are those of `own_loss`. An objective without
+attention yields no rows.
 
 Shape letters: B batch, H heads, T queries, S keys.
 """
@@ -59,7 +59,7 @@ class AttentionStatistics:
 
 
 class Tally:
-    """Sums over attention calls."""
+    """Running sums over attention calls."""
 
     def __init__(self) -> None:
         self.queries, self.entropy, self.gradient, self.largest = 0, 0.0, 0.0, 0.0
@@ -74,8 +74,8 @@ class Tally:
         self.gradient += float(softmax_gradient(scores).sum())
 
     def rows(self) -> tuple[Row, ...]:
-        """One row a number; none of them orders the arms."""
-        found = {
+        """One row for each number; none of them ranks the arms."""
+        numbers = {
             "relative_entropy": (self.entropy / self.queries, "share"),
             "softmax_gradient": (self.gradient / self.queries, "norm"),
             "largest_logit": (self.largest, "nats"),
@@ -89,12 +89,12 @@ class Tally:
                 better="none",
                 items=self.queries,
             )
-            for metric, (value, unit) in found.items()
+            for metric, (value, unit) in numbers.items()
         )
 
 
 def entropy(scores: Tensor) -> Tensor:
-    """Of softmax over the last dimension, nats; a score of minus infinity is no key."""
+    """Entropy of the softmax over the last dimension, in nats; a score of minus infinity is no key."""
     log_p = torch.log_softmax(scores, dim=-1)
     p = log_p.exp()
     return -(p * log_p.masked_fill(p == 0, 0.0)).sum(dim=-1)

@@ -1,8 +1,9 @@
-"""Minimal pairs cut from held-out text, half of them against the odds of the unigram.
+"""Minimal pairs cut from held-out text, balanced so that word frequency alone scores one half.
 
-The wrong word is mostly the rarer one ("an" for "the"), and a model that only counts words would then seem to know grammar. So
-half of a phenomenon's pairs are taken where the unigram favours the attested sentence and half where it favours the
-broken one; a swap leaves it indifferent. Over all pairs the unigram is right on one half, exactly.
+The wrong word is mostly the rarer one ("an" for "the"), so a model that only counts words would seem to know grammar. Half of a
+phenomenon's pairs are therefore pairs for which the unigram prefers the attested sentence. In the other half it prefers the
+broken one. A swap keeps the same words, so the unigram has no preference. Over all pairs the unigram is right on exactly one
+half.
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ class EncodedPair(NamedTuple):
 
 
 def attested_pairs(text: Text, count: int, shortest: int, longest: int) -> list[EncodedPair]:
-    """At most `count` pairs of each phenomenon from test sentences of `shortest` to `longest` tokens, one from a sentence.
+    """Return at most `count` pairs of each phenomenon, one from a test sentence of `shortest` to `longest` tokens.
 
-    Where one side runs short, the other is cut to as many. A broken sentence that is itself attested makes no pair.
+    When one side has fewer pairs, the other is cut to the same number. A broken sentence that occurs in the corpus makes no
+    pair.
     """
     log_p_V = log_unigram(text.unigram_counts())
     attested = dict.fromkeys(sentence for document in text.documents("test") for sentence in document.sentences)
     sentences = list(attested)
     room = {1: math.ceil(count / 2), -1: math.ceil(count / 2), 0: count}
-    found: dict[str, dict[int, list[EncodedPair]]] = {phenomenon: {1: [], -1: [], 0: []} for phenomenon in CORRUPTIONS}
+    pairs: dict[str, dict[int, list[EncodedPair]]] = {phenomenon: {1: [], -1: [], 0: []} for phenomenon in CORRUPTIONS}
     for index in noise("minimal-pairs/order").permutation(len(sentences)).tolist():
         good = text.tokenizer.encode(sentences[index])
         if not shortest <= len(good) <= longest:
@@ -46,19 +48,19 @@ def attested_pairs(text: Text, count: int, shortest: int, longest: int) -> list[
                 continue
             bad = text.tokenizer.encode(broken)
             side = favours(log_p_V, good, bad)
-            if bad != good and len(found[phenomenon][side]) < room[side]:
-                found[phenomenon][side].append(EncodedPair(good, bad, phenomenon))
+            if bad != good and len(pairs[phenomenon][side]) < room[side]:
+                pairs[phenomenon][side].append(EncodedPair(good, bad, phenomenon))
                 break
-        if all(len(balanced(sides)) >= count for sides in found.values()):
+        if all(len(balanced(sides)) >= count for sides in pairs.values()):
             break
-    return [pair for sides in found.values() for pair in balanced(sides)[:count]]
+    return [pair for sides in pairs.values() for pair in balanced(sides)[:count]]
 
 
 def balanced(sides: dict[int, list[EncodedPair]]) -> list[EncodedPair]:
-    """Pairs for and against the unigram in turn, as long as there are both, then those that leave it indifferent."""
+    """Return pairs for and against the unigram in turn while both last, then the pairs on which it has no preference."""
     return [pair for both in zip(sides[1], sides[-1], strict=False) for pair in both] + sides[0]
 
 
 def favours(log_p_V: np.ndarray, good: list[int], bad: list[int]) -> int:
-    """1 where the unigram finds `good` the likelier one, -1 where `bad`, 0 where they hold the same tokens."""
+    """Return 1 if the unigram finds `good` likelier, -1 if `bad`, 0 if both hold the same tokens."""
     return int(np.sign(np.round(log_p_V[good].sum() - log_p_V[bad].sum(), 9)))

@@ -3,23 +3,25 @@
     bits per byte      = - 1/(bytes ln 2)  sum over passages of  score(passage)
     nats below unigram = 1/tokens  sum over passages of  (score(passage) - its log-probability under `unigram`)
 
-| column | estimator | whose |
+| column | estimator | models |
 | --- | --- | --- |
 | `exact` | log p, by the chain rule | GPT, LSTM, n-gram, T5; XLNet in its scoring order, or averaged over orders |
-| `bound` | ELBO, a bound from above on the bits | VAE |
+| `bound` | ELBO, an upper bound on the bits | VAE |
 | `bound, 32 draws` | the importance-weighted bound, a tighter one | VAE |
 | `pseudo` | one conditional a token, which do not multiply to a distribution | BERT |
 
-Every estimator has a column of its own: a pseudo-likelihood sees both sides of each token and is far below any exact code
-length, and that a bound is higher than another's exact value decides nothing. A GAN has no likelihood, its columns stay
-empty. Bytes, not tokens, so that tokenizers compare (Gao et al. 2020, section 3.1); one that throws away case or accents is
-charged for less than the text and compares only with itself.
+Every estimator has a column of its own, because estimators do not compare. A pseudo-likelihood sees both sides of each token
+and is far below any exact code length. A bound above another model's exact value decides nothing. A GAN has no likelihood, so
+its columns stay empty.
 
-What is read: passages of at most `length` tokens of the test split, the same for every model and never taken from its
-context (`passages`), each as a text by itself between the model's special tokens, which are visible and not scored. So no
-passage is seen with what stands before it in its document, and a model's value on a running text would be lower. What
-that cuts is counted: `left_out`, the share of bytes in passages with unknown tokens; `divided`, the share of bytes in
-sentences longer than a passage.
+The unit is bytes and not tokens, so that tokenizers compare (Gao et al. 2020, section 3.1). A tokenizer that drops case or
+accents encodes less than the text, so its values compare only with each other.
+
+Each model reads the same passages of at most `length` tokens of the test split (`passages`); `length` does not follow the
+model's context. A passage is a text by itself, between the model's special tokens, which are visible and not scored. The model
+never sees what precedes a passage in its document, so its value on running text would be lower. Two rows count what this costs.
+`left_out` is the share of bytes in passages with unknown tokens. `divided` is the share of bytes in sentences longer than a
+passage.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class BitsPerByte:
     length: int = 60
     """Tokens in a passage, special ones excluded."""
     draws: int = 32
-    """Of the latent vector for each passage, for the importance-weighted bound. Burda et al. 2016, section 3."""
+    """Draws of the latent vector for each passage, for the importance-weighted bound. Burda et al. 2016, section 3."""
 
     def __post_init__(self) -> None:
         require(self.passages >= 1, "bits-per-byte passages", self.passages, "at least 1")
@@ -69,23 +71,23 @@ class BitsPerByte:
         self._for_model(model, text)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Bits per byte under each estimator that the model has, and the shares of bytes that were left out and divided."""
-        found = self._for_model(model, text)
-        parts = [part for passage in found.read for part in passage.parts]
+        """Return bits per byte under each estimator the model has, and the shares of bytes left out and divided."""
+        chosen = self._for_model(model, text)
+        parts = [part for passage in chosen.read for part in passage.parts]
         nats = {model.estimator: score(model, parts, self.name)}
         if isinstance(model, Latent):
             nats[self._weighted] = importance_weighted(model, parts, self.name, self.draws)
-        rows = [self._bits(estimator, sums, found.bytes) for estimator, sums in nats.items()]
+        rows = [self._bits(estimator, sums, chosen.bytes) for estimator, sums in nats.items()]
         unigram_V = log_unigram(text.unigram_counts())
         tokens = sum(len(part) for part in parts)
         below = float(nats[model.estimator].sum() - sum(unigram_V[np.asarray(part)].sum() for part in parts)) / tokens
         shared = {"evaluation": self.name, "unit": "nats", "better": "higher", "items": tokens}
         # mypy: the values of a dictionary have one type, the fields of a row several
         rows.append(Row(metric="nats_below_unigram", condition=model.estimator, value=below, **shared))  # type: ignore[arg-type]
-        looked_at = found.bytes + found.unknown_bytes
+        looked_at = chosen.bytes + chosen.unknown_bytes
         for metric, share, of in (
-            ("left_out", found.unknown_bytes / looked_at, looked_at),
-            ("divided", found.divided_bytes / found.bytes, found.bytes),
+            ("left_out", chosen.unknown_bytes / looked_at, looked_at),
+            ("divided", chosen.divided_bytes / chosen.bytes, chosen.bytes),
         ):
             rows.append(Row(evaluation=self.name, metric=metric, value=share, unit="share", items=of))
         return Reading(rows=tuple(rows))
@@ -112,8 +114,8 @@ class BitsPerByte:
         return self.make(text)
 
     def make(self, text: Text) -> Passages:
-        """What is read: a function of the corpus and of this yardstick's fields. `ConfigError` when nothing is left."""
-        found = passages(text, self.passages, self.length)
-        if not found.read:
+        """Return the passages, a function of the corpus and of this evaluation's fields. `ConfigError` when there are none."""
+        chosen = passages(text, self.passages, self.length)
+        if not chosen.read:
             raise ConfigError(f"every passage of the test split holds an unknown token, so {self.name} has nothing to read")
-        return found
+        return chosen

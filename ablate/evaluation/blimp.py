@@ -1,30 +1,31 @@
-"""BLiMP: 67 paradigms of minimal pairs made from templates, and the share of them that a model judges as people do.
+"""BLiMP: 67 paradigms of minimal pairs made from templates, and the share on which a model agrees with people.
 
     accuracy = 1/P sum over the P paradigms of  1/n sum over its n pairs of  [score(good) > score(bad)]
     [.]      = 1, 0, or 1/2 for a tie
     standard error = 1/P sqrt( sum over paradigms of  (1 - n/N) s^2 / n ),   s^2 the variance of [.] over the pairs read
 
-Warstadt et al. 2020 (arXiv:1912.00582): the pairs, and the forced choice by the probability of the whole sentence. Scores are
-`sentence_scores`: each model chooses by its own, so accuracies compare across estimators though scores do not.
+Warstadt et al. 2020 (arXiv:1912.00582): the pairs, and the forced choice by the probability of the whole sentence. Scores come
+from `sentence_scores`. Each model chooses by its own score, so accuracies compare across estimators though scores do not.
 
-Ties. The paper counts a pair as right where the good sentence is strictly likelier, so a tie is wrong; that is the row
-`overall, ties wrong`. Here a tie counts one half, so that chance is 0.5 however many there are: a tokenizer that knows
-neither of two words turns their pair into twice the same tokens, and such pairs are counted in `overall, same tokens`.
-Scores closer than `sentence_scores.TIE` nats are a tie.
+Ties. The paper counts a pair as right if the good sentence is strictly likelier, so a tie is wrong. The row `overall, ties
+wrong` follows the paper. Here a tie counts one half, so chance is 0.5 however many ties there are. A tokenizer that knows
+neither of two words turns their pair into the same tokens twice; `overall, same tokens` counts such pairs. Scores closer than
+`sentence_scores.TIE` nats are a tie.
 
-Length. A model that knows nothing gives every token about the same, and so finds the shorter sentence likelier. The pairs are
-of like length in words and not in pieces: the row `overall, fewer tokens` is what the number of tokens alone is worth. With
-the 1,024 pieces of a quick tier it is 0.542, and random initialisations read that and not 0.5; with whole words it is 0.511.
+Length. A model that knows nothing gives every token about the same probability, so it prefers the shorter sentence. The
+sentences of a pair have about the same number of words, but not of tokens. The row `overall, fewer tokens` is the accuracy of
+always choosing the sentence with fewer tokens. With the 1,024 pieces of a quick tier it is 0.542, which is what random
+initialisations score; with whole words it is 0.511.
 
-Subsample. `pairs` of the N pairs of each paradigm are read, the same for every model, and fewer are among more. The standard
-error says how far the whole set's figure may be: it is 0 when all are read. Two arms judge the same pairs, so their
-difference is known better than that.
+Subsample. Each model reads the same `pairs` of the N pairs of each paradigm; a larger `pairs` contains a smaller one. The
+standard error is the distance to be expected from the figure on the whole set. It is 0 when all pairs are read. Two arms read
+the same pairs, so the error of their difference is smaller.
 
-Long sentences. A pair with a sentence of more than `longest` tokens is left out, for every model, and counted; the limit is
-the yardstick's and not the model's context.
+Long sentences. A pair with a sentence of more than `longest` tokens is left out for every model, and counted. The limit belongs
+to the evaluation and not to the model's context.
 
-Speed: the default reads 268 of the 134,000 sentences. All of them take, at the size of a quick tier (vocabulary 1,024, two
-cores), 26 s with GPT and 256 s with BERT, by a tenth and a twentieth of each paradigm.
+Speed. The default reads 268 of the 134,000 sentences. All of them take 26 s with GPT and 256 s with BERT at the size of a quick
+tier (vocabulary 1,024, two cores). Both times are extrapolated from a tenth and a twentieth of each paradigm.
 """
 
 from __future__ import annotations
@@ -50,16 +51,16 @@ SAMPLES = 6
 
 
 class EncodedParadigm(NamedTuple):
-    """What is read of one paradigm."""
+    """The pairs of one paradigm that are read."""
 
     name: str
     phenomenon: str
     pairs: list[tuple[list[int], list[int]]]
     """Token ids of (good, bad), special tokens excluded."""
     size: int
-    """Pairs it has, those left out excluded."""
+    """Number of its pairs, without those left out."""
     left_out: int
-    """Pairs among those looked at that were too long."""
+    """Pairs left out as too long, among those considered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +74,8 @@ class Blimp:
     source: str = "hub:nyu-mll/blimp"
     """A folder of paradigms, or `hub:NAME`: `ablate.evaluation.paradigms`."""
     pairs: int = 2
-    """Pairs read of each paradigm; 0 for all. The default's standard error at accuracy 0.6 is 0.04; 8 halve it. It is small so
-    that the readings of a quick tier need not take a quarter of its time."""
+    """Pairs read of each paradigm; 0 for all. The default has a standard error of 0.04 at accuracy 0.6; 8 pairs halve it. The
+    default is small, so that evaluation takes less than a quarter of a quick tier's time."""
     longest: int = 60
     """Tokens in the longest sentence, special ones excluded."""
     hidings: tuple[Hiding, ...] = ("token",)
@@ -97,50 +98,50 @@ class Blimp:
         return {"source": paradigms.fingerprint(self.source)}
 
     def estimators(self, model: Any) -> dict[str, str]:
-        """Every model chooses by a score of its own."""
+        """Every model chooses by its own score."""
         return {self.name: model.estimator}
 
     def check(self, model: Any, text: Text) -> None:
         self._for_model(model, text)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Accuracy overall and by phenomenon, its standard error, and the numbers of ties and of pairs left out."""
-        read = self._for_model(model, text)
-        sentences = [ids for paradigm in read for pair in paradigm.pairs for ids in pair]
+        """Return accuracy overall and by phenomenon, its standard error, and the numbers of ties and of pairs left out."""
+        encoded = self._for_model(model, text)
+        sentences = [ids for paradigm in encoded for pair in paradigm.pairs for ids in pair]
         rows: list[Row] = []
         samples: list[dict[str, Any]] = []
         for number, hiding in enumerate(self.hidings if model.estimator == PSEUDO else self.hidings[:1]):
             nats = score(model, sentences, self.name, hiding)
-            margins = np.split(nats[0::2] - nats[1::2], np.cumsum([len(paradigm.pairs) for paradigm in read])[:-1])
-            rows += self._rows(read, margins, f", {hiding}" if number else "")
+            margins = np.split(nats[0::2] - nats[1::2], np.cumsum([len(paradigm.pairs) for paradigm in encoded])[:-1])
+            rows += self._rows(encoded, margins, f", {hiding}" if number else "")
             if not number:
-                samples = _samples(read, np.concatenate(margins), text, model.estimator)
-        items = sum(len(paradigm.pairs) for paradigm in read)
-        same = sum(good == bad for paradigm in read for good, bad in paradigm.pairs)
-        out = sum(paradigm.left_out for paradigm in read)
-        longer = [np.array([np.sign(len(bad) - len(good)) for good, bad in paradigm.pairs]) for paradigm in read]
+                samples = _samples(encoded, np.concatenate(margins), text, model.estimator)
+        items = sum(len(paradigm.pairs) for paradigm in encoded)
+        same = sum(good == bad for paradigm in encoded for good, bad in paradigm.pairs)
+        out = sum(paradigm.left_out for paradigm in encoded)
+        longer = [np.array([np.sign(len(bad) - len(good)) for good, bad in paradigm.pairs]) for paradigm in encoded]
         shorter = _mean([0.5 + 0.5 * sign for sign in longer])
         rows.append(self._row("accuracy", "overall, fewer tokens", shorter, "share", items))
         rows.append(self._row("ties", "overall, same tokens", float(same), "pairs", items))
         rows.append(self._row("left_out", "overall", float(out), "pairs", items + out))
         return Reading(rows=tuple(rows), samples=tuple(samples))
 
-    def _rows(self, read: list[EncodedParadigm], margins: list[np.ndarray], kind: str) -> list[Row]:
+    def _rows(self, encoded: list[EncodedParadigm], margins: list[np.ndarray], kind: str) -> list[Row]:
         tied = [np.abs(margin) < TIE for margin in margins]
         right = [np.where(tie, 0.5, margin > 0) for tie, margin in zip(tied, margins, strict=True)]
         strict = [np.where(tie, 0.0, margin > 0) for tie, margin in zip(tied, margins, strict=True)]
         items = sum(map(len, right))
-        error = standard_error(right, [paradigm.size for paradigm in read])
+        error = standard_error(right, [paradigm.size for paradigm in encoded])
         rows = [
             self._row("accuracy", f"overall{kind}", _mean(right), "share", items, "higher"),
             self._row("accuracy", f"overall, ties wrong{kind}", _mean(strict), "share", items),
             self._row("standard_error", f"overall{kind}", error, "share", items),
             self._row("ties", f"overall{kind}", float(sum(tie.sum() for tie in tied)), "pairs", items),
         ]
-        for phenomenon in dict.fromkeys(paradigm.phenomenon for paradigm in read):
-            of = [place for place, paradigm in enumerate(read) if paradigm.phenomenon == phenomenon]
+        for phenomenon in dict.fromkeys(paradigm.phenomenon for paradigm in encoded):
+            of = [place for place, paradigm in enumerate(encoded) if paradigm.phenomenon == phenomenon]
             here, items = [right[place] for place in of], sum(len(right[place]) for place in of)
-            error = standard_error(here, [read[place].size for place in of])
+            error = standard_error(here, [encoded[place].size for place in of])
             ties = float(sum(tied[place].sum() for place in of))
             rows += [
                 self._row("accuracy", f"{phenomenon}{kind}", _mean(here), "share", items, "higher"),
@@ -156,23 +157,23 @@ class Blimp:
         check_capability(self, model)
         for hiding in self.hidings:
             check_hiding(model, hiding, self.name)
-        read = self.make(text)
-        framing.check_fits(model, max(len(ids) for p in read for pair in p.pairs for ids in pair), self.name)
-        return read
+        encoded = self.make(text)
+        framing.check_fits(model, max(len(ids) for p in encoded for pair in p.pairs for ids in pair), self.name)
+        return encoded
 
     def make(self, text: Text) -> list[EncodedParadigm]:
-        """What is read, as token ids: a function of the source, the tokenizer and this yardstick's fields.
+        """Return the pairs as token ids: a function of the source, the tokenizer and this evaluation's fields.
 
         Raises `ConfigError` when no pair is short enough.
         """
-        read = [self._encoded(paradigm, text) for paradigm in paradigms.paradigms(self.source)]
-        found = [paradigm for paradigm in read if paradigm.pairs]
-        if not found:
+        encoded = [self._encoded(paradigm, text) for paradigm in paradigms.paradigms(self.source)]
+        kept = [paradigm for paradigm in encoded if paradigm.pairs]
+        if not kept:
             raise ConfigError(f"blimp source = {self.source!r} has no pair of sentences of at most {self.longest} tokens")
-        return found
+        return kept
 
     def _encoded(self, paradigm: paradigms.Paradigm, text: Text) -> EncodedParadigm:
-        wanted = self.pairs or len(paradigm.pairs)
+        count = self.pairs or len(paradigm.pairs)
         pairs: list[tuple[list[int], list[int]]] = []
         left_out = 0
         for place in noise(f"blimp/{paradigm.name}").permutation(len(paradigm.pairs)).tolist():
@@ -181,7 +182,7 @@ class Blimp:
                 pairs.append((good, bad))
             else:
                 left_out += 1
-            if len(pairs) == wanted:
+            if len(pairs) == count:
                 break
         looked_at = len(pairs) + left_out
         size = round(len(paradigm.pairs) * len(pairs) / looked_at)
@@ -189,9 +190,9 @@ class Blimp:
 
 
 def standard_error(right: list[np.ndarray], sizes: list[int]) -> float:
-    """Of the mean over strata of each stratum's mean, from a sample without replacement of each (Cochran 1977, chapter 5).
+    """Standard error of a mean over strata of each stratum's mean, from samples without replacement (Cochran 1977, chapter 5).
 
-    A stratum of which one item was read has the variance of all that were read.
+    A stratum with one item takes the pooled variance of all items.
     """
     pooled = float(np.concatenate(right).var())
     variances = [float(part.var(ddof=1)) if len(part) > 1 else pooled for part in right]
@@ -203,8 +204,8 @@ def _mean(right: list[np.ndarray]) -> float:
     return float(np.mean([part.mean() for part in right]))
 
 
-def _samples(read: list[EncodedParadigm], margins: np.ndarray, text: Text, estimator: str) -> list[dict[str, Any]]:
-    pairs = [(paradigm, pair) for paradigm in read for pair in paradigm.pairs]
+def _samples(encoded: list[EncodedParadigm], margins: np.ndarray, text: Text, estimator: str) -> list[dict[str, Any]]:
+    pairs = [(paradigm, pair) for paradigm in encoded for pair in paradigm.pairs]
     return [
         {
             "kind": "pair",

@@ -1,17 +1,17 @@
-"""Cloze: the word that is missing from a sentence (Taylor 1953), the whole of it, by the model's first guess.
+"""Cloze (Taylor 1953): does the model's first guess restore the whole missing word of a sentence?
 
-One word of each held-out sentence is hidden: all its pieces, each by [MASK]. The model is right when its most probable
-token is right at every one of them, all pieces guessed at once and each on its own.
+One word of each held-out sentence is hidden: each of its pieces becomes [MASK]. The model guesses all pieces at once, each on
+its own. It is right if its most probable token is right at every piece.
 
     accuracy = sentences with all pieces right / sentences
 
-The word is drawn uniformly from the sentence's words made of letters, whether the tokenizer keeps it in one piece or
-not: preferring words of a single token would ask mostly for function words. The number of [MASK] tokens tells how many
-pieces the word has, as in any whole-word masking. `majority word` is the best that one constant answer could do on
-these items: the share of the most frequent missing word.
+The word is drawn uniformly from the words of the sentence that consist of letters, whether or not the tokenizer keeps them
+whole. Words of a single token would mostly be function words. The number of [MASK] tokens reveals the number of pieces, as in
+any whole-word masking. `majority word` is the best accuracy of one constant answer: the share of the most frequent missing
+word.
 
-Reading error: the binomial standard error is sqrt(a (1 - a) / items), 0.009 at accuracy 0.2 and the default 2,000
-sentences, and less for the difference of two arms, which are asked the same.
+Error: the binomial standard error is sqrt(a (1 - a) / items), 0.009 at accuracy 0.2 and the default 2,000 sentences. The error
+of a difference between two arms is smaller, because both read the same sentences.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Cloze:
         self._items(text)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """The accuracy, its floor, and a few sentences with the model's guesses."""
+        """Return the accuracy, that of the majority word, and a few sentences with the model's guesses."""
         check_capability(self, model)
         framing.check_fits(model, self.longest, self.name)
         items = self._items(text)
@@ -107,13 +107,13 @@ class Cloze:
     def _items(self, text: Text) -> list[Item]:
         items = []
         for number, ids in held_out.sentences(text.split("test"), self.sentences, self.shortest, self.longest).items():
-            whole = [
+            candidates = [
                 (s, e)
-                for s, e in held_out.words(ids, text.vocabulary)
+                for s, e in held_out.word_spans(ids, text.vocabulary)
                 if text.tokenizer.decode(ids[s:e].tolist()).strip().isalpha()
             ]
-            if whole:
-                items.append(Item(ids, *whole[int(noise("cloze", number).integers(len(whole)))]))
+            if candidates:
+                items.append(Item(ids, *candidates[int(noise("cloze", number).integers(len(candidates)))]))
         if not items:
             raise ConfigError(
                 f"the test split has no sentence of {self.shortest} to {self.longest} tokens for {self.name}; use more text"

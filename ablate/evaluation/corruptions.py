@@ -1,12 +1,12 @@
-"""Corruptions that turn an attested sentence into an ungrammatical one, changed in exactly one place.
+"""Corruptions: an attested sentence becomes ungrammatical by a change in exactly one place.
 
-Minimal pairs are usually written from templates (BLiMP: Warstadt et al. 2020). These are cut from any English text
-instead: nothing needs to be annotated, and the pair is about the domain the model has read. A corrupted sentence is *most
-often* wrong and sometimes only unusual ("a list of names" against "a list by names"), so 1.0 is out of reach.
+Minimal pairs are usually written from templates (BLiMP: Warstadt et al. 2020). Here any English text yields pairs: it needs no
+annotation, and the pairs come from the domain that the model has read. A corrupted sentence is *most often* wrong and sometimes
+only unusual ("a list of names" against "a list by names"). An accuracy of 1.0 is therefore out of reach.
 
 | phenomenon | change |
 | --- | --- |
-| closed class | a preposition becomes another; `a` becomes `an`, and back; `the` becomes the one that does not fit |
+| closed class | a preposition becomes another; `a` becomes `an`, and back; `the` becomes the article that does not fit |
 | agreement | the other number: is/are, was/were, has/have, does/do, this/these, that/those |
 | swap | two neighbouring different words change places |
 """
@@ -31,7 +31,7 @@ Corruption = Callable[[str, np.random.Generator], str | None]
 
 
 def closed_class(sentence: str, rng: np.random.Generator) -> str | None:
-    """One preposition or article replaced by one that does not belong there; None if the sentence has none."""
+    """Replace one preposition or article by one that does not fit; None if the sentence has none."""
     places = []
     for match in _WORD.finditer(sentence):
         word = match.group().lower()
@@ -50,7 +50,7 @@ def closed_class(sentence: str, rng: np.random.Generator) -> str | None:
 
 
 def agreement(sentence: str, rng: np.random.Generator) -> str | None:
-    """One verb or demonstrative in the other number; None if the sentence has none."""
+    """Put one verb or demonstrative in the other number; None if the sentence has none."""
     places = [match for match in _WORD.finditer(sentence) if match.group().lower() in OTHER_NUMBER]
     if not places:
         return None
@@ -59,11 +59,11 @@ def agreement(sentence: str, rng: np.random.Generator) -> str | None:
 
 
 def swap(sentence: str, rng: np.random.Generator) -> str | None:
-    """Two neighbouring lower-case words, one space apart, exchanged; None if the sentence has no two that differ."""
-    found = [match for match in _WORD.finditer(sentence) if match.group().islower()]
+    """Exchange two neighbouring lower-case words that differ and stand one space apart; None if there are none."""
+    matches = [match for match in _WORD.finditer(sentence) if match.group().islower()]
     places = [
         (left, right)
-        for left, right in itertools.pairwise(found)
+        for left, right in itertools.pairwise(matches)
         if sentence[left.end() : right.start()] == " " and left.group() != right.group()
     ]
     if not places:
@@ -80,4 +80,4 @@ def _replace(sentence: str, place: re.Match[str], word: str) -> str:
 
 
 CORRUPTIONS: dict[str, Corruption] = {"agreement": agreement, "closed class": closed_class, "swap": swap}
-"""The rarest first: a sentence goes to the first phenomenon that can use it and still needs pairs."""
+"""The rarest first: a sentence goes to the first phenomenon that applies and still needs pairs."""

@@ -1,9 +1,9 @@
-"""Distinct-n: how many of the n-grams that a model writes it writes for the first time.
+"""Distinct-n: the share of n-grams in a model's texts that are not repetitions.
 
     distinct-n = different n-grams in all texts / n-grams in all texts
 
-Li et al. 2016, who divide by words; by n-grams it is 1 exactly when nothing is said twice. It falls with the number of texts,
-so that only samples of one size compare. 0 where no text is as long as n.
+Li et al. 2016 divide by words; divided by n-grams it is 1 exactly when no n-gram repeats. It falls with the number of texts, so
+only samples of one size compare. It is 0 if no text has n tokens.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ORDERS = (1, 2, 3)
 
 
 def distinct(texts: Sequence[Words], orders: Sequence[int] = ORDERS) -> dict[int, float]:
-    """The share for each n of `orders`."""
+    """Return the share for each n of `orders`."""
     counted = count_ngrams(texts, max(orders))
     return {n: _share(int(counted[n - 1].gram.max(initial=-1)) + 1, int(counted[n - 1].times.sum())) for n in orders}
 

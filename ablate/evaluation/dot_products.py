@@ -1,13 +1,12 @@
-"""Why dot products are scaled: what a softmax over them does as heads get wider, before anything is trained.
+"""Dot products at initialisation: how the softmax over them changes as heads get wider, before any training.
 
-Queries and keys are drawn from N(0, 1), independently, and scored by each scaling in its initial
-state:
+Queries and keys are drawn independently from N(0, 1). Each scaling scores them in its initial state:
 
     <q, k> of width d has mean 0 and variance d, so 1/sqrt(d) brings it to variance 1   (Vaswani et al. 2017, section 3.2.1)
 
-The rows are the variance of the logits, and the entropy and the gradient of the softmax
-(`ablate.evaluation.attention_statistics`) for every scaling and width. The model is not asked: the numbers are the same for
-every arm, and they are the argument that the arms then test.
+Rows hold the variance of the logits, and the entropy and gradient of the softmax (`ablate.evaluation.attention_statistics`),
+for every scaling and width. No row depends on the model, so all arms have the same numbers. They are the argument that the arms
+then test.
 
 Shape letters: B batch, H heads, T queries, S keys, K width of a head.
 """
@@ -50,10 +49,10 @@ class DotProducts:
             require(getattr(self, name) >= 2, f"dot-products {name}", getattr(self, name), "at least 2")
 
     def check(self, model: Any, text: Text) -> None:
-        """Any model will do, none is asked."""
+        """Accept every model: none is used."""
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """One row for each number, scaling and width."""
+        """Return one row for each number, scaling and width."""
         rows = []
         with undisturbed(model):
             for width in WIDTHS:
@@ -67,7 +66,7 @@ class DotProducts:
         return Reading(rows=tuple(rows))
 
     def _rows(self, scaling: str, width: int, scores: torch.Tensor) -> list[Row]:
-        found = {
+        numbers = {
             "logit_variance": (float(scores.var()), "nats²"),
             "relative_entropy": (float(entropy(scores).mean()) / math.log(self.keys), "share"),
             "softmax_gradient": (float(softmax_gradient(scores).mean()), "norm"),
@@ -82,5 +81,5 @@ class DotProducts:
                 better="none",
                 items=scores.numel(),
             )
-            for metric, (value, unit) in found.items()
+            for metric, (value, unit) in numbers.items()
         ]

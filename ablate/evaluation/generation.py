@@ -1,31 +1,31 @@
-"""Generation: is what a model writes good, and is it varied? One without the other is easy.
+"""Generation: are a model's texts good, and are they varied? One without the other is easy.
 
-Every model writes so many texts from their beginning, each cut at its end or after `length` tokens, at several temperatures:
-below 1 texts become better and more alike, so that a model is a curve in quality and diversity and not a point, and two
-are compared by whose curve lies outside (Caccia et al. 2020).
+Every model writes `texts` texts from their beginning, each cut at its end or after `length` tokens. It does so at several
+temperatures. Below 1 texts become better and more alike, so a model is a curve in quality and diversity, not a point. Of two
+models the better one has the outer curve (Caccia et al. 2020).
 
-| metric | of what | says |
+| metric | unit of text | measures |
 | --- | --- | --- |
 | `bleu_2` to `bleu_5` | words, against test text | quality: `ablate.evaluation.bleu` |
 | `self_bleu_2` to `self_bleu_5` | words, against the other texts | lack of diversity |
 | `distinct_1` to `distinct_3` | words | diversity: `ablate.evaluation.distinct` |
 | `forward_nats_kn5` | tokens, judged by a Kneser-Ney 5-gram of training text | quality: `ablate.evaluation.lm_scores` |
 | `reverse_nats_kn5` | tokens of test text, judged by a Kneser-Ney 5-gram of the texts | both |
-| `nll_oracle` | tokens, where the corpus knows its own distribution | quality: `ablate.data.corpora.oracle` |
-| `tokens_per_text` | | how much was written |
-| `matched_reverse_nats_kn5` | as reverse, where forward is real text's | both: `ablate.evaluation.matched_quality` |
+| `nll_oracle` | tokens, if the corpus knows its own distribution | quality: `ablate.data.corpora.oracle` |
+| `tokens_per_text` | | length |
+| `matched_reverse_nats_kn5` | as reverse, where forward equals that of real text | both: `ablate.evaluation.matched_quality` |
 
-The condition of the last is `as likely as real text`; it has no row if no temperature between two of those asked for writes
-so. Of the others the condition is `temperature=1`. Under `real text` stand the same numbers of as many validation sentences:
-what a perfect model of sentences would read. Words are what the tokenizer makes of tokens, in the references too, and a text
-ends before its SEP. A number that there is nothing to take from, as the forward score of empty texts, has no row.
+The last metric has the condition `as likely as real text`. It has no row if real text's forward score lies outside those of the
+temperatures. The other metrics have the condition `temperature=T`. The condition `real text` holds the same numbers of as many
+validation sentences, which a perfect model of sentences would reach. Words are what the tokenizer decodes, in the references
+too, and a text ends before its SEP. A metric that is undefined, such as the forward score of empty texts, has no row.
 
-A model of documents writes on where a sentence ends, one of sentences stops. A reference is therefore a test sentence alone
-and once more with what follows it, both cut after `length` tokens. Self-BLEU, distinct-n and the reverse score depend on
-how much was written: where `tokens_per_text` differs much between arms, they do not compare.
+A model of documents continues after a sentence, a model of sentences stops. Each test sentence is therefore a reference twice:
+alone, and with the text that follows it, both cut after `length` tokens. Self-BLEU, distinct-n and the reverse score depend on
+the length of the texts. If `tokens_per_text` differs much between arms, these metrics do not compare.
 
-All arms and temperatures draw from one stream of chance. Reading error: with the default 256 texts the standard error of a mean
-BLEU is about 0.01 (spread 0.15 from text to text), of the forward score about 0.03 nats.
+All arms and temperatures share one random stream. Error: with the default 256 texts the standard error of a mean BLEU is about
+0.01 (standard deviation 0.15 between texts). That of the forward score is about 0.03 nats.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ SAMPLES = 3
 
 
 class Real(NamedTuple):
-    """What texts are held against."""
+    """Real text that written text is compared with."""
 
     references: list[list[str]]
     """Words of test text."""
     test: list[np.ndarray]
     """Tokens of test sentences."""
     judge: KneserNey
-    """Has read training text."""
+    """Kneser-Ney model of training text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +76,17 @@ class Generation:
     on_curve: ClassVar[bool] = False
 
     texts: int = 256
-    """Texts written at each temperature, and real ones beside them."""
+    """Texts at each temperature, and as many real ones."""
     length: int = 24
-    """Tokens in the longest text. Never taken from the model's context, which may be a factor."""
+    """Tokens in the longest text. It does not follow the model's context, which may be a factor."""
     temperatures: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25)
-    """What logits are divided by before a token is drawn; one set of rows each."""
+    """Divisors of the logits before a token is drawn; one set of rows each."""
     references: int = 1000
-    """Test sentences that texts are held against, evenly spaced over the split; all of them if it has fewer."""
+    """Test sentences used as references, evenly spaced over the split; all of them if it has fewer."""
     order: int = 5
     """Tokens in an n-gram of the Kneser-Ney judges."""
     judged: int = 500_000
-    """Tokens of training text, at least, that the forward judge reads, in whole documents evenly spaced over the split."""
+    """Training tokens that the forward judge reads, at least, in whole documents evenly spaced over the split."""
 
     def __post_init__(self) -> None:
         require(self.texts >= 2, "generation texts", self.texts, "at least 2, because self-BLEU compares them")
@@ -106,7 +106,7 @@ class Generation:
         framing.check_fits(model, self.length, self.name)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """A set of rows for each temperature and for real text, and the first texts of each temperature."""
+        """Return a set of rows for each temperature and for real text, and sample texts of each temperature."""
         self.check(model, text)
         real = self._real(text)
         validation = text.split("validation")
@@ -130,13 +130,13 @@ class Generation:
         followed = [_from(test, number, self.length) for number in numbers]
         read = list(_documents(train, self.judged))
         return Real(
-            [_words(ids, text) for ids in (*alone, *followed)],
+            [_decode(ids, text) for ids in (*alone, *followed)],
             alone,
             lm_scores.judge(read, self.order, text.vocabulary.size),
         )
 
     def _rows(self, condition: str, texts: list[np.ndarray], real: Real, text: Text) -> list[Row]:
-        words = [_words(ids, text) for ids in texts]
+        words = [_decode(ids, text) for ids in texts]
         forward, written = lm_scores.nats_per_token(real.judge, texts)
         reverse, tested = lm_scores.nats_per_token(lm_scores.judge(texts, self.order, text.vocabulary.size), real.test)
         rows = [
@@ -155,7 +155,7 @@ class Generation:
         return [row for row in rows if not math.isnan(row.value)]
 
     def _matched(self, rows: Sequence[Row]) -> Iterator[Row]:
-        """How varied texts are at the temperature at which they are as likely as real ones; nothing where there is none."""
+        """Yield the diversity at the temperature at which texts are as likely as real ones; nothing if there is none."""
         forward, reverse = (
             {row.condition: row for row in rows if row.metric == f"{way}_nats_kn{self.order}"} for way in ("forward", "reverse")
         )
@@ -169,7 +169,7 @@ class Generation:
 
 
 def write(model: Any, count: int, length: int, temperature: float) -> list[np.ndarray]:
-    """`count` texts of at most `length` tokens, int64, without the SEP that ends one; a text may be empty."""
+    """Return `count` texts of at most `length` tokens, int64, without the SEP that ends one; a text may be empty."""
     texts: list[np.ndarray] = []
     seed = int(noise("generation").integers(2**63))
     with undisturbed(model) as device:
@@ -183,16 +183,16 @@ def write(model: Any, count: int, length: int, temperature: float) -> list[np.nd
 
 
 def _self_bleu(words: Sequence[list[str]]) -> dict[int, np.ndarray]:
-    # The validation split may have one sentence only, which is like no other.
+    # The validation split may have one sentence only, and self-BLEU needs two.
     return bleu.self_bleu(words) if len(words) > 1 else {}
 
 
-def _words(ids: np.ndarray, text: Text) -> list[str]:
+def _decode(ids: np.ndarray, text: Text) -> list[str]:
     return text.tokenizer.decode(ids.tolist()).split()
 
 
 def _from(store: TokenStore, sentence: int, length: int) -> np.ndarray:
-    """The first tokens from a sentence on, as far as its document goes."""
+    """Return at most `length` tokens from a sentence on, within its document."""
     starts = np.asarray(store.sentence_starts)
     document = int(np.searchsorted(store.document_starts, sentence, side="right"))
     begin, end = int(starts[sentence]), int(starts[store.document_starts[document]])
@@ -200,9 +200,9 @@ def _from(store: TokenStore, sentence: int, length: int) -> np.ndarray:
 
 
 def _documents(store: TokenStore, tokens: int) -> Iterator[np.ndarray]:
-    """Whole documents, evenly spaced over a split, as many as have `tokens` tokens at its mean length."""
-    wanted = math.ceil(store.documents * min(1.0, tokens / len(store.tokens)))
-    for number in held_out.spread(store.documents, wanted).tolist():
+    """Yield whole documents, evenly spaced over a split; their number gives `tokens` tokens at the mean length."""
+    count = math.ceil(store.documents * min(1.0, tokens / len(store.tokens)))
+    for number in held_out.spread(store.documents, count).tolist():
         yield store.document(number)
 
 

@@ -1,19 +1,19 @@
-"""Linear probe: how much of a document's topic can be read off the frozen hidden states by a linear map.
+"""Linear probe: how well a linear map predicts a document's topic from frozen hidden states.
 
-The features of a document are the final hidden states of its first tokens, averaged over the tokens of text; a ridge
-regression (`ridge`) maps them to the document's label (Alain and Bengio 2017; Conneau et al. 2018). The map is fitted on
-documents of the validation split and read on those of the test split, neither of which was trained on.
+The features of a document are the final hidden states of its first tokens, averaged over the tokens of text. A ridge regression
+(`ridge`) maps them to the document's label (Alain and Bengio 2017; Conneau et al. 2018). The map is fitted on documents of the
+validation split and tested on those of the test split. No model trains on either.
 
     accuracy = test documents whose label is predicted / test documents
 
-Two references that no arm can move stand beside it: `topic, majority class` always answers the label most common among
-the fitted documents, and `topic, bag of words` fits the same ridge on how often each token type occurs in the same tokens.
+Two baselines that do not depend on an arm are reported. `topic, majority class` always predicts the label most common among the
+fitted documents. `topic, bag of words` fits the same ridge on how often each token type occurs in the same tokens.
 
-Labels with fewer than 20 fitted documents are dropped from both splits. A corpus without labels, or with fewer than two
-that are frequent enough, gives a reading without rows: there is no topic to probe, whatever the model.
+Labels with fewer than 20 fitted documents are dropped from both splits. A corpus with fewer than two remaining labels gives a
+reading without rows, whatever the model.
 
-Reading error: the binomial standard error is sqrt(a (1 - a) / items), 0.013 at accuracy 0.5 and the default 1,500 test
-documents, and less for the difference of two arms, which read the same documents.
+Error: the binomial standard error is sqrt(a (1 - a) / items), 0.013 at accuracy 0.5 and the default 1,500 test documents. The
+error of a difference between two arms is smaller, because both read the same documents.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class LinearProbe:
     on_curve: ClassVar[bool] = False
 
     train: int = 1500
-    """Validation documents the map is fitted on, evenly spaced over the split; all of them if it has fewer."""
+    """Validation documents for the fit, evenly spaced over the split; all of them if it has fewer."""
     test: int = 1500
-    """Test documents it is read on; likewise."""
+    """Test documents, chosen likewise."""
     length: int = 60
-    """Tokens of text shown of a document, special ones excluded. Not taken from the model's context, which may be a factor."""
+    """Tokens of text of a document, special ones excluded. It does not follow the model's context, which may be a factor."""
 
     def __post_init__(self) -> None:
         require(self.train >= 2 * FEWEST, "linear-probe train", self.train, f"at least {2 * FEWEST}, enough for two labels")
@@ -68,7 +68,7 @@ class LinearProbe:
         framing.check_fits(model, self.length, self.name)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """The accuracy and its two references; no rows where the corpus has no labels to probe."""
+        """Return the accuracy and its two baselines; no rows if the corpus has no labels."""
         self.check(model, text)
         fitted, read = self._documents(text)
         classes = np.unique(fitted.labels_N)
@@ -108,7 +108,7 @@ class LinearProbe:
 
 
 def pooled(model: Any, texts: list[np.ndarray]) -> np.ndarray:
-    """Final hidden states averaged over the tokens of text, special ones excluded; float64 [N, D] on the CPU."""
+    """Return final hidden states averaged over the tokens of text, special ones excluded; float64 [N, D] on the CPU."""
     features: list[torch.Tensor] = [torch.empty(0)] * len(texts)
     with undisturbed(model) as device:
         for batch in framing.same_length([len(ids) for ids in texts], framing.TOKENS_AT_ONCE):
@@ -122,7 +122,7 @@ def pooled(model: Any, texts: list[np.ndarray]) -> np.ndarray:
 
 
 def counts(texts: list[np.ndarray], vocabulary: int) -> np.ndarray:
-    """How often each token type occurs in each text; float64 [N, V]."""
+    """Count how often each token type occurs in each text; float64 [N, V]."""
     return np.stack([np.bincount(ids, minlength=vocabulary) for ids in texts]).astype(np.float64)
 
 

@@ -1,18 +1,19 @@
-"""Masked bits: how many bits a model needs for a token that is hidden from it, under corruptions common to all arms.
+"""Masked bits: how many bits a model needs for a hidden token, under corruptions common to all arms.
 
     bits per token     = -1/M sum_m log2 P(x_m | the visible rest)
     nats below unigram =  1/M sum_m [ln P(x_m | the visible rest) - ln P_unigram(x_m)],   P_unigram from `unigram`
 
-Every hidden token is replaced by [MASK]; none is kept or replaced by another, however an arm was trained (Devlin et al.
-2019, section 3.1, mix the three in training only). In a window of n ordinary tokens exactly round(rate x n), at least one,
-are hidden, at uniformly random places; special tokens never are. One noise ranks the places, so what is hidden at a low rate
-is hidden at every higher one too, and the rates of one model are compared on nested sets.
+[MASK] replaces every hidden token; none is kept or replaced by another token, however an arm was trained. (Devlin et al. 2019,
+section 3.1, mix the three in training only.) A window of n ordinary tokens hides exactly round(rate x n) of them, at least one,
+at uniformly random places. Special tokens are never hidden. One noise ranks the places, so a low rate hides a subset of what a
+higher rate hides. The rates of one model compare on nested sets.
 
-The same windows and places are used for every model. The unigram is scored on the very same hidden tokens: a model that
-has learnt nothing but token frequencies reads 0 nats below it, up to smoothing.
+Every model sees the same windows and places. The unigram is scored on the same hidden tokens: a model that has learnt token
+frequencies alone is 0 nats below it, up to smoothing.
 
-Reading error: with the default 256 windows some 2,300 tokens are hidden at rate 0.15. With 3 nats of spread from token to
-token the standard error of one model is about 0.06 nats; arms share the tokens, so their difference has much less.
+Error: with the default 256 windows some 2,300 tokens are hidden at rate 0.15. With a standard deviation of 3 nats between
+tokens, the standard error of one model is about 0.06 nats. The error of a difference is much smaller, because arms share the
+tokens.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ class MaskedBits:
     on_curve: ClassVar[bool] = True
 
     rates: tuple[float, ...] = (0.15, 0.40, 0.80)
-    """Shares of the ordinary tokens that are hidden; one pair of rows each. Learning curves are of the first."""
+    """Shares of the ordinary tokens that are hidden; one pair of rows each. Learning curves show the first."""
     windows: int = 256
     """Validation windows, evenly spaced over the split; all of them if it has fewer."""
     length: int = 60
-    """Tokens of text in a window, special ones excluded. Never taken from the model's context, which may be a factor."""
+    """Tokens of text in a window, special ones excluded. It does not follow the model's context, which may be a factor."""
 
     def __post_init__(self) -> None:
         require(bool(self.rates), "masked-bits rates", self.rates, "at least one share")
@@ -62,7 +63,7 @@ class MaskedBits:
         require(self.length >= 1, "masked-bits length", self.length, "at least 1 token")
 
     def abridged(self) -> MaskedBits:
-        """The first rate alone: on a curve of eight points the other two took a third of what all evaluation cost a run."""
+        """Keep the first rate alone: on a curve of eight points the other two took a third of a run's evaluation time."""
         return dataclasses.replace(self, rates=self.rates[:1])
 
     def check(self, model: Any, text: Text) -> None:
@@ -71,7 +72,7 @@ class MaskedBits:
         PackedWindows(text.split("validation"), self.length)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Two rows for each rate, and a few sentences as the model completes them."""
+        """Return two rows for each rate, and a few sentences as the model completes them."""
         self.check(model, text)
         store = PackedWindows(text.split("validation"), self.length)
         chosen = [store[int(j)] for j in held_out.spread(len(store), self.windows)]
@@ -119,7 +120,7 @@ class MaskedBits:
 
 
 def hide(texts_BT: np.ndarray, noise_BT: np.ndarray, rate: float) -> np.ndarray:
-    """True at exactly round(rate x ordinary tokens), at least one, places of each row: those of the smallest noise."""
+    """Mark exactly round(rate x ordinary tokens) places of each row, at least one: those with the smallest noise."""
     ordinary_BT = texts_BT >= framing.ORDINARY
     rank_BT = np.argsort(np.argsort(np.where(ordinary_BT, noise_BT, np.inf), axis=1, kind="stable"), axis=1)
     count_B1 = np.maximum(1, np.round(rate * ordinary_BT.sum(axis=1, keepdims=True)))
@@ -129,7 +130,7 @@ def hide(texts_BT: np.ndarray, noise_BT: np.ndarray, rate: float) -> np.ndarray:
 def _log_probabilities(
     model: Any, device: torch.device, vocabulary: int, texts_BT: np.ndarray, hidden_BT: np.ndarray
 ) -> np.ndarray:
-    """ln P [nats] of each hidden token, in the order of `texts_BT[hidden_BT]`, as float64."""
+    """Return ln P [nats] of each hidden token, in the order of `texts_BT[hidden_BT]`, as float64."""
     framed_BT, first = framing.frame(model, texts_BT)
     width = texts_BT.shape[1]
     framed_BT[:, first : first + width][hidden_BT] = MASK

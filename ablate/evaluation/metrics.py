@@ -1,4 +1,4 @@
-"""How well predictions agree with the truth, by the measures that GLUE's tasks are reported in (Wang et al. 2019, table 1).
+"""Agreement of predictions with the truth, in the metrics of GLUE's tasks (Wang et al. 2019, table 1).
 
     accuracy     share of the predictions that are right
     f1           2 TP / (2 TP + FP + FN) of one class                               van Rijsbergen 1979, chapter 7
@@ -7,9 +7,9 @@
     pearson      covariance / product of the standard deviations
     spearman     Pearson of the ranks, equal values sharing the mean of theirs
 
-A denominator of zero (one class alone, a constant prediction) gives 0: there is no agreement beyond chance. Classes are
-numbers from 0; a prediction of -1 is none of them, and always wrong. F1 counts it as the other of the two classes, as
-`f1_score_with_invalid` of the released code of Raffel et al. 2020 does; for Matthews it is a class of its own.
+A denominator of zero (one class alone, a constant prediction) gives 0: there is no agreement beyond chance. Classes are numbers
+from 0. A prediction of -1 is no class and always wrong. F1 counts it as the other of the two classes, as does
+`f1_score_with_invalid` of the released code of Raffel et al. 2020. Matthews counts it as a class of its own.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ METRICS: dict[str, Literal["classification", "regression"]] = {
     "pearson": "regression",
     "spearman": "regression",
 }
-"""Name -> the kind of task that it measures."""
+"""Name -> kind of task."""
 UNITS = {"accuracy": "share", "f1": "share", "matthews": "correlation", "pearson": "correlation", "spearman": "correlation"}
 
 
 def measure(metric: str, truth_N: np.ndarray, predicted_N: np.ndarray, positive: int = 1) -> float:
-    """The agreement of `predicted_N` with `truth_N`; `positive` is the class that F1 is about."""
+    """Return the agreement of `predicted_N` with `truth_N`; `positive` is the class of F1."""
     match metric:
         case "accuracy":
             return float((truth_N == predicted_N).mean())
@@ -47,14 +47,14 @@ def measure(metric: str, truth_N: np.ndarray, predicted_N: np.ndarray, positive:
 
 
 def f1(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
-    """Of the class that `truth_N` and `predicted_N`, bool, say it is."""
+    """F1 of the positive class; both arguments are boolean."""
     right = int((truth_N & predicted_N).sum())
     either = int(truth_N.sum() + predicted_N.sum())
     return 2 * right / either if either else 0.0
 
 
 def matthews(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
-    """For any number of classes; with two it is Pearson's correlation of the indicators (Matthews 1975)."""
+    """Matthews correlation of any number of classes; with two it is Pearson's correlation of the indicators (Matthews 1975)."""
     classes = np.union1d(truth_N, predicted_N)
     items = len(truth_N)
     truths_K = (truth_N[:, None] == classes).sum(axis=0)
@@ -65,9 +65,9 @@ def matthews(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
 
 
 def pearson(truth_N: np.ndarray, predicted_N: np.ndarray) -> float:
-    """The correlation coefficient."""
+    """Pearson's correlation coefficient."""
     x_N, y_N = (values - values.mean() for values in (truth_N.astype(np.float64), predicted_N.astype(np.float64)))
     spread = float(np.linalg.norm(x_N) * np.linalg.norm(y_N))
-    # What rounding leaves of a constant is no spread.
-    still = any(np.ptp(values) <= 1e-12 * max(1e-300, float(np.abs(values).max())) for values in (truth_N, predicted_N))
-    return 0.0 if still or spread == 0 else float(np.clip(x_N @ y_N / spread, -1.0, 1.0))
+    # Rounding gives a constant array a tiny spread.
+    constant = any(np.ptp(values) <= 1e-12 * max(1e-300, float(np.abs(values).max())) for values in (truth_N, predicted_N))
+    return 0.0 if constant or spread == 0 else float(np.clip(x_N @ y_N / spread, -1.0, 1.0))

@@ -1,19 +1,18 @@
-"""Minimal pairs: does the model find the attested sentence likelier than the same sentence broken in one place?
+"""Minimal pairs: does the model score an attested sentence higher than the same sentence broken in one place?
 
     accuracy = pairs with score(good) > score(bad), a tie counting one half / pairs
 
-Forced choice needs no labels and compares probabilities inside one model only, so it is the same question to every
-objective that can score a text (Linzen et al. 2016; Warstadt et al. 2020). What `score` is depends on the objective: its
-log-likelihood where it has one, a bound, or the pseudo-log-likelihood of Salazar et al. 2020, section 2, in which each
-token is masked in turn (`sentence_scores`); the samples say which.
+A forced choice needs no labels and compares probabilities inside one model only. It is therefore the same question for every
+objective that can score a text (Linzen et al. 2016; Warstadt et al. 2020). The score depends on the objective
+(`sentence_scores`), and samples name it. It is the log-likelihood, a bound on it, or the pseudo-log-likelihood of Salazar et
+al. 2020, section 2, which masks each token in turn.
 
-Pairs come from `corpus.minimal_pairs` where the corpus can write its own, else from test sentences (`attested_pairs`). The
-unigram judges them too: `overall, unigram` is 0.5 by construction for attested pairs, and what counting alone is worth for
-those that a corpus wrote.
+Pairs come from `corpus.minimal_pairs` if the corpus can write its own, else from test sentences (`attested_pairs`). The row
+`overall, unigram` is the accuracy of counting words alone. For attested pairs it is 0.5 by construction.
 
-Reading error: the binomial standard error is sqrt(a (1 - a) / items), 0.023 overall at accuracy 0.7 and the default 3 x 128
-pairs, 0.041 for one phenomenon, and less for the difference of two arms, which judge the same pairs. Ties are counted in
-a row of their own: a model that cannot tell the two apart reads 0.5 with as many ties as pairs.
+Error: the binomial standard error is sqrt(a (1 - a) / items), 0.023 overall at accuracy 0.7 and the default 3 x 128 pairs. For
+one phenomenon it is 0.041. The error of a difference between two arms is smaller, because both read the same pairs. Ties have a
+row of their own: a model that cannot tell the sentences apart scores 0.5 with as many ties as pairs.
 """
 
 from __future__ import annotations
@@ -45,15 +44,15 @@ class MinimalPairs:
     smoke: ClassVar[dict[str, Any]] = {"pairs": 6}
 
     pairs: int = 128
-    """Pairs of each phenomenon, fewer where the split has fewer sentences that can be broken so; a corpus that writes its own
-    pairs is asked for three times as many in all, whatever its phenomena."""
+    """Pairs of each phenomenon; fewer if the split has fewer sentences for it. A corpus that writes its own pairs writes three
+    times as many in all, whatever its phenomena."""
     shortest: int = 5
     """Tokens in the shortest attested sentence."""
     longest: int = 20
-    """Tokens in the longest sentence: pseudo-log-likelihood costs the square."""
+    """Tokens in the longest sentence: the cost of a pseudo-log-likelihood is quadratic."""
     on_curve: bool = False
-    """Read along the run as well, of runs trained from then on: what a study that ranks by this column compares at equal
-    budgets. A run measured again later has its last reading alone."""
+    """Measure along the learning curve too, in runs trained from then on. A study that ranks by this column compares arms at
+    equal budgets. A run that is measured again later has the last value alone."""
 
     def __post_init__(self) -> None:
         require(self.pairs >= 1, "minimal-pairs pairs", self.pairs, "at least 1")
@@ -65,7 +64,7 @@ class MinimalPairs:
         self._for_model(model, text)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Accuracy overall, the unigram's, and by phenomenon; the number of ties; a few pairs with their scores."""
+        """Return accuracy overall and by phenomenon, that of the unigram, the number of ties, and a few scored pairs."""
         pairs = self._for_model(model, text)
         log_p_V = log_unigram(text.unigram_counts())
         nats = score(model, [ids for pair in pairs for ids in (pair.good, pair.bad)], self.name)
@@ -94,28 +93,28 @@ class MinimalPairs:
         return Reading(rows=(*rows, ties), samples=samples)
 
     def estimators(self, model: Any) -> dict[str, str]:
-        """Every model chooses by a score of its own."""
+        """Every model chooses by its own score."""
         return {self.name: model.estimator}
 
     def _for_model(self, model: Any, text: Text) -> list[EncodedPair]:
         check_capability(self, model)
-        made = self.make(text)
-        framing.check_fits(model, max(len(ids) for pair in made for ids in (pair.good, pair.bad)), self.name)
-        return made
+        pairs = self.make(text)
+        framing.check_fits(model, max(len(ids) for pair in pairs for ids in (pair.good, pair.bad)), self.name)
+        return pairs
 
     def make(self, text: Text) -> list[EncodedPair]:
-        """The pairs, as token ids: a function of the corpus and of this yardstick's fields alone.
+        """Return the pairs as token ids: a function of the corpus and of this evaluation's fields alone.
 
         Raises `ConfigError` when the test split yields none.
         """
-        own = getattr(text.corpus, "minimal_pairs", None)
-        made = self._own(own, text) if own else attested_pairs(text, self.pairs, self.shortest, self.longest)
-        if not made:
+        write_pairs = getattr(text.corpus, "minimal_pairs", None)
+        pairs = self._own(write_pairs, text) if write_pairs else attested_pairs(text, self.pairs, self.shortest, self.longest)
+        if not pairs:
             raise ConfigError(
                 f"no test sentence of {self.shortest} to {self.longest} tokens can be made a pair for {self.name}; "
                 "use more English text"
             )
-        return made
+        return pairs
 
     def _own(self, write: Any, text: Text) -> list[EncodedPair]:
         written = write(len(CORRUPTIONS) * self.pairs, 0)

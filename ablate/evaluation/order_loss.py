@@ -1,25 +1,26 @@
-"""Order loss: what held-out text costs a model that predicts it in a given order, whatever orders it was trained with.
+"""Order loss: nats per token when a model predicts held-out text in a given order, whatever orders it was trained on.
 
     nats per token = - 1/N  sum over texts, over places m of  log p(x(z(m)) | x(z(1)), ..., x(z(m-1)))
     averaged       = - 1/N  sum over places of  log( 1/C  sum over C contexts of  p(x(z(m)) | its context in another order) )
 
 | condition | the order z of a text |
 | --- | --- |
-| `own order` | one the model was trained with: of a fixed order its own, of random ones a new one |
+| `own order` | one the model was trained with: its own fixed order, or a new random one |
 | `left to right` | text order |
 | `random order` | uniform: the same orders of the same texts for every model |
-| `one context`, `mean of C contexts` | uniform, at some places only; what stands before a place is put in C orders |
+| `one context`, `mean of C contexts` | uniform, at some places only; the tokens before a place are put in C orders |
 
-By the chain rule each order gives a distribution over texts of one length, and the sum is an exact log-likelihood. So two
-models in two orders are compared on one quantity, the price of the same tokens, and no target is left out, whatever share of
-an order an objective trains on (which is therefore best trained with all of it).
+By the chain rule each order gives a distribution over texts of one length, and the sum is an exact log-likelihood. Two models
+in two orders therefore compare on the cost of the same tokens. Every token is a target, whatever share of an order an objective
+trains on, so an objective does best here if it trains on all of it.
 
-A model whose vectors depend on the order in which its context was read has many conditionals for one place; a bidirectional
-one has one. Averaging the probability over orders of the context takes that out (Xue et al. 2025, table 1). `one context` is
-the mean over the same C contexts of the loss under each, so by Jensen's inequality the average is never worse: what is to be
-learnt from the two is how much.
+A model whose vectors depend on the order of its context has many conditionals for one place; a bidirectional model has one. The
+mean probability over orders of the context removes that dependence (Xue et al. 2025, table 1). `one context` is the mean loss
+over the same C contexts. By Jensen's inequality `mean of C contexts` is never higher, so the size of the difference is the
+result.
 
-Read are the passages of `bits-per-byte`, each by itself: held-out, of whole sentences, not taken from the model's context.
+The texts are the passages of `bits-per-byte`, each by itself: held-out whole sentences of a length that does not follow the
+model's context.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class OrderLoss:
     places: int = 1
     """Places of a passage that are predicted from several contexts; 0: none, as on a learning curve."""
     contexts: int = 8
-    """Orders of what stands before such a place. Xue et al. 2025, table 1: 8 and 64."""
+    """Orders of the tokens before such a place. Xue et al. 2025, table 1: 8 and 64."""
 
     def __post_init__(self) -> None:
         require(self.passages >= 1, "order-loss passages", self.passages, "at least 1")
@@ -78,16 +79,16 @@ class OrderLoss:
         return f"mean of {self.contexts} contexts"
 
     def abridged(self) -> OrderLoss:
-        """The orders alone: the contexts take eight of a reading's eleven passes."""
+        """Keep the orders alone: the contexts take eight of a reading's eleven forward passes."""
         return dataclasses.replace(self, places=0)
 
     def check(self, model: Any, text: Text) -> None:
         self._for_model(model, text)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Nats per token in each order, and nats below the unigram in the model's own."""
+        """Return nats per token in each order, and nats below the unigram in the model's own."""
         texts = self._for_model(model, text)
-        whole = {OWN: 0.0, TEXT: 0.0, RANDOM: 0.0}
+        totals = {OWN: 0.0, TEXT: 0.0, RANDOM: 0.0}
         one = mean = 0.0
         with undisturbed(model) as device:
             for numbers in framing.same_length([len(ids) for ids in texts], framing.TOKENS_AT_ONCE):
@@ -106,7 +107,7 @@ class OrderLoss:
                 visible = torch.ones_like(scored)
                 for order, rank_BT in orders.items():
                     nats_BT = model.score_in_order(tokens, visible, scored, rank_BT.to(device))
-                    whole[order] -= float(nats_BT.double().sum())
+                    totals[order] -= float(nats_BT.double().sum())
                 for column_B, ranks_CBT in self._contexts(numbers, random_BT, scored.cpu()):
                     nats_CBT = torch.stack(
                         [model.score_in_order(tokens, visible, scored, rank_BT.to(device)) for rank_BT in ranks_CBT]
@@ -114,17 +115,17 @@ class OrderLoss:
                     terms_CB = nats_CBT.cpu().double()[:, torch.arange(len(numbers)), column_B]
                     one -= float(terms_CB.mean(dim=0).sum())
                     mean -= float((terms_CB.logsumexp(dim=0) - math.log(self.contexts)).sum())
-        tokens_read, asked = sum(map(len, texts)), self.places * len(texts)
-        rows = [_row(order, nats / tokens_read, tokens_read) for order, nats in whole.items()]
-        if asked:
-            rows += [_row(ONE, one / asked, asked), _row(self.mean, mean / asked, asked)]
+        tokens_read, places_read = sum(map(len, texts)), self.places * len(texts)
+        rows = [_row(order, nats / tokens_read, tokens_read) for order, nats in totals.items()]
+        if places_read:
+            rows += [_row(ONE, one / places_read, places_read), _row(self.mean, mean / places_read, places_read)]
         unigram_V = log_unigram(text.unigram_counts())
         floor = -float(sum(unigram_V[np.asarray(ids)].sum() for ids in texts))
         below = Row(
             evaluation=self.name,
             metric="nats_below_unigram",
             condition=OWN,
-            value=(floor - whole[OWN]) / tokens_read,
+            value=(floor - totals[OWN]) / tokens_read,
             unit="nats",
             better="higher",
             items=tokens_read,
@@ -132,7 +133,7 @@ class OrderLoss:
         return Reading(rows=(*rows, below))
 
     def _contexts(self, numbers: list[int], random_BT: Tensor, scored_BT: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each place asked about: its column in every row, [B], and the orders that differ before it, [C, B, T]."""
+        """Yield for each chosen place its column in every row, [B], and the orders that differ before it, [C, B, T]."""
         order_BT = random_BT.masked_fill(~scored_BT, -math.inf).argsort(dim=1, stable=True)
         unscored, T = int((~scored_BT[0]).sum()), scored_BT.shape[1]
         for place in range(self.places):
@@ -147,14 +148,14 @@ class OrderLoss:
     def _for_model(self, model: Any, text: Text) -> list[tuple[int, ...]]:
         check_capability(self, model)
         framing.check_fits(model, self.length, self.name)
-        found = passages(text, self.passages, self.length)
-        if not found.read:
+        chosen = passages(text, self.passages, self.length)
+        if not chosen.read:
             raise ConfigError(f"every passage of the test split holds an unknown token, so {self.name} has nothing to read")
-        return [part for passage in found.read for part in passage.parts]
+        return [part for passage in chosen.read for part in passage.parts]
 
 
 def _of_the_texts(numbers: list[int]) -> Noise:
-    """Noise of a row that is its text's own, in whatever batch the text is read."""
+    """Return noise that depends on a row's text and not on its batch."""
     return lambda stream, row: noise(f"order-loss/{stream}", numbers[row])
 
 

@@ -1,11 +1,11 @@
-"""Own loss: what the arm itself minimises, on held-out text under fixed noise.
+"""Own loss: the loss that the arm itself minimises, on held-out text under fixed noise.
 
-It says whether an arm has converged or overfits, and nothing about which arm is better: each level of a factor is another
-task, and one that hides more has more to guess. It is therefore shown and never ranked (`better` is `none`).
+It shows whether an arm has converged or overfits, and does not rank arms. Each level of a factor is another task, and a level
+that hides more tokens has more to guess. It is therefore shown and never ranked (`better` is `none`).
 
     nats per target = sum over batches of targets x loss / sum of targets
 
-A schedule that runs along the training is read at its end, progress 1.
+A schedule over the training is evaluated at its end, progress 1.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class OwnLoss:
         require(self.windows >= 1, "own-loss windows", self.windows, "at least 1")
 
     def estimators(self, model: Any) -> dict[str, str]:
-        """Each objective, and each setting of one, minimises another number."""
+        """Each objective, and each setting of one, minimises a different quantity."""
         values = ((f.name, getattr(model.config, f.name), f.default) for f in dataclasses.fields(model.config))
         set_to = ", ".join(f"{name}={value}" for name, value, default in values if value != default)
         return {f"{self.name}/nats_per_target": f"the loss of {model.name}" + (f" with {set_to}" if set_to else "")}
@@ -49,7 +49,7 @@ class OwnLoss:
         model.windows(text.split("validation"), model.config, model.context)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """One row for the loss and, where it has several parts, one for each, as the condition."""
+        """Return one row for the loss and, if it has several parts, one for each part, named by the condition."""
         self.check(model, text)
         store = model.windows(text.split("validation"), model.config, model.context)
         chosen = held_out.spread(len(store), self.windows).tolist()

@@ -2,13 +2,13 @@
 
     {"sentence_good": "...", "sentence_bad": "...", "linguistics_term": "island_effects", "UID": ..., ...}
 
-| source | what it is |
+| source | content |
 | --- | --- |
-| `PATH` | a folder of `NAME.jsonl` or `NAME.jsonl.gz`, those in folders below it left out |
+| `PATH` | a folder of `NAME.jsonl` or `NAME.jsonl.gz`; folders below it are ignored |
 | `hub:NAME[#REVISION]` | a data set of the Hugging Face hub with a configuration for each paradigm: extra `hub` |
 
-`linguistics_term` is the phenomenon a paradigm belongs to. Two paradigms of BLiMP say `s-selection` where the paper's table
-counts them under argument structure (`results/models_summary.jsonl` of its repository), and so they are counted here.
+`linguistics_term` is the phenomenon of a paradigm. Two paradigms of BLiMP say `s-selection`, where the paper's table counts
+them under argument structure (`results/models_summary.jsonl` of its repository). This module follows the table.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Paradigm(NamedTuple):
 
 
 def fingerprint(source: str) -> str:
-    """Digest of the paradigms' names and contents, or of the data set's name and commit; `ConfigError` if there are none."""
+    """Return the digest of the paradigms' names and contents, or of the data set's name and commit.
+
+    Raises `ConfigError` if there are none.
+    """
     if source.startswith(HUB):
         with _as_source():
             return Hub(source.removeprefix(HUB), GOOD).fingerprint()
@@ -50,12 +53,12 @@ def fingerprint(source: str) -> str:
 
 
 def paradigms(source: str) -> tuple[Paradigm, ...]:
-    """All of them by name. `ConfigError` names the file and the line of what is not a pair."""
-    return _read(source, fingerprint(source))
+    """Return all paradigms by name. `ConfigError` names the file and the line that holds no valid pair."""
+    return _load(source, fingerprint(source))
 
 
 @functools.lru_cache(maxsize=2)
-def _read(source: str, fingerprint: str) -> tuple[Paradigm, ...]:
+def _load(source: str, fingerprint: str) -> tuple[Paradigm, ...]:
     # The fingerprint is an argument so that a changed file is read again.
     if source.startswith(HUB):
         with _as_source():
@@ -67,15 +70,15 @@ def _files(source: str) -> dict[str, Path]:
     folder = Path(source).expanduser()
     if not source or not folder.is_dir():
         raise ConfigError(f"blimp source = {source!r}, but must be a folder of paradigms, or hub:NAME")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES) and path.is_file()):
         name = path.name[: path.name.lower().rindex(".jsonl")]
-        if name in found:
-            raise ConfigError(f"{folder} holds paradigm {name!r} twice: {found[name].name} and {path.name}")
-        found[name] = path
-    if not found:
+        if name in files:
+            raise ConfigError(f"{folder} holds paradigm {name!r} twice: {files[name].name} and {path.name}")
+        files[name] = path
+    if not files:
         raise ConfigError(f"{folder} holds no paradigm: it needs files named NAME{' or NAME'.join(SUFFIXES)}")
-    return found
+    return files
 
 
 def _records(path: Path) -> Iterable[tuple[str, Any]]:
@@ -117,7 +120,7 @@ def _field(record: Any, field: str, where: str) -> str:
 
 @contextlib.contextmanager
 def _as_source() -> Iterator[None]:
-    """What the hub's reader says of a corpus, said of the paradigms."""
+    """Rewrite the hub reader's errors, which name `data.corpus`, to name `blimp source`."""
     try:
         yield
     except ConfigError as error:

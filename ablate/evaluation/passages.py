@@ -1,10 +1,10 @@
-"""Held-out text in passages of whole sentences, whose bytes are known exactly whatever the tokenizer.
+"""Passages: held-out text in whole sentences with an exact number of bytes, whatever the tokenizer.
 
-A passage is as many consecutive sentences of one document as have `length` tokens together. A sentence that is longer by
-itself is a passage alone, divided into parts of `length` tokens, each read as a text of its own: nothing is cut away, but a
-later part has lost what stands before it. A passage with an unknown token is left out: its bytes have no probability.
+A passage is as many consecutive sentences of one document as fit into `length` tokens. A longer sentence is a passage alone,
+divided into parts of `length` tokens, each a text of its own. Nothing is cut away, but a later part is read without the parts
+before it. A passage with an unknown token is left out: its bytes have no probability.
 
-Bytes are those of the sentences in UTF-8, as the corpus has them, with one for the blank between two of a passage.
+Bytes are those of the sentences in UTF-8, as the corpus has them, with one for the space between two sentences of a passage.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from ablate.data.tokenizer import UNK
 from ablate.evaluation import held_out
 
 DOCUMENTS_A_PASSAGE = 4
-"""Documents looked at for each passage wanted; bounds the time on a large split."""
+"""Documents read for each passage wanted; bounds the time on a large split."""
 
 
 class Passage(NamedTuple):
-    """Token ids of its parts, special tokens excluded, and the bytes of source text that they stand for."""
+    """Token ids of its parts, special tokens excluded, and the number of bytes of source text."""
 
     parts: tuple[tuple[int, ...], ...]
     bytes: int
 
 
 class Passages(NamedTuple):
-    """What is read, and how much was not."""
+    """The passages to read, and the bytes affected by cuts."""
 
     read: list[Passage]
     bytes: int
-    """Of what is read."""
+    """Bytes of the passages to read."""
     unknown_bytes: int
-    """Of passages left out because of an unknown token."""
+    """Bytes of passages left out because of an unknown token."""
     divided_bytes: int
-    """Of sentences, among those read, that were too long to be read whole."""
+    """Bytes of sentences, among those to read, that are longer than a passage."""
 
 
 def passages(text: Text, count: int, length: int) -> Passages:
-    """`count` passages of the test split, evenly spaced; all of them if it has fewer."""
+    """Return `count` passages of the test split, evenly spaced; all of them if it has fewer."""
     documents = [document.sentences for document in text.documents("test")]
     documents = [documents[i] for i in held_out.spread(len(documents), DOCUMENTS_A_PASSAGE * count).tolist()]
-    found = [passage for sentences in documents for passage in _of(sentences, text, length)]
-    chosen = [found[i] for i in held_out.spread(len(found), count).tolist()]
+    candidates = [passage for sentences in documents for passage in _of(sentences, text, length)]
+    chosen = [candidates[i] for i in held_out.spread(len(candidates), count).tolist()]
     read = [passage for passage in chosen if not any(UNK in part for part in passage.parts)]
     total = sum(passage.bytes for passage in read)
     return Passages(
@@ -56,23 +56,25 @@ def passages(text: Text, count: int, length: int) -> Passages:
 
 
 def _of(sentences: Sequence[str], text: Text, length: int) -> list[Passage]:
-    found: list[Passage] = []
-    held: tuple[int, ...] = ()
-    size = 0
+    candidates: list[Passage] = []
+    current: tuple[int, ...] = ()
+    current_bytes = 0
     for sentence in sentences:
-        ids, extent = tuple(text.tokenizer.encode(sentence)), len(sentence.encode())
+        ids, sentence_bytes = tuple(text.tokenizer.encode(sentence)), len(sentence.encode())
         if not ids:
             continue
-        if held and len(held) + len(ids) <= length:
-            held, size = held + ids, size + 1 + extent
+        if current and len(current) + len(ids) <= length:
+            current, current_bytes = current + ids, current_bytes + 1 + sentence_bytes
             continue
-        if held:
-            found.append(Passage((held,), size))
-            held, size = (), 0
+        if current:
+            candidates.append(Passage((current,), current_bytes))
+            current, current_bytes = (), 0
         if len(ids) <= length:
-            held, size = ids, extent
+            current, current_bytes = ids, sentence_bytes
         else:
-            found.append(Passage(tuple(ids[start : start + length] for start in range(0, len(ids), length)), extent))
-    if held:
-        found.append(Passage((held,), size))
-    return found
+            candidates.append(
+                Passage(tuple(ids[start : start + length] for start in range(0, len(ids), length)), sentence_bytes)
+            )
+    if current:
+        candidates.append(Passage((current,), current_bytes))
+    return candidates

@@ -1,11 +1,11 @@
-"""What a yardstick is, and the conditions under which every reading is taken.
+"""The contract of an evaluation, and the conditions under which it runs.
 
-A yardstick measures a trained model on held-out text. It must not move with the factor a study varies: each is a
-deterministic function of the model, the corpus and its own `VERSION`, and shows the same items, under the same noise,
-to every arm and every seed. Whatever an arm trains on, it is compared here and nowhere else.
+An evaluation measures a trained model on held-out text. Its result must not depend on the factor that a study varies. It is
+therefore a deterministic function of the model, the corpus and its own `VERSION`. It uses the same items, under the same noise,
+for every arm and every seed. Arms train on different losses; only evaluations compare them.
 
-A reading also leaves no trace. Taking eight of them along a run, or none, gives the same trained weights: train or
-eval state and the generators of torch are put back as they were found.
+An evaluation has no side effects. Eight evaluations along a run, or none, give the same trained weights: train or eval mode and
+torch's random generators are restored.
 """
 
 from __future__ import annotations
@@ -34,86 +34,93 @@ CAPABILITIES = (Encodes, Summarizes, FillsMasks, Scores, ScoresInOrder, Samples,
 
 @dataclass(frozen=True)
 class Reading:
-    """What one yardstick found: its numbers, and a few texts to look at."""
+    """The result of one evaluation: its numbers, and a few texts as samples."""
 
     rows: tuple[Row, ...]
-    """May be empty: the corpus cannot answer what the yardstick asks, as a probe for labels that it does not have."""
+    """Empty if the corpus lacks what the evaluation needs, such as labels for a probe."""
     samples: tuple[dict[str, Any], ...] = ()
 
 
 class Yardstick(Protocol):
-    """A frozen keyword-only dataclass; its fields say how much is measured, its class how."""
+    """A frozen keyword-only dataclass: its fields say how much is measured, its class how."""
 
     name: ClassVar[str]
     """`evaluation` of its rows, e.g. `masked-bits`."""
     VERSION: ClassVar[int]
-    """Raised whenever the same model would get another number; old readings are then taken again."""
+    """Raised whenever the same model would get a different number; older results are then measured again."""
     needs: ClassVar[type]
-    """The capability of the model it reads; `object` where any objective will do."""
+    """The capability that the model must have; `object` accepts any objective."""
     smoke: ClassVar[dict[str, Any]]
-    """Fields of the smallest one that still reads something: what `ablate.testing` measures, in seconds."""
+    """Fields of the smallest evaluation that still has items; `ablate.testing` measures it in seconds."""
 
     @property
     def on_curve(self) -> bool:
-        """Read at every point of the learning curve, because it is cheap or its study asks for it; else once, at the end."""
+        """Whether to run at every point of the learning curve; else it runs once, at the end.
+
+        True if it is cheap or if its study needs curves.
+        """
         ...
 
     def check(self, model: Any, text: Text) -> None:
-        """Raise the `ConfigError` that `measure` would, without a forward pass: to be asked before training."""
+        """Raise the `ConfigError` that `measure` would raise, without a forward pass, so that it can run before training."""
         ...
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """A function of model, corpus and `VERSION` alone; leaves no trace (see `undisturbed`).
+        """Measure the model: a function of model, corpus and `VERSION` alone, without side effects (see `undisturbed`).
 
-        One that takes more than seconds may have a third argument `report`, and says `report(phase, done, total)` on the way.
+        An evaluation that takes more than seconds may take a progress callback as a third argument, `report`. It calls
+        `report(phase, done, total)`.
         """
         ...
 
 
 @runtime_checkable
 class Abridges(Protocol):
-    """A yardstick that reads less on the learning curve than at the end, so that curves cost a small part of a run."""
+    """An evaluation that measures less on the learning curve than at the end, so that curves cost a small part of a run."""
 
     def abridged(self) -> Yardstick:
-        """Rows of this one's, over the same items: a curve ends in the final reading without a step."""
+        """Return an evaluation with some of these rows, over the same items, so that a curve ends in the final value."""
         ...
 
 
 @runtime_checkable
 class ReadsFiles(Protocol):
-    """A yardstick with items of its own, which it finds where one of its fields says."""
+    """An evaluation that reads its items from files that its fields name."""
 
     def fingerprints(self) -> Mapping[str, str]:
-        """Field -> digest of what it leads to; where that lies is no part of a reading. `ConfigError` if it is missing."""
+        """Return field -> digest of the files' contents; their location does not count. `ConfigError` if they are missing."""
         ...
 
 
 @runtime_checkable
 class BringsItems(Protocol):
-    """A yardstick whose files are not on every machine: it writes small ones for its smallest reading."""
+    """An evaluation whose files are not on every machine; it writes small ones for tests."""
 
     @classmethod
     def smoke_items(cls, folder: Path) -> Mapping[str, Any]:
-        """Write items into an empty folder; the fields that lead to them."""
+        """Write items into an empty folder and return the fields that name them."""
         ...
 
 
 @runtime_checkable
 class Estimates(Protocol):
-    """A yardstick with columns whose number is another quantity for another kind of model."""
+    """An evaluation with columns whose quantity depends on the kind of model."""
 
     def estimators(self, model: Any) -> Mapping[str, str]:
-        """Column (`Metric.key`) -> what its number is for this model. A study that ranks by a column must get one answer."""
+        """Return column (`Metric.key`) -> the quantity it holds for this model.
+
+        A study ranks by a column only if all arms have one quantity.
+        """
         ...
 
 
 def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
-    """Digest of the trained model's identity and of the yardstick: its name, `VERSION` and fields, and the files it reads.
+    """Return the digest of the trained model's identity and of the evaluation.
 
-    Whether it is read along the run as well is no part of it: the last reading is the same, and an earlier one cannot be had
-    again from a trained model.
+    The evaluation enters with its name, `VERSION`, fields and files. `on_curve` does not enter: the final value is the same,
+    and a trained model can no longer give earlier ones.
     """
-    # mypy: that every yardstick is a dataclass is part of the protocol, but cannot be written into it
+    # mypy: a protocol cannot state that every evaluation is a dataclass
     fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick) if f.name != "on_curve"}  # type: ignore[arg-type]
     if isinstance(yardstick, ReadsFiles):
         fields |= yardstick.fingerprints()
@@ -121,40 +128,40 @@ def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
 
 
 PAUSE = 0.25
-"""Seconds between two reports of progress."""
+"""Seconds between two calls of the progress callback."""
 _LISTENER: ContextVar[Report] = ContextVar("listener", default=lambda *arguments, **named: None)
 
 
 @contextlib.contextmanager
-def told_to(report: Report) -> Iterator[None]:
-    """Within, what a yardstick says with `say` goes to `report`."""
+def progress_to(report: Report) -> Iterator[None]:
+    """Send `report_progress` calls inside the block to `report`, at most one every `PAUSE` seconds."""
     last = 0.0
 
-    def now_and_then(phase: str, done: float, total: float) -> None:
+    def throttled(phase: str, done: float, total: float) -> None:
         nonlocal last
         if (now := time.monotonic()) - last >= PAUSE:
             last = now
             report(phase, done, total)
 
-    token = _LISTENER.set(now_and_then)
+    token = _LISTENER.set(throttled)
     try:
         yield
     finally:
         _LISTENER.reset(token)
 
 
-def say(phase: str, done: float = 0, total: float = 0) -> None:
-    """How far a long reading is."""
+def report_progress(phase: str, done: float = 0, total: float = 0) -> None:
+    """Report the progress of a long evaluation to the callback of `progress_to`."""
     _LISTENER.get()(phase, done, total)
 
 
 def readable(yardsticks: Sequence[Any], objective: Any) -> tuple[Any, ...]:
-    """The yardsticks that `objective`, a model or its class, can be read by."""
+    """Return the evaluations whose capability `objective`, a model or its class, has."""
     return tuple(yardstick for yardstick in yardsticks if isinstance(objective, yardstick.needs))
 
 
 def check_capability(yardstick: Yardstick, objective: Any) -> None:
-    """Raise `ConfigError` unless `objective`, a model or its class, can do what `yardstick` needs.
+    """Raise `ConfigError` unless `objective`, a model or its class, has the capability that `yardstick` needs.
 
     A class is enough, so that a study is refused before its first model is built.
     """
@@ -162,27 +169,27 @@ def check_capability(yardstick: Yardstick, objective: Any) -> None:
         return
     offered = [capability.__name__ for capability in CAPABILITIES if isinstance(objective, capability)]
     raise ConfigError(
-        f"yardstick {yardstick.name} needs the capability {yardstick.needs.__name__}, which objective "
+        f"evaluation {yardstick.name} needs the capability {yardstick.needs.__name__}, which objective "
         f"{objective.name!r} does not have; it has {', '.join(offered) or 'none'}"
     )
 
 
 def noise(stream: str, index: int = 0) -> np.random.Generator:
-    """The chance of all readings: the same for every arm and seed, and no replicate's own."""
+    """Return the random generator of all evaluations: the same for every arm, seed and replicate."""
     return generator(0, f"evaluation/{stream}", index)
 
 
 def device_of(model: torch.nn.Module) -> torch.device:
-    """Where the model lives; the CPU if it has no parameters."""
+    """Return the device of the model; the CPU if it has no parameters."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
 
 @contextlib.contextmanager
 def undisturbed(model: torch.nn.Module) -> Iterator[torch.device]:
-    """Evaluation mode without gradients and with a fixed seed; afterwards every module and generator is as before.
+    """Switch to evaluation mode without gradients and with a fixed seed; restore every module and generator afterwards.
 
-    Yields the model's device. Arithmetic is in the precision of the weights, whatever training was cast to.
+    Yields the model's device. Arithmetic uses the precision of the weights, whatever training was cast to.
     """
     device = device_of(model)
     training = {module: module.training for module in model.modules()}

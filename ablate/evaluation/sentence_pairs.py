@@ -1,19 +1,20 @@
-"""Sentence pairs: can a model's sentence head tell what follows, and can it tell the order?
+"""Sentence pairs: does a model's sentence head recognise the continuation of a text, and the order of two texts?
 
-    accuracy = pairs told right / pairs shown,   each pair shown once with each answer, so that guessing gives one half
+    accuracy = pairs answered right / pairs shown,   each pair shown once with each answer, so that guessing gives one half
 
 | condition | answer 0 | answer 1 |
 | --- | --- | --- |
 | `nsp` | a text and its continuation | the text and a continuation from another document |
 | `sop` | a text and its continuation | the same two, swapped |
 
-Every head is asked both, whichever it was trained on, as in Lan et al. 2020, table 5: another document mostly has another
-topic, swapped texts have one, so the first can be answered from words alone and the second cannot. The answers are those of
-`ablate.collators.next_sentence`; a head that was trained on the other task says with answer 1 that something is wrong.
+Every head does both tasks, whichever it was trained on, as in Lan et al. 2020, table 5. Another document mostly has another
+topic, so word statistics alone can solve the first task. Swapped texts share one topic, so they cannot solve the second.
+Answers are those of `ablate.collators.next_sentence`. For a head trained on the other task, answer 1 means that something is
+wrong.
 
-The pairs are those of training (`SegmentPairs`), of the test split, whole: nothing is masked. Their form gives some of the
-answer away: by the joint length alone 54 % of `nsp` is told right, and a pair too long for its row is cut at both outer ends,
-which may show a swap. A model without a sentence head has nothing to be asked and leaves the columns empty.
+The pairs are those of training (`SegmentPairs`), from the test split, without masks. Their form reveals some answers: the joint
+length alone answers 54 % of `nsp` right. A pair too long for its row is cut at both outer ends, which may reveal a swap. A
+model without a sentence head has empty columns.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class SentencePairs:
             SegmentPairs(text.split("test"), model.context - SPECIAL)
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """The accuracy in each task; nothing of a model without a sentence head."""
+        """Return the accuracy in each task; no rows for a model without a sentence head."""
         self.check(model, text)
         if not model.judges_pairs:
             return Reading(rows=())
@@ -68,16 +69,16 @@ class SentencePairs:
         right = dict.fromkeys(TASKS, 0)
         with undisturbed(model) as device:
             for start in range(0, len(chosen), PAIRS_AT_ONCE):
-                shown = [store[j] for j in chosen[start : start + PAIRS_AT_ONCE]]
+                pairs = [store[j] for j in chosen[start : start + PAIRS_AT_ONCE]]
                 for task in TASKS:
-                    # Coins of 1 and 0 are the true and the false pair of each.
-                    posed = [
+                    # Coins of 1 and 0 make the true and the false pair.
+                    arranged = [
                         next_sentence.arrange(task, coin, pair.first, pair.following, pair.elsewhere)
-                        for pair in shown
+                        for pair in pairs
                         for coin in (1.0, 0.0)
                     ]
-                    logits_B2 = model.judge_pairs([(p.first, p.second) for p in posed], device)
-                    labels_B = np.array([p.label for p in posed])
+                    logits_B2 = model.judge_pairs([(p.first, p.second) for p in arranged], device)
+                    labels_B = np.array([p.label for p in arranged])
                     right[task] += int((logits_B2.argmax(dim=1).cpu().numpy() == labels_B).sum())
         return Reading(rows=tuple(_row(task, count, 2 * len(chosen)) for task, count in right.items()))
 

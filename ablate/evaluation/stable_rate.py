@@ -1,22 +1,23 @@
-"""The highest stable learning rate: up to where on a ladder of rates does training from scratch still learn?
+"""The highest stable learning rate: how far up a ladder of rates does training from scratch still learn?
 
-The model starts again from its replicate's own initial weights and data, once at each rate of a ladder that doubles, warmed
-up linearly and then constant, with the run's batch, clipping and optimizer. A rate is stable if the mean loss over the last
-tenth of the steps is finite and `learned` nats below the unigram entropy of the training text; a run that is not sits on the
-unigram or above it. The ladder is climbed until the first rate that is not stable, and between the last two rungs the edge
-is where a line through their losses meets the bar:
+The model starts again from its replicate's own initial weights and data, once at each rate of a ladder that doubles. The rate
+warms up linearly and then stays constant; batch, clipping and optimizer are those of the run. A rate is stable if the mean loss
+over the last tenth of the steps is finite and `learned` nats below the unigram entropy of the training text. A run that does
+not learn stays at the unigram or above it. The ladder ends at the first unstable rate. Between the last two rungs, the edge is
+where a line through their losses meets the bar:
 
     value = log2(highest stable rate) + (bar - its loss) / (loss one rung higher - its loss)        bar = unigram - learned
 
-    log2(highest stable rate)        where the rung above it ends beyond all measure, or there is none
+    log2(highest stable rate)        where the rung above it diverges, or there is none
     log2(lowest rate / 2)            where not even the lowest is stable
 
-Whole rungs alone are coarse. On five seeds (width 64, 100 steps a rung) normalised queries and keys raised the edge by 0.6
-rungs, with a standard deviation of 0.9 over the seeds; by this measure by 0.75, with one of 0.5.
+Whole rungs alone are coarse. On five seeds (width 64, 100 steps a rung) normalised queries and keys raised the highest stable
+rung by 0.6, with a standard deviation of 0.9 over the seeds. They raised the interpolated value by 0.75, with a standard
+deviation of 0.5.
 
-Wortsman et al. 2024 (sensitivity to the learning rate); Rybakov et al. 2024 (the lowest rate that
-diverges, of models with and without normalised queries and keys). The rates stop at both ends of the ladder: a value at the
-top is a lower bound, one below the lowest rung an upper bound.
+Wortsman et al. 2024 (sensitivity to the learning rate); Rybakov et al. 2024 (the lowest rate that diverges, of models with and
+without normalised queries and keys). The ladder has two ends: a value at the top is a lower bound, one below the lowest rung an
+upper bound.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import torch
 from ablate.config import ConfigError, require
 from ablate.data.module import Batches
 from ablate.data.text import Text
-from ablate.evaluation.reading import Reading, device_of, say
+from ablate.evaluation.reading import Reading, device_of, report_progress
 from ablate.records import Row
 from ablate.seeds import torch_seed
 
@@ -53,7 +54,7 @@ class StableRate:
     warmup: int = 20
     """Steps over which the rate rises from 0."""
     learned: float = 0.3
-    """Nats below the unigram."""
+    """Nats below the unigram that a stable run must reach."""
 
     def __post_init__(self) -> None:
         require(self.lowest > 0, "stable-rate lowest", self.lowest, "positive")
@@ -64,11 +65,11 @@ class StableRate:
     def check(self, model: Any, text: Text) -> None:
         if not model.automatic_optimization:
             raise ConfigError(
-                f"yardstick {self.name} trains by one loss, but objective {model.name!r} steps its own optimizers"
+                f"evaluation {self.name} trains by one loss, but objective {model.name!r} steps its own optimizers"
             )
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """The value, and the loss that each rung ended with."""
+        """Return the value, and the final loss of each rung."""
         self.check(model, text)
         device = device_of(model)
         counts = text.unigram_counts()
@@ -79,7 +80,7 @@ class StableRate:
         with torch.random.fork_rng(devices=forked), torch.inference_mode(False), torch.enable_grad():
             for rung in range(self.doublings + 1):
                 rate = self.lowest * 2**rung
-                say(f"stable rate {rate:g}", rung, self.doublings + 1)
+                report_progress(f"stable rate {rate:g}", rung, self.doublings + 1)
                 loss = self._train(model, text, rate, device)
                 rows.append(self._row("nats_per_target", f"rate={rate:g}", min(loss, LARGEST_LOSS), "nats", "none"))
                 if not loss <= bar:
@@ -89,7 +90,7 @@ class StableRate:
         return Reading(rows=(self._row("log2_rate", "", edge, "doublings", "higher"), *rows))
 
     def _train(self, model: Any, text: Text, rate: float, device: torch.device) -> float:
-        """Mean loss over the last tenth of the steps; infinite where one is beyond all measure."""
+        """Mean loss over the last tenth of the steps; infinite if one step exceeds `LARGEST_LOSS`."""
         torch.manual_seed(torch_seed(model.seed, "init"))
         fresh = type(model)(model.config, model.backbone, model.vocabulary, model.context).to(device)
         fresh.optimization = model.optimization

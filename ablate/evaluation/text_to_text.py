@@ -2,19 +2,19 @@
 
     "sst2 sentence: a gorgeous film"  ->  "positive"            "stsb sentence1: ... sentence2: ..."  ->  "3.8"
 
-Raffel et al. 2020, section 2.4: one architecture, one loss and one way to decode for all tasks; a prefix says which it is. The
-wording is that of appendix D. A language model reads the question, `target:` and the answer as one text (section 3.2.1), and
-here learns from the answer alone. All weights are trained as in `tuning`; what is written is the most probable token each time.
+Raffel et al. 2020, section 2.4: all tasks share one architecture, one loss and one way to decode; a prefix names the task. The
+wording follows appendix D. A language model reads the question, `target:` and the answer as one text (section 3.2.1), and here
+its loss is on the answer alone. All weights are trained as in `tuning`. Decoding is greedy.
 
-An answer that is no class counts as wrong, and `no_answer` says how often that happens. A number is asked for as a multiple of
-0.2 in STS-B; an answer that is no number counts as -1, as in the released code.
+An answer that names no class counts as wrong, and `no_answer` is the share of such answers. STS-B rounds its numbers to
+multiples of 0.2. An answer that is no number counts as -1, as in the released code.
 
-With `mixture` one model learns all tasks at once, in the proportions of `mixing`, with as many steps as all single ones
-together; each task is then read at the epoch that was best for it, which is the paper's relaxed multi-task learning (section
-3.5.2). Without, a model of its own learns each task. Scores, gains and references are those of `judging`.
+With `mixture` one model learns all tasks at once, in the proportions of `mixing`, with as many steps as all single models
+together. Each task is then measured at its own best epoch, which is the paper's relaxed multi-task learning (section 3.5.2).
+Without `mixture`, each task has a model of its own. Scores, gains and baselines are those of `judging`.
 
-The text is shorter than in `fine_tuning`, because question and answer must fit beside it: the prefix, the text, and of a
-language model `target:` and the answer. The length is the yardstick's, the same for all arms.
+The text is shorter than in `fine_tuning`, because the prefix must fit beside it, and in a language model `target:` and the
+answer too. The length belongs to the evaluation and is the same for all arms.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from ablate.data.tokenizer import SEP, Tokenizer
 from ablate.evaluation import framing, mixing, tasks, tuning
 from ablate.evaluation.effort import Effort, samples
 from ablate.evaluation.judging import OWN, RANDOM, Judged, averaged, references, rows, score
-from ablate.evaluation.reading import Reading, check_capability, device_of, say
+from ablate.evaluation.reading import Reading, check_capability, device_of, report_progress
 from ablate.evaluation.tasks.posed import Part, Posed, Shown
 from ablate.evaluation.tasks.task import Task
-from ablate.evaluation.tuning import Kept, Progress
+from ablate.evaluation.tuning import Kept, StepCounter
 from ablate.measure import Report
 from ablate.objectives.base import Answers
 
 SAMPLES = 3
-"""Reported examples of each task that are kept to look at."""
+"""Reported examples of each task that are stored as samples."""
 NO_NUMBER = -1.0
 TOKENS_AT_ONCE = 8192
 
 
-class Asked(NamedTuple):
-    """One example in words: ids of the question, and of the answer that is wanted."""
+class Exchange(NamedTuple):
+    """Token ids of one example's question and of its right answer."""
 
     question: list[int]
     answer: list[int]
@@ -57,7 +57,7 @@ class Asked(NamedTuple):
 @final
 @dataclass(frozen=True, kw_only=True)
 class TextToText(Effort):
-    """`length` leaves prefix and answer out."""
+    """`length` excludes the prefix and the answer."""
 
     name: ClassVar[str] = "text-to-text"
     VERSION: ClassVar[int] = 3
@@ -66,7 +66,7 @@ class TextToText(Effort):
     mixture: bool = False
     """One model for all tasks, instead of one for each."""
     limit: int = 2**19
-    """K, examples that a task counts for at most. Section 3.5.3: 2^19."""
+    """K, the most examples that a task counts for. Section 3.5.3: 2^19."""
     temperature: float = 1.0
     """T of the proportions. Table 11: 2 is the best of 1, 2, 4 and 8 in most cases, with a large K."""
 
@@ -90,8 +90,8 @@ class TextToText(Effort):
                 )
             _check_answers(task, text.tokenizer)
 
-    def measure(self, model: Any, text: Text, report: Report = say) -> Reading:
-        """As of `FineTuning`."""
+    def measure(self, model: Any, text: Text, report: Report = report_progress) -> Reading:
+        """Return the same rows as `FineTuning.measure`."""
         self.check(model, text)
         readings = [self._draw(model, text, report, number) for number in range(self.draws)]
         return Reading(rows=averaged([reading.rows for reading in readings]), samples=readings[0].samples)
@@ -101,10 +101,10 @@ class TextToText(Effort):
         judged: list[Judged] = []
         shown: list[dict[str, Any]] = []
         for together in [posed] if self.mixture and posed else [[one] for one in posed]:
-            progress = self.progress(report, together, number)
-            with tuning.apart(model):
-                own = self._tuned(functools.partial(tuning.twin, model), together, text.tokenizer, progress)
-                random = self._tuned(functools.partial(tuning.afresh, model), together, text.tokenizer, progress)
+            counter = self.step_counter(report, together, number)
+            with tuning.isolated(model):
+                own = self._tuned(functools.partial(tuning.twin, model), together, text.tokenizer, counter)
+                random = self._tuned(functools.partial(tuning.random_start, model), together, text.tokenizer, counter)
             for one in together:
                 kept, predicted_N, written = own[one.task.name]
                 judged.append(Judged(one, {OWN: predicted_N, RANDOM: random[one.task.name][1], **references(one)}, kept))
@@ -112,84 +112,84 @@ class TextToText(Effort):
         return Reading(rows=rows(self.name, judged), samples=tuple(shown))
 
     def _tuned(
-        self, start: Callable[[], Any], posed: Sequence[Posed], tokenizer: Tokenizer, progress: Progress
+        self, start: Callable[[], Any], posed: Sequence[Posed], tokenizer: Tokenizer, counter: StepCounter
     ) -> dict[str, tuple[Kept, np.ndarray, list[str]]]:
-        """Task -> the best weights on its validation part, predictions for its reported examples, and what was written."""
+        """Return for each task its best weights, the predictions for its reported examples, and the answers as text."""
         cue = start().cue
-        asked = [[_asked(one, one.train, i, tokenizer, cue) for i in range(len(one.train.shown))] for one in posed]
-        sizes = [len(one) for one in asked]
+        exchanges = [[_exchange(one, one.train, i, tokenizer, cue) for i in range(len(one.train.shown))] for one in posed]
+        sizes = [len(one) for one in exchanges]
         probabilities = mixing.rates(sizes, self.limit, self.temperature)
         order = mixing.sequence(sizes, probabilities, self.epochs * sum(sizes), "text-to-text")
 
         def batches(epoch: int) -> list[list[tuple[int, int]]]:
             drawn = order[(epoch - 1) * sum(sizes) : epoch * sum(sizes)]
-            lengths = [len(asked[task][i].question) for task, i in drawn]
-            made = tuning.in_batches(lengths, self.batch, "text-to-text/batches", epoch)
-            return [[drawn[i] for i in batch] for batch in made]
+            lengths = [len(exchanges[task][i].question) for task, i in drawn]
+            groups = tuning.in_batches(lengths, self.batch, "text-to-text/batches", epoch)
+            return [[drawn[i] for i in group] for group in groups]
 
         def loss(learner: Any, batch: list[tuple[int, int]]) -> Tensor:
-            chosen = [asked[task][i] for task, i in batch]
-            made = learner.text_to_text([one.question for one in chosen], [one.answer for one in chosen])
+            chosen = [exchanges[task][i] for task, i in batch]
+            texts = learner.text_to_text([one.question for one in chosen], [one.answer for one in chosen])
             device = device_of(learner)
-            moved = type(made)(*(value.to(device) if isinstance(value, Tensor) else value for value in made))
+            moved = type(texts)(*(value.to(device) if isinstance(value, Tensor) else value for value in texts))
             value: Tensor = learner.losses(moved).loss
             return value
 
         def judge(learner: Any) -> dict[str, tuple[float, ...]]:
-            found: dict[str, tuple[float, ...]] = {}
+            results: dict[str, tuple[float, ...]] = {}
             for one in posed:
                 predicted_N, _ = _predictions(learner, one, one.validation, tokenizer)
-                found[one.task.name] = (score(one, one.validation, predicted_N),)
-            return found
+                results[one.task.name] = (score(one, one.validation, predicted_N),)
+            return results
 
-        kept = tuning.tune(start, batches, loss, judge, self.rates, self.epochs, progress)
-        found = {}
+        kept = tuning.tune(start, batches, loss, judge, self.rates, self.epochs, counter)
+        results = {}
         for one in posed:
             best = start()
             best.load_state_dict(kept[one.task.name].state)
             best.eval()
-            found[one.task.name] = (kept[one.task.name], *_predictions(best, one, one.test, tokenizer))
-        return found
+            results[one.task.name] = (kept[one.task.name], *_predictions(best, one, one.test, tokenizer))
+        return results
 
 
 def _question(task: Task, shown: Shown, tokenizer: Tokenizer, cue: str) -> list[int]:
-    """`mrpc sentence1: ... sentence2: ...`, and what the objective puts at the end of a question."""
+    """`mrpc sentence1: ... sentence2: ...`, and the objective's cue at the end of a question."""
     ids = tokenizer.encode(f"{task.prompt} {task.fields[0]}:") + shown.first
     if task.paired:
         ids += tokenizer.encode(f"{task.fields[1]}:") + shown.second
     return ids + tokenizer.encode(cue) if cue else ids
 
 
-def _asked(posed: Posed, part: Part, place: int, tokenizer: Tokenizer, cue: str) -> Asked:
+def _exchange(posed: Posed, part: Part, place: int, tokenizer: Tokenizer, cue: str) -> Exchange:
     answer = _in_words(posed.task, part.examples[place].label)
-    return Asked(_question(posed.task, part.shown[place], tokenizer, cue), tokenizer.encode(answer))
+    return Exchange(_question(posed.task, part.shown[place], tokenizer, cue), tokenizer.encode(answer))
 
 
 def _in_words(task: Task, label: str | float) -> str:
-    """The name of a class; a number to the nearest of the task's steps."""
+    """The name of a class; a number rounded to the task's steps."""
     if isinstance(label, str):
         return label
     return f"{round(label * task.steps) / task.steps:.1f}" if task.steps else f"{label:g}"
 
 
 def _answers(task: Task, tokenizer: Tokenizer) -> list[list[int]]:
-    """Ids of every answer that the training examples have, each with the end of a text."""
+    """Ids of every answer in the training examples, each with the end of a text."""
     return [[*tokenizer.encode(words), SEP] for words in sorted({_in_words(task, e.label) for e in task.train})]
 
 
 def _check_answers(task: Task, tokenizer: Tokenizer) -> None:
-    """Refuse names of classes that the tokenizer cannot tell apart, or cannot write."""
-    spelt: dict[str, str] = {}
+    """Raise `ConfigError` for class names that the tokenizer cannot distinguish or cannot write."""
+    named: dict[str, str] = {}
     for name in task.classes:
         written = tokenizer.decode(tokenizer.encode(name))
-        if not written or written in spelt:
-            same = f"as {spelt[written]!r}" if written else "as nothing"
+        if not written or written in named:
+            same = f"as {named[written]!r}" if written else "as nothing"
             raise ConfigError(f"task {task.name}: the tokenizer spells the class {name!r} {same}; give the class another name")
-        spelt[written] = name
+        named[written] = name
 
 
 def _predictions(learner: Any, posed: Posed, part: Part, tokenizer: Tokenizer) -> tuple[np.ndarray, list[str]]:
-    """Class numbers, -1 for an answer that is none, or numbers; and the answers in words."""
+    """Class numbers, -1 for an answer that names no class, or numbers; and the answers as text."""
     longest = max(map(len, _answers(posed.task, tokenizer)))
     framed = [learner.frame(_question(posed.task, shown, tokenizer, learner.cue)) for shown in part.shown]
     written = [""] * len(framed)
@@ -200,12 +200,12 @@ def _predictions(learner: Any, posed: Posed, part: Part, tokenizer: Tokenizer) -
                 written[i] = tokenizer.decode(row[: row.index(SEP)] if SEP in row else row)
     if posed.regression:
         return np.array([_number(words) for words in written]), written
-    spelt = {tokenizer.decode(tokenizer.encode(name)): place for place, name in enumerate(posed.classes)}
-    return np.array([spelt.get(words, -1) for words in written], dtype=np.int64), written
+    number_of = {tokenizer.decode(tokenizer.encode(name)): place for place, name in enumerate(posed.classes)}
+    return np.array([number_of.get(words, -1) for words in written], dtype=np.int64), written
 
 
 def _number(words: str) -> float:
-    """The number that is spelt, `3 . 8` too; `NO_NUMBER` where there is none."""
+    """The number that `words` spells, also with spaces (`3 . 8`); `NO_NUMBER` if there is none."""
     try:
         value = float(words.replace(" ", ""))
     except ValueError:

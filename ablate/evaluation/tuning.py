@@ -1,13 +1,13 @@
-"""Tuning a copy of a model for a task: the same grid of learning rates, the same epochs and the same order for every arm.
+"""Tuning of a copy of a model for a task: the same learning rates, epochs and order of examples for every arm.
 
     for each learning rate, from the same start:   epochs x batches of AdamW steps, rate warmed up and decayed linearly
-    what is kept is the epoch, of whichever rate, that did best on the validation part; the earlier one of two equal ones
+    result: the weights of the best epoch on the validation part, over all rates; the earlier one of two equal ones
 
-Devlin et al. 2019, appendix A.3 (a small grid of learning rates, the best on a development set); the schedule, a tenth of
-the steps to warm up, then linearly to zero, and dropout of 0.1 before the new layer are those of its released code. Early
-stopping is the choice of the epoch: all are run, so that each arm costs the same.
+Devlin et al. 2019, appendix A.3: a small grid of learning rates, the best on a development set. Their released code has the
+same schedule, a warm-up over a tenth of the steps and then a linear decay to zero, and dropout of 0.1 before the new layer.
+Early stopping chooses the epoch; all epochs run, so each arm costs the same.
 
-Batches are made of neighbours in length, taken from sixteen batches at a time, so that little is padded.
+A batch holds examples of similar length, sorted within sixteen batches at a time, so that little is padded.
 """
 
 from __future__ import annotations
@@ -32,43 +32,43 @@ WEIGHT_DECAY = 0.01
 CLIP_NORM = 1.0
 DROPOUT = 0.1
 TOGETHER = 16
-"""Batches whose examples are sorted by length."""
+"""Batches whose examples are sorted by length together."""
 EVERY = 10
-"""Optimizer steps between reports."""
+"""Optimizer steps between calls of the progress callback."""
 SEED = 0
-"""Of the new layer and of dropout; the order of the examples has streams of its own."""
+"""Seed of the new layer and of dropout; the order of the examples has random streams of its own."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The weights that did best on the validation part, and where they were met."""
+    """The weights that did best on the validation part, with their learning rate and epoch."""
 
     state: Mapping[str, Tensor]
     rate: float
     epoch: int
-    """From 1; 0 where every rate diverged and the start was kept."""
+    """From 1; 0 if every rate diverged and the start was kept."""
     score: tuple[float, ...]
     """Compared from the left."""
 
 
-class Progress:
-    """Counts optimizer steps for whoever watches, a few times a second at most."""
+class StepCounter:
+    """A counter of optimizer steps that calls the progress callback at every `EVERY`-th step."""
 
     def __init__(self, report: Report, phase: str, total: int) -> None:
         self.report, self.phase, self.done, self.total = report, phase, 0, total
 
     def step(self) -> None:
-        """One more."""
+        """Count one step."""
         self.done += 1
         if self.done % EVERY == 0 or self.done == self.total:
             self.report(phase=self.phase, done=self.done, total=self.total)
 
 
 @contextlib.contextmanager
-def apart(model: nn.Module) -> Iterator[torch.device]:
-    """Gradients are on and chance is the yardstick's own; afterwards the generators of torch are as before.
+def isolated(model: nn.Module) -> Iterator[torch.device]:
+    """Enable gradients and seed torch by `SEED` inside the block; restore torch's generators afterwards.
 
-    Yields the model's device. The model itself is only read: train a `twin` of it.
+    Yields the model's device. Do not train the model itself; train a `twin` of it.
     """
     device = device_of(model)
     forked = [] if device.type == "cpu" else list(range(torch.get_device_module(device).device_count()))
@@ -79,17 +79,17 @@ def apart(model: nn.Module) -> Iterator[torch.device]:
 
 
 def twin(model: Objective) -> Objective:
-    """A model with the same weights, none of them shared."""
+    """Return a copy of the model that shares no weights with it."""
     copy = _built(model)
     copy.load_state_dict(model.state_dict())
     return copy
 
 
-def afresh(model: Objective) -> Objective:
-    """The model as it might have been initialised: the same architecture, other weights, drawn by the run's seed.
+def random_start(model: Objective) -> Objective:
+    """Return the same architecture at other initial weights, drawn by the run's seed.
 
-    So each replicate has a random start of its own, and arms of one architecture have the same: what they gain over it differs
-    by what they were trained on alone.
+    Each replicate has a random start of its own, and arms of one architecture share it. The gain over it therefore differs
+    between arms by their training alone.
     """
     torch.manual_seed(torch_seed(model.seed, "evaluation/afresh"))
     return _built(model)
@@ -106,13 +106,13 @@ def tune(
     judge: Callable[[Any], Mapping[str, tuple[float, ...]]],
     rates: Sequence[float],
     epochs: int,
-    progress: Progress,
+    counter: StepCounter,
 ) -> dict[str, Kept]:
-    """The best weights for each thing that `judge` gives a score to.
+    """Return the best weights under each score of `judge`.
 
-    `begin` makes the learner, `batches(epoch)` what it learns from, `loss` takes both. A rate at which the loss is no longer a
-    number is given up. Where all are, the start itself is kept, as epoch 0 at rate 0: that a model cannot be tuned is a reading
-    of it, and no reason to lose what else was read.
+    `begin` makes the learner, `batches(epoch)` its batches, and `loss` takes both. A rate whose loss is no longer finite is
+    abandoned. If all rates diverge, the start is the result, as epoch 0 at rate 0. That a model cannot be tuned is a result,
+    and other evaluations must not be lost over it.
     """
     best: dict[str, Kept] = {}
     for rate in rates:
@@ -122,10 +122,10 @@ def tune(
         steps, step = 0, 0
         for epoch in range(1, epochs + 1):
             learner.train()
-            made = batches(epoch)
-            steps = steps or epochs * len(made)
+            groups = batches(epoch)
+            steps = steps or epochs * len(groups)
             total = 0.0
-            for batch in made:
+            for batch in groups:
                 step += 1
                 for group in optimizer.param_groups:
                     group["lr"] = rate * multiplier(step, steps)
@@ -135,7 +135,7 @@ def tune(
                 nn.utils.clip_grad_norm_(learner.parameters(), CLIP_NORM)
                 optimizer.step()
                 total += float(value.detach())
-                progress.step()
+                counter.step()
             if not math.isfinite(total):
                 break
             learner.eval()
@@ -164,7 +164,7 @@ def multiplier(step: int, steps: int) -> float:
 
 
 def _groups(learner: nn.Module) -> list[dict[str, Any]]:
-    """Weight decay spares biases and norms."""
+    """Parameter groups: weight decay excludes biases and norms."""
     parameters = [parameter for parameter in learner.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": WEIGHT_DECAY},
@@ -173,18 +173,18 @@ def _groups(learner: nn.Module) -> list[dict[str, Any]]:
 
 
 def in_batches(lengths: Sequence[int], size: int, stream: str, epoch: int) -> list[list[int]]:
-    """Every example once, in the order of this epoch, sorted by length within `TOGETHER` batches."""
-    chance = noise(stream, epoch)
-    order = chance.permutation(len(lengths))
-    made = []
+    """Return every example once, in the order of this epoch, sorted by length within `TOGETHER` batches."""
+    generator = noise(stream, epoch)
+    order = generator.permutation(len(lengths))
+    groups = []
     for start in range(0, len(order), TOGETHER * size):
         part = sorted(order[start : start + TOGETHER * size].tolist(), key=lambda i: lengths[i])
-        made += [part[first : first + size] for first in range(0, len(part), size)]
-    return [made[i] for i in chance.permutation(len(made)).tolist()]
+        groups += [part[first : first + size] for first in range(0, len(part), size)]
+    return [groups[i] for i in generator.permutation(len(groups)).tolist()]
 
 
 def padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
-    """int64 [B, T] with `padding` at the ends of the rows, and bool [B, T], False there."""
+    """Return int64 [B, T] with `padding` at the ends of the rows, and bool [B, T], False on padding."""
     lengths_B = np.array([len(row) for row in rows])
     visible_BT = np.arange(lengths_B.max())[None] < lengths_B[:, None]
     tokens_BT = np.full(visible_BT.shape, padding, dtype=np.int64)

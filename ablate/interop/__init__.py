@@ -1,11 +1,11 @@
-"""Checkpoints of the published architectures in the layout of Hugging Face transformers, both directions.
+"""Checkpoints of the published architectures in the layout of Hugging Face transformers: import and export.
 
-A checkpoint is a folder of `config.json`, `model.safetensors` and `tokenizer.json`. Each architecture has a module here, which
-knows its names; what is the same for all stands in `folder` (reading), `export` (writing) and below. A pickle is never opened.
+A checkpoint is a folder of `config.json`, `model.safetensors` and `tokenizer.json`. Each architecture has a module here with
+its names. The shared parts are in `folder` (reading), `export` (writing) and below. No pickle is ever opened.
 
 A run starts from a folder that was exported here, or from a foreign one whose tokenizer has [PAD], [UNK], [CLS], [SEP] and
-[MASK]. Of BERT they may stand anywhere, as in its release: the rows of the weights are rearranged with them. Of GPT-2, XLNet
-and T5 they must have the ids 0 to 4, which their releases do not have; those are refused, since training here needs them.
+[MASK]. In a BERT they may have any ids, as in its release, and the rows of the weights are reordered. In GPT-2, XLNet and T5
+they must have the ids 0 to 4. Their releases do not have them, so those are refused: training here needs these tokens.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ MODULES = {
 
 
 class Architecture(Protocol):
-    """What a module in `MODULES` has.
+    """The contents of a module in `MODULES`.
 
-    It may also have `VOCABULARY`, the weights with a row for each token type, `BUFFERS`, the names of what is kept beside the
-    weights and left out, and `INPUTS`, what a tokenizer makes of a text.
+    Optional: `VOCABULARY`, the weights with a row for each token type; `BUFFERS`, a pattern of entries that are no weights and
+    are ignored; `INPUTS`, the tokenizer's outputs.
     """
 
     OBJECTIVE: str
@@ -52,24 +52,24 @@ class Architecture(Protocol):
     """Accepted in config.json."""
 
     def config(self, model: Any) -> dict[str, Any]:
-        """Content of config.json."""
+        """Return the content of config.json."""
         ...
 
     def export(self, model: Any) -> dict[str, Tensor]:
-        """Weights under Hugging Face's names, tied ones once."""
+        """Return the weights under Hugging Face's names, tied ones once."""
         ...
 
     def restore(self, state: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
-        """Our whole state from Hugging Face's names."""
+        """Convert Hugging Face's names to our whole state."""
         ...
 
     def fields(self, config: Mapping[str, Any]) -> dict[str, Scalar]:
-        """What config.json says of a run: dotted path -> value."""
+        """Return the run's fields that config.json fixes: dotted path -> value."""
         ...
 
 
 def architecture_of(objective: str) -> Architecture:
-    """The architecture of the objective's paper; `ConfigError` for an objective without one."""
+    """Return the architecture of the objective's paper; `ConfigError` for an objective without one."""
     if objective not in MODULES:
         raise ConfigError(f"objective {objective!r} has no architecture in transformers; {', '.join(MODULES)} have one")
     return cast(Architecture, import_module(MODULES[objective]))
@@ -93,7 +93,7 @@ def start_from(model: Objective, text: Text, folder: Path) -> None:
 
 
 def fingerprint(folder: Path) -> str:
-    """Digest of the files that the start of a run is a function of, and of the code that reads them."""
+    """Return a digest of the files that the start of a run depends on, and of the code that reads them."""
     checkpoint.check_complete(folder)
     code = sources.files_digest(sorted(Path(__file__).parent.glob("*.py")))
     return digest([digest_of(folder / name) for name in checkpoint.FILES], code)
@@ -106,23 +106,23 @@ def _check_config(config: Mapping[str, Any], architecture: Architecture, model: 
         right = " or ".join(architecture.ARCHITECTURES)
         raise ConfigError(f"{place}: architectures = {named!r}, but objective {model.name!r} reads {right}")
     parts = {"backbone": model.backbone, "objective": model.config}
-    run = {f"{part}.{field}": value for part, held in parts.items() for field, value in dataclasses.asdict(held).items()}
+    run = {f"{part}.{field}": value for part, fields in parts.items() for field, value in dataclasses.asdict(fields).items()}
     run["data.context"] = model.context
     try:
-        found = architecture.fields(config)
+        fixed = architecture.fields(config)
     except KeyError as error:
-        raise ConfigError(f"{place}: it has no {error.args[0]!r}") from None
+        raise ConfigError(f"{place}: field {error.args[0]!r} is missing") from None
     except ConfigError as error:
         raise ConfigError(f"{folder}: {error}") from None
-    for path, value in found.items():
+    for path, value in fixed.items():
         if run[path] != value:
-            raise ConfigError(f"{place} is of {path} = {value!r}, but the run has {run[path]!r}")
+            raise ConfigError(f"{place} has {path} = {value!r}, but the run has {run[path]!r}")
 
 
 def _check_tokenizer(
     config: Mapping[str, Any], architecture: Architecture, model: Objective, text: Text, folder: Path
 ) -> list[int]:
-    """Which id of the checkpoint each id of the run was, sentinels included."""
+    """Return the checkpoint's id of each id of the run, sentinels included."""
     place = folder / checkpoint.TOKENIZER
     _, order = tokenizer_json.arranged(tokenizer_json.read(place), place)
     size = architecture.config(model)["vocab_size"]
@@ -138,11 +138,11 @@ def _check_tokenizer(
 
 
 def _reordered(state: dict[str, Tensor], order: list[int], architecture: Architecture, folder: Path) -> dict[str, Tensor]:
-    """Rows of the token types in the order that training here gives them."""
+    """Reorder the rows of the token types to this project's order."""
     names = getattr(architecture, "VOCABULARY", ())
     if not names:
-        wanted = ", ".join(f"{name} {i}" for i, name in enumerate(tokenizer_json.SPECIAL))
-        raise ConfigError(f"{folder / checkpoint.TOKENIZER}: the special tokens must have the ids {wanted}")
+        ids = ", ".join(f"{name} {i}" for i, name in enumerate(tokenizer_json.SPECIAL))
+        raise ConfigError(f"{folder / checkpoint.TOKENIZER}: the special tokens must have the ids {ids}")
     rows = torch.tensor(order)
     fitting = {name for name in names if name in state and state[name].shape[:1] == (len(order),)}
     return {name: tensor[rows] if name in fitting else tensor for name, tensor in state.items()}
@@ -159,23 +159,23 @@ def _restored(state: dict[str, Tensor], architecture: Architecture, model: Objec
         checkpoint.check_numbers({n: t for n, t in state.items() if buffers is None or not buffers.fullmatch(n)})
         ours = architecture.restore(watched, model)
     except KeyError as error:
-        raise ConfigError(f"{place}: it has no weight {error.args[0]!r}") from None
+        raise ConfigError(f"{place}: weight {error.args[0]!r} is missing") from None
     except (RuntimeError, ValueError, IndexError) as error:
         raise ConfigError(f"{place}: {error}") from None
     if unused := sorted(state.keys() - watched.read):
         raise ConfigError(f"{place}: {model.name} has no weight {unused[0]!r}")
-    wanted = model.state_dict()
-    if lacking := sorted(wanted.keys() - ours.keys()):
-        raise ConfigError(f"{place}: nothing in it gives {lacking[0]!r}")
+    expected = model.state_dict()
+    if lacking := sorted(expected.keys() - ours.keys()):
+        raise ConfigError(f"{place}: no weight in it maps to {lacking[0]!r}")
     for name, tensor in ours.items():
-        if tensor.shape != wanted[name].shape:
-            shapes = f"{list(tensor.shape)}, but the run's network has {list(wanted[name].shape)}"
+        if tensor.shape != expected[name].shape:
+            shapes = f"{list(tensor.shape)}, but the run's network has {list(expected[name].shape)}"
             raise ConfigError(f"{place}: {name} would be {shapes}")
-    return {name: tensor.to(wanted[name].dtype) for name, tensor in ours.items()}
+    return {name: tensor.to(expected[name].dtype) for name, tensor in ours.items()}
 
 
 class _Watched(Mapping[str, Tensor]):
-    """Remembers which names were read; whoever walks over all of them judges them all."""
+    """A mapping that remembers which names were read; iteration counts as reading all."""
 
     def __init__(self, state: dict[str, Tensor]) -> None:
         self._state = state

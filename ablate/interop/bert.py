@@ -1,9 +1,9 @@
-"""BERT as Hugging Face transformers keeps it, both ways: `BertForPreTraining`, or `BertForMaskedLM` without sentence pairs.
+"""BERT in the layout of Hugging Face transformers: `BertForPreTraining`, or `BertForMaskedLM` without sentence pairs.
 
-Queries, keys and values are three matrices there and one here. The output matrix is the token embedding and is written
-once, as `from_pretrained` wants it. Read are also the names of the first releases, `gamma` and `beta` for a norm's weight
-and bias, and numbers of positions kept as a buffer, which are left out. A run without a next-sentence task starts from a
-checkpoint with one and leaves out its head; the other way round is refused, since that head would start untrained.
+Queries, keys and values are three matrices there and one here. The output matrix is the token embedding and is written once, as
+`from_pretrained` expects. The names of the first releases are also read: `gamma` and `beta` for a norm's weight and bias.
+Position numbers stored as a buffer are ignored. A run without a next-sentence task can start from a checkpoint with one and
+ignores its head. The reverse is refused, since that head would start untrained.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORDS, BIAS, DECODER = "bert.embeddings.word_embeddings.weight", "cls.prediction
 VOCABULARY = (WORDS, BIAS, f"{DECODER}.weight", f"{DECODER}.bias")
 """Weights with a row for each token type."""
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
-"""What the tokenizer is to make of a text."""
+"""Outputs of the tokenizer."""
 OUTSIDE = {
     "embedding.token": "bert.embeddings.word_embeddings",
     "embedding.position": "bert.embeddings.position_embeddings",
@@ -57,14 +57,14 @@ THE_PAPERS = {
     "add_cross_attention": False,
     "tie_word_embeddings": True,
 }
-"""Fields of config.json that would change the network; where one is missing, this is what transformers assumes."""
+"""Fields of config.json that would change the network, with transformers' default for a missing field."""
 NEXT_SENTENCE_HEAD = re.compile(r"(bert\.pooler\.dense|cls\.seq_relationship)\.(weight|bias)")
 BUFFERS = re.compile(r"bert\.embeddings\.(position_ids|token_type_ids)")
-"""Kept beside the weights by some versions, and no weights."""
+"""Entries beside the weights in some versions; not weights."""
 
 
 def config(model: Bert) -> dict[str, Any]:
-    """What config.json says of the model."""
+    """Return the content of config.json."""
     backbone = model.backbone
     return {
         "architectures": [ARCHITECTURES[0] if model.pooler is not None else ARCHITECTURES[1]],
@@ -84,7 +84,7 @@ def config(model: Bert) -> dict[str, Any]:
 
 
 def export(model: Bert) -> dict[str, Tensor]:
-    """Hugging Face's names and shapes."""
+    """Return the weights under Hugging Face's names and shapes."""
     state: dict[str, Tensor] = {}
     for ours, value in model.state_dict().items():
         theirs = _names(model)[ours]
@@ -94,24 +94,24 @@ def export(model: Bert) -> dict[str, Tensor]:
 
 
 def restore(state: Mapping[str, Tensor], model: Bert) -> dict[str, Tensor]:
-    """Our names and shapes; `KeyError` for a name that is missing, `ConfigError` for one that BERT does not have."""
-    given = renamed({name: tensor for name, tensor in state.items() if not BUFFERS.fullmatch(name)}, _modern)
+    """Return our names and shapes; `KeyError` for a missing name, `ConfigError` for a name that BERT does not have."""
+    checkpoint = renamed({name: tensor for name, tensor in state.items() if not BUFFERS.fullmatch(name)}, _modern)
     for tied, source in ((f"{DECODER}.weight", WORDS), (f"{DECODER}.bias", BIAS)):
-        copy = given.pop(tied, None)
-        if copy is not None and not torch.equal(copy, given[source]):
+        copy = checkpoint.pop(tied, None)
+        if copy is not None and not torch.equal(copy, checkpoint[source]):
             raise ConfigError(f"{tied} differs from {source}, but BERT has one for both")
     names = _names(model)
     known = {name for theirs in names.values() for name in theirs}
-    unknown = sorted(given.keys() - known)
+    unknown = sorted(checkpoint.keys() - known)
     if model.pooler is None:
         unknown = [name for name in unknown if not NEXT_SENTENCE_HEAD.fullmatch(name)]
     if unknown:
         raise ConfigError(f"BERT of {model.backbone.layers} layers has no weights named {', '.join(unknown)}")
-    return {ours: torch.cat([given[name] for name in theirs]) for ours, theirs in names.items()}
+    return {ours: torch.cat([checkpoint[name] for name in theirs]) for ours, theirs in names.items()}
 
 
 def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
-    """What config.json decides of a run; `ConfigError` for a variant of BERT that is not the paper's."""
+    """Return the run's fields that config.json fixes; `ConfigError` for a variant of BERT that is not the paper's."""
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but BERT has {papers!r}")
@@ -128,7 +128,7 @@ def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _names(model: Bert) -> dict[str, tuple[str, ...]]:
-    """Our name -> Hugging Face's: one, or three whose rows follow each other here."""
+    """Our name -> Hugging Face's: one, or three whose rows are stacked here."""
     names: dict[str, tuple[str, ...]] = {"head.bias": (BIAS,)}
     for path in model.state_dict():
         head, _, kind = path.rpartition(".")

@@ -1,10 +1,12 @@
-"""A finished run as a folder that transformers loads with `from_pretrained` and no code of ours.
+"""Export: write a finished run as a folder that transformers loads with `from_pretrained`, without our code.
 
-config.json             the architecture and its sizes
-model.safetensors       the weights, tied ones once
-tokenizer.json          the tokenizer, which frames a text as the objective does
-tokenizer_config.json   which of its tokens are special, and how many tokens fit
-special_tokens_map.json the same for older readers
+| file | content |
+| --- | --- |
+| `config.json` | the architecture and its sizes |
+| `model.safetensors` | the weights, tied ones once |
+| `tokenizer.json` | the tokenizer, which frames a text as the objective does |
+| `tokenizer_config.json` | which of its tokens are special, and the longest input |
+| `special_tokens_map.json` | the special tokens again, for older readers |
 """
 
 from __future__ import annotations
@@ -39,20 +41,22 @@ RECORD = "record.json"
 
 
 def find_run(named: str, root: Path) -> Path:
-    """The folder of a finished run: `named` is its path, its identity, or a beginning of it that no other run shares."""
+    """Return the folder of a finished run: `named` is its path, its identity, or a prefix that no other run shares."""
     if (Path(named) / RECORD).is_file():
         return Path(named)
     known = sorted(path.parent for path in root.glob(f"*/{RECORD}"))
-    found = [folder for folder in known if folder.name == named] or [f for f in known if named and f.name.startswith(named)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ConfigError(f"run {named!r} could be {' or '.join(folder.name for folder in found[:3])}; name more of it")
+    matches = [folder for folder in known if folder.name == named] or [f for f in known if named and f.name.startswith(named)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise ConfigError(
+            f"run {named!r} could be {' or '.join(folder.name for folder in matches[:3])}; give more of its identity"
+        )
     raise ConfigError(f"no finished run {named!r} among the {len(known)} in {root}, and no folder of that name holds one")
 
 
 def export_run(folder: Path, weights_name: str, target: Path) -> Path:
-    """Write the run's model into the new folder `target`; `ConfigError` when it has no counterpart, and nothing is written."""
+    """Write the run's model into the new folder `target`; `ConfigError`, and no file, if it has no counterpart."""
     record, weights = _record(folder / RECORD), folder / weights_name
     name = f"run {record.identity}"
     if record.status != DONE:
@@ -72,7 +76,9 @@ def export_run(folder: Path, weights_name: str, target: Path) -> Path:
     try:
         model.load_state_dict(safetensors.torch.load_file(weights))
     except (safetensors.SafetensorError, RuntimeError) as error:
-        raise ConfigError(f"{weights}: not the weights of this run under today's code ({str(error).splitlines()[0]})") from None
+        raise ConfigError(
+            f"{weights}: not the weights of this run under the current code ({str(error).splitlines()[0]})"
+        ) from None
     return write(model, tokenizer, target)
 
 
@@ -84,7 +90,7 @@ def _record(path: Path) -> Record:
 
 
 def run_config(record: Record) -> RunConfig:
-    """The configuration that a record holds flattened, without yardsticks and without what it started from."""
+    """Return the run's configuration from a record, without evaluations and without its initial weights."""
     values = {path: value for path, value in record.config.items() if not path.startswith("evaluations")}
     name = values.pop("objective.name", None)
     if not isinstance(name, str):
@@ -93,7 +99,7 @@ def run_config(record: Record) -> RunConfig:
 
 
 def write(model: Objective, tokenizer: Tokenizer, target: Path) -> Path:
-    """Write the five files; `ConfigError` when `target` holds something already."""
+    """Write the five files; `ConfigError` if `target` is not empty."""
     architecture = architecture_of(model.name)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(f"{target} exists already; name a new folder")
@@ -102,7 +108,7 @@ def write(model: Objective, tokenizer: Tokenizer, target: Path) -> Path:
     before, after = _frame(model)
     content = tokenizer_json.portable(tokenizer.content(), before, after, sentinels)
     roles = {role: tokenizer_json.SPECIAL[number] for role, number in SPECIAL_ROLES.items()}
-    how = {
+    settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": model.context,
         "model_input_names": list(getattr(architecture, "INPUTS", ("input_ids", "attention_mask"))),
@@ -111,15 +117,20 @@ def write(model: Objective, tokenizer: Tokenizer, target: Path) -> Path:
         **({"additional_special_tokens": sentinels} if sentinels else {}),
     }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in architecture.export(model).items()}
-    files: dict[str, Any] = {CONFIG: config, TOKENIZER: content, "tokenizer_config.json": how, "special_tokens_map.json": roles}
-    for name, held in files.items():
-        write_atomically(target / name, json.dumps(held, ensure_ascii=False, indent=1) + "\n")
+    files: dict[str, Any] = {
+        CONFIG: config,
+        TOKENIZER: content,
+        "tokenizer_config.json": settings,
+        "special_tokens_map.json": roles,
+    }
+    for name, file in files.items():
+        write_atomically(target / name, json.dumps(file, ensure_ascii=False, indent=1) + "\n")
     write_atomically(target / WEIGHTS, safetensors.torch.save(state, metadata={"format": "pt"}))
     return target
 
 
 def _frame(model: Any) -> tuple[list[int], list[int]]:
-    """Special tokens before and after a text; an objective that does not read texts alone has none."""
+    """Special tokens before and after a text; an objective without `frame` has none."""
     if not hasattr(model, "frame"):
         return [], []
     framed = model.frame([ORDINARY])

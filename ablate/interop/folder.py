@@ -1,4 +1,4 @@
-"""The files of a checkpoint, read with suspicion: whatever is wrong is one `ConfigError` that names the file."""
+"""The files of a checkpoint, read defensively: every fault is one `ConfigError` that names the file."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from ablate.config import ConfigError
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 FILES = (CONFIG, WEIGHTS, TOKENIZER)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-"""Suffixes of weights that could only be read by running what they say."""
+"""Suffixes of pickled weights, which execute code when they are opened."""
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def check_complete(folder: Path) -> None:
-    """Raise `ConfigError` unless the three files are there."""
+    """Raise `ConfigError` unless the three files exist."""
     if not folder.is_dir():
         raise ConfigError(f"initial = {str(folder)!r}, but there is no such folder")
     for name in FILES:
         if (folder / name).is_file():
             continue
         if name == WEIGHTS and (pickles := sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)):
-            raise ConfigError(f"{folder}: {pickles[0]} is a pickle, which is never opened; {WEIGHTS} is wanted in its place")
+            raise ConfigError(f"{folder}: {pickles[0]} is a pickle, which is never opened; provide {WEIGHTS} instead")
         if name == WEIGHTS and (folder / f"{WEIGHTS}.index.json").exists():
-            raise ConfigError(f"{folder}: its weights are in several files; one {WEIGHTS} is wanted")
+            raise ConfigError(f"{folder}: its weights are in several files, but must be one {WEIGHTS}")
         raise ConfigError(f"{folder}: {name} is missing; a checkpoint has {', '.join(FILES)}")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json"""
+    """Read config.json."""
     place = folder / CONFIG
     try:
         config = json.loads(place.read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def size(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    """A positive whole number in config.json; one that has a default may be missing or null."""
+    """Return a positive whole number of config.json; one with a default may be missing or null."""
     value = config[name] if default is None else config.get(name)
     if value is None and default is not None:
         return default
@@ -58,7 +58,7 @@ def size(config: Mapping[str, Any], name: str, default: int | None = None) -> in
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """model.safetensors"""
+    """Read model.safetensors."""
     place = folder / WEIGHTS
     try:
         return safetensors.torch.load_file(place)
@@ -67,18 +67,18 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def renamed(state: Mapping[str, Tensor], name_of: Callable[[str], str]) -> dict[str, Tensor]:
-    """Weights under the names of today; `ConfigError` where two that differ would share one."""
-    given: dict[str, Tensor] = {}
+    """Return the weights under current names; `ConfigError` if two different weights would share one."""
+    current: dict[str, Tensor] = {}
     for old, tensor in state.items():
         name = name_of(old)
-        if name in given and not torch.equal(given[name], tensor):
-            raise ConfigError(f"two weights that differ are both {name}, one of them under the name {old}")
-        given[name] = tensor
-    return given
+        if name in current and not torch.equal(current[name], tensor):
+            raise ConfigError(f"two different weights are both named {name}; the file calls one of them {old}")
+        current[name] = tensor
+    return current
 
 
 def check_numbers(state: Mapping[str, Tensor]) -> None:
-    """Raise `ConfigError` for weights that are not real numbers: whole ones say nothing without a scale that is not here."""
+    """Raise `ConfigError` for weights that are not finite floating-point numbers: integers need a scale that the file lacks."""
     for name, tensor in state.items():
         if tensor.dtype not in DTYPES:
             right = ", ".join(str(kind).removeprefix("torch.") for kind in DTYPES)

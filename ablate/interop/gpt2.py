@@ -1,10 +1,9 @@
-"""GPT-2 as Hugging Face transformers keeps it: `GPT2LMHeadModel` and the published backbone of `gpt`, both ways.
+"""GPT-2 in the layout of Hugging Face transformers: `GPT2LMHeadModel` and the published backbone of `gpt`.
 
-Hugging Face's matrices of the blocks are the transposes of ours (its Conv1D multiplies from the left). The output matrix is
-the token embedding and is written once, as `from_pretrained` wants it. Read are also the names of OpenAI's release on the hub,
-which lack the prefix `transformer.` and hold the causal masks as buffers; those are left out.
-Only folders whose tokenizer has the special tokens of this project are taken: the released `gpt2`, which lacks [PAD], [UNK],
-[CLS], [SEP] and [MASK], is refused.
+Hugging Face's block matrices are the transposes of ours (its Conv1D multiplies from the left). The output matrix is the token
+embedding and is written once, as `from_pretrained` expects. The names of OpenAI's release on the hub are also read. They lack
+the prefix `transformer.` and include the causal masks as buffers, which are ignored. The tokenizer must have this project's
+special tokens. The released `gpt2` lacks [PAD], [UNK], [CLS], [SEP] and [MASK] and is refused.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ THE_PAPERS = {
     "add_cross_attention": False,
     "tie_word_embeddings": True,
 }
-"""Fields of config.json that would change the network; where one is missing, this is what transformers assumes."""
+"""Fields of config.json that would change the network, with transformers' default for a missing field."""
 BUFFERS = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")
-"""Causal masks, kept beside the weights by some versions."""
+"""Causal masks, stored beside the weights by some versions."""
 
 
 def config(model: Gpt) -> dict[str, Any]:
-    """What config.json says of the model."""
+    """Return the content of config.json."""
     backbone = model.backbone
     return {
         "architectures": list(ARCHITECTURES),
@@ -76,26 +75,26 @@ def config(model: Gpt) -> dict[str, Any]:
 
 
 def export(model: Gpt) -> dict[str, Tensor]:
-    """Hugging Face's names and shapes."""
+    """Return the weights under Hugging Face's names and shapes."""
     state = model.state_dict()
-    return {f"transformer.{theirs}": _turned(theirs, state[ours]) for ours, theirs in _names(model).items()}
+    return {f"transformer.{theirs}": _transposed(theirs, state[ours]) for ours, theirs in _names(model).items()}
 
 
 def restore(state: Mapping[str, Tensor], model: Gpt) -> dict[str, Tensor]:
-    """Our names and shapes; `KeyError` for a name that is missing, `ConfigError` for one that GPT-2 does not have."""
+    """Return our names and shapes; `KeyError` for a missing name, `ConfigError` for a name that GPT-2 does not have."""
     weights = {name: tensor for name, tensor in state.items() if not BUFFERS.fullmatch(name)}
-    given = renamed(weights, lambda name: name.removeprefix("transformer."))
-    head = given.pop("lm_head.weight", None)
-    if head is not None and not torch.equal(head, given["wte.weight"]):
+    checkpoint = renamed(weights, lambda name: name.removeprefix("transformer."))
+    head = checkpoint.pop("lm_head.weight", None)
+    if head is not None and not torch.equal(head, checkpoint["wte.weight"]):
         raise ConfigError("lm_head.weight differs from transformer.wte.weight, but GPT-2 has one matrix for both")
     names = _names(model)
-    if unknown := sorted(given.keys() - names.values()):
+    if unknown := sorted(checkpoint.keys() - names.values()):
         raise ConfigError(f"GPT-2 of {model.backbone.layers} layers has no weights named {', '.join(unknown)}")
-    return {ours: _turned(theirs, given[theirs]) for ours, theirs in names.items()}
+    return {ours: _transposed(theirs, checkpoint[theirs]) for ours, theirs in names.items()}
 
 
 def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
-    """What config.json decides of a run; `ConfigError` for a variant of GPT-2 that is not the paper's."""
+    """Return the run's fields that config.json fixes; `ConfigError` for a variant of GPT-2 that is not the paper's."""
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but GPT-2 has {papers!r}")
@@ -122,5 +121,5 @@ def _names(model: Gpt) -> dict[str, str]:
     return names
 
 
-def _turned(theirs: str, tensor: Tensor) -> Tensor:
+def _transposed(theirs: str, tensor: Tensor) -> Tensor:
     return tensor.t().contiguous() if ".c_" in theirs and tensor.ndim == 2 else tensor.contiguous()

@@ -1,11 +1,10 @@
-"""T5 as Hugging Face transformers keeps it: `T5ForConditionalGeneration` and the published backbone of `t5`, both ways.
+"""T5 in the layout of Hugging Face transformers: `T5ForConditionalGeneration` and the published backbone of `t5`.
 
-Keys and values are one matrix here and two there; the bias table of a side belongs to its first layer there. The output matrix
-is the embedding and is written once, as `shared.weight`. Sentinel i has the id V + i behind the V types of the vocabulary.
-Read is the first T5 (`feed_forward_proj="relu"`, tied output); version 1.1, which is another network, is refused.
-`n_positions`, the length T5 was trained at, is a field that transformers keeps and does not use; without it, 512.
-Only folders whose tokenizer has the special tokens of this project are taken: the released `t5-small`, which lacks [PAD],
-[UNK], [CLS], [SEP] and [MASK], is refused.
+Keys and values are one matrix here and two there. The bias table of a side belongs to its first layer there. The output matrix
+is the embedding and is written once, as `shared.weight`. Sentinel i has the id V + i behind the V types of the vocabulary. The
+first T5 is read (`feed_forward_proj="relu"`, tied output). Version 1.1 is a different network and is refused. `n_positions`,
+the length T5 was trained at, is a field that transformers stores and does not use; the default is 512. The tokenizer must have
+this project's special tokens. The released `t5-small` lacks [PAD], [UNK], [CLS], [SEP] and [MASK] and is refused.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ THE_PAPERS = {
     "layer_norm_epsilon": NORM_EPSILON,
     "tie_word_embeddings": True,
 }
-"""Fields of config.json that would change the network; where one is missing, this is what transformers assumes."""
+"""Fields of config.json that would change the network, with transformers' default for a missing field."""
 
 
 def config(model: T5) -> dict[str, Any]:
-    """What config.json says of the model."""
+    """Return the content of config.json."""
     backbone = model.backbone
     reading, writing = split_layers(backbone)
     return {
@@ -65,7 +64,7 @@ def config(model: T5) -> dict[str, Any]:
 
 
 def export(model: T5) -> dict[str, Tensor]:
-    """Hugging Face's names and shapes."""
+    """Return the weights under Hugging Face's names and shapes."""
     state = model.state_dict()
     written: dict[str, Tensor] = {}
     for ours, theirs in _names(model).items():
@@ -76,23 +75,23 @@ def export(model: T5) -> dict[str, Tensor]:
 
 
 def restore(state: Mapping[str, Tensor], model: T5) -> dict[str, Tensor]:
-    """Our names and shapes; `KeyError` for a name that is missing, `ConfigError` for one that T5 does not have."""
-    given = dict(state)
+    """Return our names and shapes; `KeyError` for a missing name, `ConfigError` for a name that T5 does not have."""
+    checkpoint = dict(state)
     for name in SAME_AS_EMBEDDING:
-        copy = given.pop(name, None)
-        if copy is not None and not torch.equal(copy, given.setdefault(EMBEDDING, copy)):
+        copy = checkpoint.pop(name, None)
+        if copy is not None and not torch.equal(copy, checkpoint.setdefault(EMBEDDING, copy)):
             raise ConfigError(f"{name} differs from {EMBEDDING}, but T5 has one matrix for both")
-    # Released checkpoints hold this table, which no version of the network reads.
-    given.pop("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", None)
+    # Released checkpoints contain this table, but no version of the network uses it.
+    checkpoint.pop("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", None)
     names = _names(model)
     known = {theirs for parts in names.values() for theirs in parts}
-    if unknown := sorted(given.keys() - known):
+    if unknown := sorted(checkpoint.keys() - known):
         raise ConfigError(f"T5 of {model.backbone.layers} layers has no weights named {', '.join(unknown)}")
-    return {ours: torch.cat([given[part] for part in theirs]) for ours, theirs in names.items()}
+    return {ours: torch.cat([checkpoint[part] for part in theirs]) for ours, theirs in names.items()}
 
 
 def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
-    """What config.json decides of a run; `ConfigError` for a variant of T5 that is not the paper's."""
+    """Return the run's fields that config.json fixes; `ConfigError` for a variant of T5 that is not the paper's."""
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but T5 has {papers!r}")
@@ -115,7 +114,7 @@ def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _names(model: T5) -> dict[str, tuple[str, ...]]:
-    """Our name -> Hugging Face's, one after the other where ours holds several matrices."""
+    """Our name -> Hugging Face's, in order if ours holds several matrices."""
     names: dict[str, tuple[str, ...]] = {"network.token.weight": (EMBEDDING,)}
     for side, backbone in zip(("encoder", "decoder"), split_layers(model.backbone), strict=True):
         first = f"{side}.block.0.layer.0.SelfAttention"

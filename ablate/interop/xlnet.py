@@ -1,10 +1,10 @@
-"""XLNet as Hugging Face transformers keeps it: `XLNetLMHeadModel` and the published backbone of `xlnet`, both ways.
+"""XLNet in the layout of Hugging Face transformers: `XLNetLMHeadModel` and the published backbone of `xlnet`.
 
-Hugging Face keeps the matrices of attention as [D, H, K] arrays, the vectors of each head as [H, K] and the start of the query
-stream as [1, 1, D]. The output matrix is the token embedding and is written once, as `from_pretrained` wants it. Positions
-are distances without end, so a checkpoint says nothing about the length of a row. Hugging Face's network also drops
-attention weights in training, ours does not; without dropout they are one. Only folders whose tokenizer has the special tokens
-of this project are taken: the released `xlnet-base-cased`, which lacks [PAD], [UNK], [CLS], [SEP] and [MASK], is refused.
+Hugging Face stores the attention matrices as [D, H, K] arrays, the vectors of each head as [H, K], and the start of the query
+stream as [1, 1, D]. The output matrix is the token embedding and is written once, as `from_pretrained` expects. Positions are
+unbounded distances, so a checkpoint does not fix the length of a row. In training, Hugging Face's network also drops attention
+weights; ours does not. Without dropout they are the same. The tokenizer must have this project's special tokens. The released
+`xlnet-base-cased` lacks [PAD], [UNK], [CLS], [SEP] and [MASK] and is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OBJECTIVE = "xlnet"
 ARCHITECTURES = ("XLNetLMHeadModel",)
 
 VOCABULARY = ("transformer.word_embedding.weight", "lm_loss.weight", "lm_loss.bias")
-"""A row for each token type."""
+"""Weights with a row for each token type."""
 
 OUTSIDE = {
     "decoder_bias": "lm_loss.bias",
@@ -52,7 +52,7 @@ IN_BLOCK = {
     "feed_forward_norm.bias": "ff.layer_norm.bias",
 }
 ENTERING = ("rel_attn.q", "rel_attn.k", "rel_attn.v", "rel_attn.r")
-"""Matrices from the width to the heads; `rel_attn.o` leads back, so its array is our matrix as it stands."""
+"""Matrices from the width to the heads, which are transposed; `rel_attn.o` leads back and is not."""
 THE_PAPERS = {
     "ff_activation": "gelu",
     "attn_type": "bi",
@@ -62,11 +62,11 @@ THE_PAPERS = {
     "same_length": False,
     "tie_word_embeddings": True,
 }
-"""Fields of config.json that would change the network; where one is missing, this is what transformers assumes."""
+"""Fields of config.json that would change the network, with transformers' default for a missing field."""
 
 
 def config(model: Xlnet) -> dict[str, Any]:
-    """What config.json says of the model."""
+    """Return the content of config.json."""
     backbone = model.backbone
     return {
         "architectures": list(ARCHITECTURES),
@@ -88,30 +88,30 @@ def config(model: Xlnet) -> dict[str, Any]:
 
 
 def export(model: Xlnet) -> dict[str, Tensor]:
-    """Hugging Face's names and shapes."""
+    """Return the weights under Hugging Face's names and shapes."""
     state, heads = model.state_dict(), (model.backbone.heads, model.backbone.width // model.backbone.heads)
     return {theirs: _theirs(theirs, state[ours], heads) for ours, theirs in _names(model).items()}
 
 
 def restore(state: Mapping[str, Tensor], model: Xlnet) -> dict[str, Tensor]:
-    """Our names and shapes; `KeyError` for a name that is missing, `ConfigError` for one that XLNet does not have."""
-    given = dict(state)
-    head = given.pop("lm_loss.weight", None)
-    if head is not None and not torch.equal(head, given["transformer.word_embedding.weight"]):
+    """Return our names and shapes; `KeyError` for a missing name, `ConfigError` for a name that XLNet does not have."""
+    checkpoint = dict(state)
+    head = checkpoint.pop("lm_loss.weight", None)
+    if head is not None and not torch.equal(head, checkpoint["transformer.word_embedding.weight"]):
         raise ConfigError("lm_loss.weight differs from transformer.word_embedding.weight, but XLNet has one matrix for both")
     names = _names(model)
-    if unknown := sorted(given.keys() - names.values()):
+    if unknown := sorted(checkpoint.keys() - names.values()):
         raise ConfigError(f"XLNet of {model.backbone.layers} layers has no weights named {', '.join(unknown)}")
-    return {ours: _ours(theirs, given[theirs]) for ours, theirs in names.items()}
+    return {ours: _ours(theirs, checkpoint[theirs]) for ours, theirs in names.items()}
 
 
 def fields(config: Mapping[str, Any]) -> dict[str, Scalar]:
-    """What config.json decides of a run; `ConfigError` for a variant of XLNet that is not the paper's."""
+    """Return the run's fields that config.json fixes; `ConfigError` for a variant of XLNet that is not the paper's."""
     for name, papers in THE_PAPERS.items():
         if config.get(name, papers) != papers:
             raise ConfigError(f"config.json: {name} = {config[name]!r}, but XLNet has {papers!r}")
     width, heads, inner = size(config, "d_model"), size(config, "n_head"), size(config, "d_inner")
-    # Where d_head is missing, transformers takes d_model / n_head.
+    # transformers' default for d_head is d_model / n_head.
     if "d_head" in config and size(config, "d_head") * heads != width:
         raise ConfigError(f"config.json: d_head = {config['d_head']}, but must be d_model / n_head = {width} / {heads}")
     if inner % width:

@@ -1,1 +1,1 @@
-"""Plain `torch.nn` modules that every objective builds on; nothing here knows an objective, a corpus or a trainer."""
+"""Plain `torch.nn` modules shared by the objectives; they know no objective, corpus or trainer."""

@@ -1,13 +1,13 @@
-"""The decoder of an encoder-decoder: the shared blocks, from left to right, each with a look at what the encoder read.
+"""The decoder of an encoder-decoder: the shared blocks, causal, each with cross attention to the encoder's output.
 
     x <- x + SelfAttention(Norm(x)),   x <- x + CrossAttention(Norm(x), memory),   x <- x + FeedForward(Norm(x))
 
 Vaswani et al. 2017, sections 3.1 and 3.2.3 (there with the norm after each sum, which `norm="post"` gives). The queries of
-cross attention come from the decoder, keys and values from the encoder's last layer, and neither carries a position, as in
-Raffel et al. 2020, section 2.1. With pre-norm the matrices that write to the residual path start 1 / sqrt(3 L) smaller.
+cross attention come from the decoder, keys and values from the encoder's last layer. Neither carries a position, as in Raffel
+et al. 2020, section 2.1. With pre-norm, the initial matrices that write to the residual path are 1 / sqrt(3 L) smaller.
 
-A row may hold several examples. Their running numbers, `documents`, say who sees whom on either side and between the sides:
-each stands as if alone, its positions counted from 0. Padding has the number -1.
+A row may hold several examples. Their running numbers, `documents`, separate them: an example attends only to itself, in both
+halves and between them, and its positions are counted from 0. Padding has the number -1.
 
 Shape letters: B batch, T decoder position, S encoder position, D width, H heads, K head width, V vocabulary.
 """
@@ -31,7 +31,7 @@ from ablate.nn.transformer import PUBLISHED_SD, PUBLISHED_WIDTH, Block, Cache, E
 
 
 class Memory(NamedTuple):
-    """What the encoder read, as the decoder uses it: computed once, however many tokens are written."""
+    """The encoder's output as keys and values of the decoder, computed once for any number of written tokens."""
 
     layers: list[tuple[Tensor, Tensor]]
     """Keys and values, each [B, H, S, K], for every layer of the decoder."""
@@ -39,7 +39,7 @@ class Memory(NamedTuple):
 
 
 def positions_within(documents_BT: Tensor) -> Tensor:
-    """Each place counted from the beginning of its document, int64 [B, T]; 0 on padding."""
+    """Positions counted from the beginning of each document, int64 [B, T]; 0 on padding."""
     place_T = torch.arange(documents_BT.shape[1], device=documents_BT.device)
     begins_BT = torch.ones_like(documents_BT, dtype=torch.bool)
     begins_BT[:, 1:] = documents_BT[:, 1:] != documents_BT[:, :-1]
@@ -48,7 +48,7 @@ def positions_within(documents_BT: Tensor) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Queries of the decoder, keys and values of the encoder."""
+    """Attention with queries of the decoder, keys and values of the encoder."""
 
     def __init__(self, backbone: Backbone, context: int) -> None:
         super().__init__()
@@ -58,8 +58,8 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(backbone.width, self.keys + backbone.width, bias=backbone.bias)
         self.out = nn.Linear(backbone.width, backbone.width, bias=backbone.bias)
 
-    def read(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values, each [B, H, S, K]."""
+    def keys_values(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values, each [B, H, S, K]."""
         parts = self.key_value(memory_BSD).split([self.keys, memory_BSD.shape[2]], dim=2)
         k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         return k, v
@@ -73,7 +73,7 @@ class CrossAttention(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Embedded tokens [B, T, D] and a memory -> vectors [B, T, D]; `backbone.layers` of them, up to `context` positions."""
+    """Embedded tokens [B, T, D] and a memory -> vectors [B, T, D]; `backbone.layers` layers, up to `context` positions."""
 
     def __init__(self, backbone: Backbone, context: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Decoder(nn.Module):
         return cast(list[tuple[Block, CrossAttention, nn.LayerNorm]], list(parts))
 
     def initialize(self, backbone: Backbone) -> None:
-        """As all of the shared transformer, but with three matrices a layer that write to the residual path."""
+        """Initialise as in the shared transformer, but with three matrices a layer that write to the residual path."""
         initialize(self, backbone)
         if self.pre_norm:
             sd = PUBLISHED_SD * math.sqrt(PUBLISHED_WIDTH / backbone.width)
@@ -97,9 +97,9 @@ class Decoder(nn.Module):
                 for matrix in (block.attention.out, cross.out, block.feed_forward.down):
                     nn.init.normal_(matrix.weight, std=sd / math.sqrt(3 * backbone.layers))
 
-    def read(self, memory_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
-        """Keys and values of the encoder's vectors for every layer."""
-        return Memory([cross.read(memory_BSD) for _, cross, _ in self.layers], documents_BS)
+    def memory(self, memory_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+        """Return keys and values of the encoder's vectors for every layer."""
+        return Memory([cross.keys_values(memory_BSD) for _, cross, _ in self.layers], documents_BS)
 
     def forward(
         self,
@@ -110,7 +110,7 @@ class Decoder(nn.Module):
         positions_BT: Tensor | None = None,
         cache: Cache | None = None,
     ) -> Tensor:
-        """`cache` holds the keys and values of the tokens before these; with it a row is one example."""
+        """Return the last layer's vectors. `cache` holds keys and values of earlier tokens; with it a row is one example."""
         own = Causal() & (FULL if cache is not None else same_document(documents_BT, documents_BT))
         sight = self.stack.sight(x_BTD.shape[1], own, positions_BT=positions_BT, cache=cache)
         if sight.bias is not None:
@@ -130,13 +130,13 @@ class Decoder(nn.Module):
 
 
 def split_layers(backbone: Backbone) -> tuple[Backbone, Backbone]:
-    """The encoder's and the decoder's half of the layers; an odd one is the encoder's, and one layer is given to both."""
+    """Split the layers between encoder and decoder. The encoder gets the odd one; a single layer goes to both."""
     decoder = max(1, backbone.layers // 2)
     return replace(backbone, layers=(backbone.layers + 1) // 2), replace(backbone, layers=decoder)
 
 
 class EncoderDecoder(nn.Module):
-    """The shared transformer in two halves under one embedding and one `Head`."""
+    """The shared transformer in two halves with one embedding and one `Head`."""
 
     def __init__(self, vocabulary: int, backbone: Backbone, context: int, decoder_context: int) -> None:
         super().__init__()
@@ -150,18 +150,18 @@ class EncoderDecoder(nn.Module):
             initialize(part, reading)
 
     def encode(self, tokens_BS: Tensor, documents_BS: Tensor | None) -> Tensor:
-        """Vectors [B, S, D]."""
+        """Return the encoder's vectors [B, S, D]."""
         positions_BS = None if documents_BS is None else positions_within(documents_BS)
         embedded_BSD = self.embedding(tokens_BS, positions_BT=positions_BS)
         vectors_BSD: Tensor = self.encoder(embedded_BSD, same_document(documents_BS, documents_BS), positions_BT=positions_BS)
         return vectors_BSD
 
-    def read(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
-        """What the decoder needs of the encoder's vectors."""
-        return self.decoder.read(vectors_BSD, documents_BS)
+    def memory(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+        """Return the decoder's keys and values of the encoder's vectors."""
+        return self.decoder.memory(vectors_BSD, documents_BS)
 
     def decode(self, tokens_BT: Tensor, memory: Memory, documents_BT: Tensor | None, cache: Cache | None = None) -> Tensor:
-        """Vectors [B, T, D] that each see the memory, their own token and those before it."""
+        """Return vectors [B, T, D]; each attends to the memory, its own token and earlier tokens."""
         first = 0 if cache is None else cache.length
         positions_BT = None if documents_BT is None or cache is not None else positions_within(documents_BT)
         embedded_BTD = self.embedding(tokens_BT, positions_BT=positions_BT, first=first)
@@ -169,13 +169,13 @@ class EncoderDecoder(nn.Module):
         return vectors_BTD
 
     def logits(self, vectors_MD: Tensor) -> Tensor:
-        """Scores [M, V] of every type."""
+        """Return logits [M, V] of every type."""
         logits_MV: Tensor = self.head(vectors_MD, self.embedding.token)
         return logits_MV
 
 
 def forward_flops(backbone: Backbone, batch: int, source: int, length: int, dense: bool = False) -> int:
-    """Of both halves on `batch` rows of `source` tokens read and `length` written, embeddings and head excluded."""
+    """Forward FLOPs of both halves on `batch` rows of `source` input and `length` output tokens, without embedding and head."""
     reading, writing = split_layers(backbone)
     width = backbone.width
     keys = backbone.heads * backbone.head_keys

@@ -1,12 +1,12 @@
-"""Which token comes next, given a model's logits: the most probable one, or a draw from a reshaped distribution.
+"""Decoding: choose the next token from a model's logits, the most probable one or a draw from a reshaped distribution.
 
     p(v) = exp(l(v) / temperature) / Z,   over the v that truncation keeps
 
     top-k      the k most probable types                                                     Fan et al. 2018, section 5.4
     nucleus    the smallest set of most probable types whose probabilities sum to p or more  Holtzman et al. 2020, section 3.1
 
-Truncation comes after the temperature, top-k before the nucleus, and what is kept is renormalised (Holtzman et al. 2020,
-equation 3). Types of one probability are ordered by their id, so that k keeps exactly k of them.
+Truncation follows the temperature, and top-k precedes the nucleus. The kept types are renormalised (Holtzman et al. 2020,
+equation 3). Types of equal probability are ordered by id, so that k keeps exactly k of them.
 
 Shape letters: B batch, T position, V vocabulary.
 """
@@ -25,29 +25,29 @@ from ablate.config import ConfigError, require
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """The defaults draw from the model's own distribution."""
+    """Decoding parameters; the defaults draw from the model's own distribution."""
 
     temperature: float = 1.0
-    """What logits are divided by; below 1 the distribution sharpens."""
+    """Divisor of the logits; below 1 the distribution sharpens."""
     top_k: int = 0
-    """Types that may be drawn; 0: all."""
+    """Number of types that may be drawn; 0: all."""
     top_p: float = 1.0
-    """Probability that the types which may be drawn hold together, at least; 1: all."""
+    """Smallest total probability of the types that may be drawn; 1: all."""
     greedy: bool = False
-    """The most probable type, whatever the other fields say."""
+    """Take the most probable type, whatever the other fields are."""
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "decoding.temperature", self.temperature, "positive (greedy needs none)")
-        whole = isinstance(self.top_k, int)
-        require(whole and self.top_k >= 0, "decoding.top_k", self.top_k, "a whole number of at least 0 (0: all types)")
+        is_integer = isinstance(self.top_k, int)
+        require(is_integer and self.top_k >= 0, "decoding.top_k", self.top_k, "a whole number of at least 0 (0: all types)")
         require(0 < self.top_p <= 1, "decoding.top_p", self.top_p, "in (0, 1]")
 
     def probabilities(self, logits_BV: Tensor) -> Tensor:
-        """What `pick` draws from, [B, V], rows that sum to 1; a type that may not be drawn has exactly 0."""
+        """Return the distribution that `pick` draws from, [B, V], rows that sum to 1; a truncated type has exactly 0."""
         if self.greedy:
             best_B1 = logits_BV.argmax(dim=-1, keepdim=True)
             return torch.zeros_like(logits_BV).scatter_(-1, best_B1, 1.0)
-        # The best type's logit becomes 0, which no temperature turns into infinity; a temperature that rounds to 0 would.
+        # The best logit becomes 0, so no temperature overflows it; a temperature that rounds to 0 would divide 0 by 0.
         temperature = max(self.temperature, torch.finfo(logits_BV.dtype).tiny)
         p_BV = ((logits_BV - logits_BV.amax(dim=-1, keepdim=True)) / temperature).softmax(dim=-1)
         if self.top_k == 0 and self.top_p == 1:
@@ -57,27 +57,27 @@ class Decoding:
             sorted_BV[:, self.top_k :] = 0
             sorted_BV = sorted_BV / sorted_BV.sum(dim=-1, keepdim=True)
         if self.top_p < 1:
-            # A type stays while those before it fall short of p, which keeps the one that reaches it.
+            # A type stays while those before it sum to less than p, so the type that reaches p stays.
             before_BV = pad(sorted_BV[:, :-1].cumsum(dim=-1), (1, 0))
             sorted_BV = sorted_BV.masked_fill(before_BV >= self.top_p, 0.0)
             sorted_BV = sorted_BV / sorted_BV.sum(dim=-1, keepdim=True)
         return torch.zeros_like(p_BV).scatter_(-1, order_BV, sorted_BV)
 
     def pick(self, logits_BV: Tensor, generator: torch.Generator) -> Tensor:
-        """One token a row, int64 [B]."""
+        """Draw one token for each row, int64 [B]."""
         if self.greedy:
             return logits_BV.argmax(dim=-1)
         return torch.multinomial(self.probabilities(logits_BV), 1, generator=generator).squeeze(-1)
 
 
 def write(step: Callable[[Tensor], Tensor], prompts_BT: Tensor, length: int, *, end: int, padding: int) -> Tensor:
-    """`length` further tokens of each prompt, int64 [B, length]; after `end` a row has only `padding`.
+    """Write `length` further tokens of each prompt, int64 [B, length]; after `end` a row has only `padding`.
 
-    `step` reads the tokens [B, T] behind those of its earlier calls, and says which token comes next in each row, int64 [B].
+    `step` reads the tokens [B, T] behind those of its earlier calls and returns the next token of each row, int64 [B].
     """
     require(length >= 1, "length", length, "at least 1 token to write")
     if prompts_BT.shape[1] == 0:
-        raise ConfigError("the prompt is empty; frame([]) begins a text")
+        raise ConfigError("the prompt is empty; begin a text with frame([])")
     written_BT = prompts_BT.new_full((len(prompts_BT), length), padding)
     ended_B = torch.zeros(len(prompts_BT), dtype=torch.bool, device=prompts_BT.device)
     unread_BT = prompts_BT

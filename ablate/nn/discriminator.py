@@ -1,18 +1,18 @@
-"""Is this text real or written by a model? A convolutional classifier over windows of tokens.
+"""Discriminator: a convolutional classifier over windows of tokens that separates real texts from written ones.
 
     e     = E x,  x one-hot, or a relaxation of it that a gradient can pass
     f_w   = max over t of  ReLU(F_w e(t .. t+w-1) + b_w)                            one vector for each window width w
     f     = g * ReLU(A f + a) + (1 - g) * f,   g = sigmoid(G f + h)                 highway layer
     d     = v . dropout(f) + c                                                      logit of "real"
 
-With S representations the embedding is cut into S parts, the same filters read each, and each has its own logit; the losses
-average over them. Windows that begin behind the end of the text are left out, so that padding changes nothing.
+With S representations the embedding is cut into S parts. The same filters read each part, and each part has its own logit; the
+losses are means over them. Windows that begin behind the end of the text are left out, so padding has no effect.
 
     standard       1/2 [ -log sigmoid(d(real)) - log(1 - sigmoid(d(written))) ]     nats per text; log 2 when undecided
     relativistic   -log sigmoid(d(real) - d(written))                               nats per pair; log 2 when undecided
 
-Sources: Kim 2014, section 2 (windows, maximum over positions); Srivastava et al. 2015, section 2 (highway); Yu et al. 2017,
-section 3.3 and released code (sizes, both together); Nie et al. 2019, sections 3.2 (several representations) and 4.1 (sizes);
+Sources: Kim 2014, section 2 (windows, maximum over positions); Srivastava et al. 2015, section 2 (highway). Yu et al. 2017,
+section 3.3 and released code (sizes, both together). Nie et al. 2019, sections 3.2 (several representations) and 4.1 (sizes);
 Jolicoeur-Martineau 2019, section 4.1 (relativistic loss).
 
 Shape letters: B batch, T position, D width, V vocabulary, S representation, C channel (D / S), F filter.
@@ -42,7 +42,7 @@ WIDEST = 5
 
 
 def controlled(width: int) -> dict[int, int]:
-    """Window width in tokens -> filters: of each size as many as the embedding is wide."""
+    """Window width in tokens -> filters: as many of each width as the embedding is wide."""
     return dict.fromkeys(range(1, WIDEST + 1), width)
 
 
@@ -66,13 +66,13 @@ class Discriminator(nn.Module):
         features = sum(filters.values())
         self.transform, self.gate = nn.Linear(features, features), nn.Linear(features, features)
         self.dropout = nn.Dropout(dropout)
-        # The relativistic loss reads differences, to which a common bias is nothing.
+        # The relativistic loss depends on differences, in which a common bias cancels.
         self.out = nn.Linear(features, 1, bias=game == "standard")
         # Features of order one from the start, as with the published uniform embeddings in [-1, 1].
         nn.init.normal_(self.token.weight)
 
     def forward(self, texts: Tensor, written_BT: Tensor) -> Tensor:
-        """Logits [B, S] of int64 [B, T] tokens, or of float [B, T, V] mixtures of them, where `written_BT`."""
+        """Return logits [B, S] of int64 tokens [B, T], or of float mixtures [B, T, V]; `written_BT` marks places that count."""
         e_BTD = texts @ self.token.weight if texts.is_floating_point() else self.token(texts)
         B, T, D = e_BTD.shape
         S = self.representations
@@ -81,17 +81,17 @@ class Discriminator(nn.Module):
         f_RF = torch.cat([_pooled(window, e_RCT, inside_R1T) for window in self.windows], dim=1)
         gate_RF = self.gate(f_RF).sigmoid()
         f_RF = gate_RF * self.transform(f_RF).relu() + (1 - gate_RF) * f_RF
-        # In the precision of the weights: a text's advantage is a difference of verdicts that are almost equal.
+        # In the precision of the weights: a text's advantage is a difference of logits that are almost equal.
         with torch.autocast(f_RF.device.type, enabled=False):
             logits_R1: Tensor = self.out(self.dropout(f_RF).to(self.out.weight.dtype))
         return logits_R1.view(B, S)
 
     def flops(self, texts: int, length: int) -> int:
-        """Forward arithmetic on `texts` texts of `length` tokens."""
+        """Forward FLOPs on `texts` texts of `length` tokens."""
         features, channels = self.transform.in_features, self.token.embedding_dim // self.representations
         windows = sum(flops.linear(length, size * channels, count) for size, count in self.filters.items())
-        judged = 2 * flops.linear(1, features, features) + flops.linear(1, features, 1)
-        return texts * self.representations * (windows + judged)
+        head = 2 * flops.linear(1, features, features) + flops.linear(1, features, 1)
+        return texts * self.representations * (windows + head)
 
     def probability(self, texts: Tensor, written_BT: Tensor) -> Tensor:
         """Probability of being real [B], mean over the representations."""
@@ -99,21 +99,21 @@ class Discriminator(nn.Module):
 
 
 def _pooled(window: nn.Module, e_RCT: Tensor, inside_R1T: Tensor) -> Tensor:
-    """The largest answer of each filter [R, F] to the windows that begin inside the text."""
+    """The largest response of each filter [R, F] to the windows that begin inside the text."""
     assert isinstance(window, nn.Conv1d)
-    found_RFT = window(pad(e_RCT, (0, window.kernel_size[0] - 1))).relu()
-    # ReLU is never negative, so a 0 never is the maximum that something else should be.
-    pooled_RF: Tensor = (found_RFT * inside_R1T).amax(dim=-1)
+    response_RFT = window(pad(e_RCT, (0, window.kernel_size[0] - 1))).relu()
+    # ReLU is never negative, so zeros outside the text never exceed the true maximum.
+    pooled_RF: Tensor = (response_RFT * inside_R1T).amax(dim=-1)
     return pooled_RF
 
 
 def discrimination(real_BS: Tensor, written_BS: Tensor, game: Game) -> Tensor:
-    """What the discriminator minimises; pairs are made row by row."""
+    """The discriminator's loss; row i of the real texts pairs with row i of the written ones."""
     if game == "relativistic":
         return softplus(written_BS - real_BS).mean()
     return (softplus(-real_BS).mean() + softplus(written_BS).mean()) / 2
 
 
 def deception(real_BS: Tensor, written_BS: Tensor) -> Tensor:
-    """What a generator that the gradient reaches minimises: the relativistic loss, the two exchanged."""
+    """The generator's loss when gradients reach it: the relativistic loss with real and written exchanged."""
     return softplus(real_BS - written_BS).mean()

@@ -1,9 +1,9 @@
-"""What enters the transformer: the sum of a token's, a position's and a segment's vector, normalised.
+"""The transformer's input: the normalised sum of a token's, a position's and a segment's vector.
 
     x(t) = Norm(token[id(t)] + position[t] + segment[s(t)])          Devlin et al. 2019, section 3 and figure 2
 
-The position table exists only where the backbone has learned absolute positions, the segment table only where the
-objective feeds more than one segment: a table that never varies would be a bias in disguise.
+The position table exists only if the backbone has learned absolute positions. The segment table exists only if the objective
+has more than one segment: a table that never varies would be a bias in disguise.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Embedding(nn.Module):
     def forward(
         self, tokens_BT: Tensor, segments_BT: Tensor | None = None, positions_BT: Tensor | None = None, first: int = 0
     ) -> Tensor:
-        """Without `segments_BT` every token belongs to segment 0; without `positions_BT` a row starts at position `first`."""
+        """Without `segments_BT` every token has segment 0; without `positions_BT` a row starts at position `first`."""
         x_BTD = self.token(tokens_BT)
         if self.position is not None:
             row = self.position.weight[first : first + tokens_BT.shape[1]]

@@ -1,28 +1,29 @@
-"""Arithmetic of the networks by formula: floating-point operations of the matrix products, multiply-add = 2.
+"""FLOPs of the networks by formula: floating-point operations of the matrix products, multiply-add = 2.
 
 Forward, for N = B x T positions of width D, L layers and a feed-forward layer of width F:
 
     per layer   2 N (3 D D)  queries, keys, values    2 N (D D)  output
                 2 (2 N T D)  scores and averages      2 (2 N D F)  feed-forward
 
-with H K in place of D for queries, keys and scores where a head's keys have a width K of their own.
+with H K in place of D for queries, keys and scores if a head's keys have a width K of their own.
 
 An LSTM layer of H units that reads vectors of width I takes 2 N (4 H (I + H)).
 
-Attention from left to right has two counts, and records hold both:
+Causal attention has two counts, and records hold both:
 
     exact pairs    queries and keys that see each other, B T (T + 1) / 2: what the task needs, and a kernel that skips the rest
     dense          all products of the two matrices, B T T: what the plain form computes and torch's counter counts
 
-They differ by at most the half of the third term. Documents packed into one row are not told apart in either.
+They differ by at most half of the third term. Neither separates documents packed into one row.
 
-Norms, activations, softmax and additions are left out (they are below one per cent of the arithmetic), padding is
-counted because it is computed. Backward is twice the forward, one product for the gradient of the input and one for that of
-the matrix (Kaplan et al. 2020, section 2.1), and training three times the forward. That holds from the first layer on,
-because its input is an embedding and learned as well. Where nothing learned lies below a product it has no gradient of the
-input and training takes twice the forward: the distances of the published XLNet and the mixtures a discriminator learns from
-are counted so; an LSTM's first state of zeros is not, which is one of the recurrent products of a row. What a fused kernel
-computes a second time to save memory is not counted.
+Norms, activations, softmax and additions are left out (they are below one per cent of the arithmetic). Padding is counted,
+because it is computed. Backward is twice the forward: one product for the gradient of the input and one for that of the matrix
+(Kaplan et al. 2020, section 2.1). Training is therefore three times the forward. This includes the first layer, because its
+input is a learned embedding.
+
+A product whose input has no gradient takes twice the forward in training. This applies to the distances of the published XLNet
+and to the mixtures a discriminator learns from. It is ignored for an LSTM's first state of zeros, which is one of a row's
+recurrent products. Recomputation in a fused kernel, which saves memory, is not counted.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ TRAINING = 3
 
 
 def linear(positions: int, width_in: int, width_out: int) -> int:
-    """A matrix applied to `positions` vectors."""
+    """FLOPs of a matrix applied to `positions` vectors."""
     return 2 * positions * width_in * width_out
 
 
@@ -49,7 +50,7 @@ def encoder(backbone: Backbone, batch: int, length: int, causal: bool = False) -
 
 
 def core(backbone: Backbone, pairs: int) -> int:
-    """Scores and averages of one layer's attention, by pairs of a query and a key."""
+    """FLOPs of the scores and averages of one layer's attention, by pairs of a query and a key."""
     return 2 * pairs * (backbone.heads * backbone.head_keys + backbone.width)
 
 

@@ -1,10 +1,10 @@
-"""A recurrent language model that writes whole batches: one row a text, a token at a time, from uniforms that are given.
+"""A recurrent language model that writes whole batches from given random numbers, one token of each text at a time.
 
-Each text begins after the token `end`, which stands between texts, and is over when the model writes `end` itself; what
-follows is `padding`. Types that no text holds (`never`) have probability 0. With `ends=False` the length is given and
-not the model's to choose: its distribution is the one over the types that remain without `end`.
+Each text begins after the token `end`, which stands between texts, and is complete when the model writes `end` itself;
+`padding` follows. Types that no text holds (`never`) have probability 0. With `ends=False` the length is given and not the
+model's choice: `end` has probability 0 and the rest is renormalised.
 
-Probabilities are summed over the vocabulary in single precision at least: bfloat16 has 8 bits, in which a cumulative
+Probabilities are summed over the vocabulary in single precision at least. bfloat16 has 8 bits, in which a cumulative
 probability no longer grows by a type of less than 1/256 of it.
 
 Shape letters: B batch, T position, D width, V vocabulary.
@@ -44,32 +44,32 @@ class Generator(nn.Module):
         self.register_buffer("end_V", torch.arange(vocabulary) == end, persistent=False)
 
     def hidden(self, tokens_BT: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Vectors [B, T, D] from which the next tokens are guessed, and the state after the last one."""
+        """Return vectors [B, T, D] that predict the next tokens, and the state after the last one."""
         return cast(tuple[Tensor, State], self.recurrent(self.token(tokens_BT), state))
 
     def logits(self, hidden_BTD: Tensor, ends: bool = True) -> Tensor:
-        """[B, T, V] in single precision at least; -inf for what cannot be written."""
+        """Return logits [B, T, V] in single precision at least; -inf for impossible types."""
         weight = self.token.weight if self.decoder is None else self.decoder.weight
         impossible_V = self.never_V if ends else self.never_V | self.end_V
         return at_least_single(linear(hidden_BTD, weight, self.decoder_bias)).masked_fill(impossible_V, -torch.inf)
 
     def step(self, token_B: Tensor, state: State | None, ends: bool = True) -> tuple[Tensor, State]:
-        """Logits [B, V] of what follows `token_B`, and the state after it."""
+        """Return logits [B, V] of the token after `token_B`, and the state after it."""
         hidden_BTD, state = self.hidden(token_B[:, None], state)
         return self.logits(hidden_BTD[:, 0], ends), state
 
     def preceding(self, tokens_BT: Tensor) -> Tensor:
-        """What the model reads before each token of a text: the text, moved by one, after `end`."""
+        """The model's input before each token of a text: `end`, then the text shifted by one."""
         return torch.cat([torch.full_like(tokens_BT[:, :1], self.end), tokens_BT[:, :-1]], dim=1)
 
     def log_probabilities(self, tokens_BT: Tensor, ends: bool = True) -> Tensor:
-        """log p(token | those before it) [B, T], in nats, with gradient; 0 on padding and on an end that was given."""
+        """log p(token | those before it) [B, T], in nats, with gradient; 0 on padding and on a given end."""
         logits_BTV = self.logits(self.hidden(self.preceding(tokens_BT))[0], ends)
-        certain_BT = (tokens_BT == self.padding) | ((tokens_BT == self.end) & (not ends))
-        # What is certain may be impossible to the softmax; a type that is possible is looked up, and left out.
-        possible = int((~(self.never_V | self.end_V)).nonzero()[0])
-        picked_BT1 = logits_BTV.gather(-1, tokens_BT.masked_fill(certain_BT, possible)[..., None])
-        return (picked_BT1.squeeze(-1) - logits_BTV.logsumexp(dim=-1)).masked_fill(certain_BT, 0.0)
+        given_BT = (tokens_BT == self.padding) | ((tokens_BT == self.end) & (not ends))
+        # Given tokens may have -inf logits; look up a possible type in their place and mask it out.
+        possible_type = int((~(self.never_V | self.end_V)).nonzero()[0])
+        picked_BT1 = logits_BTV.gather(-1, tokens_BT.masked_fill(given_BT, possible_type)[..., None])
+        return (picked_BT1.squeeze(-1) - logits_BTV.logsumexp(dim=-1)).masked_fill(given_BT, 0.0)
 
     @torch.no_grad()
     def write(
@@ -81,29 +81,29 @@ class Generator(nn.Module):
         state: State | None = None,
         ends: bool = True,
     ) -> Tensor:
-        """`count` texts of at most `length` tokens, int64 [B, T]; `pick(logits_BV, position)` chooses each token.
+        """Write `count` texts of at most `length` tokens, int64 [B, T]; `pick(logits_BV, position)` chooses each token.
 
-        They begin after `token_B`, read in `state`: the beginning of a text unless given.
+        They begin after `token_B`, read in `state`; by default at the beginning of a text.
         """
         if token_B is None:
             token_B = torch.full((count,), self.end, device=self.never_V.device)
         written_BT = torch.full((count, length), self.padding, device=self.never_V.device)
-        over_B = torch.zeros(count, dtype=torch.bool, device=self.never_V.device)
+        ended_B = torch.zeros(count, dtype=torch.bool, device=self.never_V.device)
         for position in range(length):
             logits_BV, state = self.step(token_B, state, ends)
             token_B = pick(logits_BV, position)
-            written_BT[:, position] = token_B.masked_fill(over_B, self.padding)
-            over_B |= token_B == self.end
-            if bool(over_B.all()):
+            written_BT[:, position] = token_B.masked_fill(ended_B, self.padding)
+            ended_B |= token_B == self.end
+            if bool(ended_B.all()):
                 break
         return written_BT
 
     def close(self, tokens_BT: Tensor, like_BT: Tensor) -> Tensor:
-        """The tokens with ends and padding where `like_BT` has them."""
+        """Return the tokens with the ends and padding of `like_BT`."""
         return torch.where((like_BT == self.end) | (like_BT == self.padding), like_BT, tokens_BT)
 
     def flops(self, positions: int, guessed: int | None = None) -> int:
-        """Forward arithmetic of reading `positions` tokens and of the logits at `guessed` of them; None: at all."""
+        """Forward FLOPs of reading `positions` tokens and of the logits at `guessed` of them; None: at all."""
         lstm, (V, D) = self.recurrent.lstm, self.token.weight.shape
         recurrent = flops.lstm(positions, D, lstm.hidden_size, lstm.num_layers)
         logits = flops.linear(positions if guessed is None else guessed, D, V)
@@ -111,21 +111,21 @@ class Generator(nn.Module):
 
 
 def at_least_single(x: Tensor) -> Tensor:
-    """What autocast computed in half precision, in single precision; anything else as it is."""
+    """Convert half precision, as autocast computes it, to single precision; leave other types unchanged."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def by_uniform(uniform_BT: Tensor) -> Callable[[Tensor, int], Tensor]:
-    """The choice that `Generator.write` makes when every position has its uniform."""
+    """Return the `pick` function of `Generator.write` for given uniforms, one for each position."""
     return lambda logits_BV, position: draw(logits_BV, uniform_BT[:, position])
 
 
 def draw(logits_BV: Tensor, uniform_B: Tensor) -> Tensor:
-    """A type from softmax(logits), int64 [B]: the first whose cumulative probability exceeds the uniform.
+    """Draw a type from softmax(logits), int64 [B]: the first whose cumulative probability exceeds the uniform.
 
-    One number a draw, where `torch.multinomial` needs one a type.
+    It needs one random number for each draw, where `torch.multinomial` needs one for each type.
     """
     heights_BV = at_least_single(logits_BV).softmax(dim=-1).cumsum(dim=-1)
-    # Rounding leaves the last height next to 1, not at it.
+    # Rounding leaves the last cumulative probability near 1, not at 1.
     level_B1 = uniform_B[:, None] * heights_BV[:, -1:]
     return torch.searchsorted(heights_BV, level_B1, right=True).squeeze(-1).clamp(max=logits_BV.shape[-1] - 1)

@@ -1,18 +1,19 @@
-"""Interpolated modified Kneser-Ney: n-grams whose every probability gives a little to words never seen there.
+"""Interpolated modified Kneser-Ney smoothing: n-gram probabilities that reserve a little for words unseen in a context.
 
     p(w | h) = (c(hw) - D(c(hw))) / c(h)  +  g(h) p(w | h'),      g(h) = (D1 N1(h) + D2 N2(h) + D3 N3+(h)) / c(h)
 
-h' is the context h without its oldest token; below the empty context stands the uniform distribution over the V types. c(hw)
-counts n-grams at the highest order; below it, the distinct tokens that precede hw, or occurrences where nothing can, at
-the start of a text. c(h) sums c(hw) over w, and Nj(h) is how many w have c(hw) = j. Each order has its own discounts,
+h' is the context h without its oldest token. Below the empty context is the uniform distribution over the V types. At the
+highest order c(hw) counts n-grams. Below it, c(hw) counts the distinct tokens that precede hw. At the start of a text, where no
+token can precede hw, it counts occurrences. c(h) sums c(hw) over w, and Nj(h) is the number of w with c(hw) = j. Each order has
+its own discounts,
 
     Dj = j - (j + 1) n1 / (n1 + 2 n2) n(j+1) / nj,     j = 1, 2, 3 (for 3 and more)
 
-nj being how many of its n-grams have the count j. Where a text is too small for that, one of n1 to n4 being 0 or a discount
-not positive, the order takes Dj = j / 2 instead, so that every word keeps a probability.
+where nj is the number of its n-grams with the count j. In a small text one of n1 to n4 may be 0, or a discount not positive.
+The order then takes Dj = j / 2, so that every word keeps a probability.
 
-Sources: Kneser and Ney 1995; Chen and Goodman 1998 (technical report TR-10-98), sections 2.7 and 4.1.6; Heafield et al.
-2013, section 3, for what stands at the start of a text.
+Sources: Kneser and Ney 1995; Chen and Goodman 1998 (technical report TR-10-98), sections 2.7 and 4.1.6; Heafield et al. 2013,
+section 3, for the start of a text.
 
 Shape letters: N distinct n-grams, O order, Q queries, V vocabulary.
 """
@@ -24,13 +25,13 @@ from typing import NamedTuple
 import numpy as np
 
 ABSENT = -1
-"""Stands in an n-gram where its context had no token: before the start of a text."""
+"""Fills the places of an n-gram that lie before the start of a text."""
 SMALLEST_BUFFER = 1 << 18
-"""N-grams held before they are counted for the first time."""
+"""N-grams buffered before they are counted for the first time."""
 
 
 def ngrams(tokens_BT: np.ndarray, order: int, start: int) -> np.ndarray:
-    """The n-gram that ends at each token but the first `order - 1`, [B, T - order + 1, O], oldest token first.
+    """Return the n-gram that ends at each token but the first `order - 1`, [B, T - order + 1, O], oldest token first.
 
     A context goes back to the nearest `start` and no further.
     """
@@ -42,7 +43,7 @@ def ngrams(tokens_BT: np.ndarray, order: int, start: int) -> np.ndarray:
 
 
 class Counts:
-    """How often each n-gram occurred; they come in batches, and memory is proportional to the distinct ones."""
+    """Counts of n-grams that arrive in batches; memory is proportional to the number of distinct n-grams."""
 
     def __init__(self, order: int, vocabulary: int) -> None:
         self.order, self.vocabulary = order, vocabulary
@@ -52,22 +53,22 @@ class Counts:
         self._number_waiting = 0
 
     def add(self, rows_NO: np.ndarray) -> None:
-        """Count n-grams, int [N, O], as `ngrams` makes them."""
+        """Count n-grams, int [N, O], as `ngrams` returns them."""
         self._waiting.append(rows_NO.reshape(-1, self.order))
         self._number_waiting += len(self._waiting[-1])
-        # Sorting again only when there is half as much to add keeps the whole at N log N.
+        # Sorting only after the buffer reaches half of the table keeps the total at N log N.
         if self._number_waiting > max(SMALLEST_BUFFER, len(self._times_N) // 2):
             self.table()
 
     def table(self) -> tuple[np.ndarray, np.ndarray]:
-        """The distinct n-grams [N, O], sorted, and how often each occurred [N]."""
+        """Return the distinct n-grams [N, O], sorted, and their counts [N]."""
         if self._waiting:
             times = np.ones(self._number_waiting, np.int64)
             self._merge(np.concatenate(self._waiting), times)
         return self._distinct_NO, self._times_N
 
     def restore(self, distinct_NO: np.ndarray, times_N: np.ndarray) -> None:
-        """Go on from another's `table`."""
+        """Continue from the `table` of another instance."""
         self._distinct_NO, self._times_N = np.empty((0, self.order), np.int64), np.empty(0, np.int64)
         self._merge(distinct_NO.astype(np.int64), times_N.astype(np.int64))
 
@@ -85,7 +86,7 @@ class Counts:
         self._waiting, self._number_waiting = [], 0
 
     def _keys(self, rows_NO: np.ndarray) -> list[np.ndarray]:
-        """As few integers for an n-gram as hold it, the oldest tokens first."""
+        """Pack an n-gram into as few integers as possible, the oldest tokens first."""
         bits = self.vocabulary.bit_length()
         together = 63 // bits
         keys = []
@@ -98,10 +99,10 @@ class Counts:
 
 
 class _Level(NamedTuple):
-    """One order. A context is known by its shorter context's number and its oldest token, an n-gram by context and word."""
+    """One order. A shorter context and the oldest token identify a context; a context and a word identify an n-gram."""
 
     contexts: np.ndarray
-    """int64, sorted: number of h' times V, plus the oldest token of h; the place is the number of h."""
+    """int64, sorted: number of h' times V, plus the oldest token of h; the place in the array is the number of h."""
     backoffs: np.ndarray
     """g(h)"""
     grams: np.ndarray
@@ -111,7 +112,7 @@ class _Level(NamedTuple):
 
 
 class KneserNey:
-    """The distribution that counts imply; it stays what it is when they go on."""
+    """The distribution of the counts at construction; later counts do not change it."""
 
     def __init__(self, counts: Counts) -> None:
         self.order, self.vocabulary = counts.order, counts.vocabulary
@@ -125,7 +126,7 @@ class KneserNey:
     def _estimate(self, rows_NO: np.ndarray, times_N: np.ndarray) -> None:
         V, lengths_N = self.vocabulary, (rows_NO != ABSENT).sum(axis=1)
         keys: list[tuple[np.ndarray, np.ndarray]] = []
-        # Per row, of the context and the n-gram of the current order; -1 where the row is shorter.
+        # Numbers of each row's context and n-gram in the current order.
         context_N, gram_N = np.zeros(len(rows_NO), np.int64), np.zeros(len(rows_NO), np.int64)
         tallies: list[np.ndarray] = []
         for k in range(1, int(lengths_N.max()) + 1):
@@ -140,7 +141,7 @@ class KneserNey:
             )
             gram_N[long] = number
             keys.append((contexts, grams))
-            # What ends here was seen so often; what goes on will count its distinct continuations to the left.
+            # Rows of exactly this length count occurrences; longer rows count distinct left continuations.
             ends = long if k == self.order else long[lengths_N[long] == k]
             tallies.append(np.bincount(gram_N[ends], times_N[ends], len(grams)))
             if k > 1:
@@ -154,15 +155,15 @@ class KneserNey:
             self._levels.append(_Level(contexts, backoffs, grams, (tally - taken) / totals[of]))
 
     def log_probability(self, rows_QO: np.ndarray) -> np.ndarray:
-        """Natural logarithm of p(last token | those before it), float64 [Q], of n-grams as `ngrams` makes them."""
+        """Return ln p(last token | those before it), float64 [Q], of n-grams as `ngrams` returns them."""
         p_Q = np.full(len(rows_QO), 1.0 / self.vocabulary)
         for level, known, context in self._contexts(rows_QO):
-            share, found = _find(level.grams, context * self.vocabulary + rows_QO[known, -1])
-            p_Q[known] = level.backoffs[context] * p_Q[known] + np.where(found, level.shares[share], 0.0)
+            share, exists = _find(level.grams, context * self.vocabulary + rows_QO[known, -1])
+            p_Q[known] = level.backoffs[context] * p_Q[known] + np.where(exists, level.shares[share], 0.0)
         return np.log(p_Q)
 
     def distribution(self, rows_QO: np.ndarray) -> np.ndarray:
-        """p(. | those before the last token), float64 [Q, V]; the last token plays no part."""
+        """Return p(. | those before the last token), float64 [Q, V]; the last token is ignored."""
         V = self.vocabulary
         p_QV = np.full((len(rows_QO), V), 1.0 / V)
         for level, known, context in self._contexts(rows_QO):
@@ -170,13 +171,13 @@ class KneserNey:
             begin, end = np.searchsorted(level.grams, context * V), np.searchsorted(level.grams, (context + 1) * V)
             sizes = end - begin
             which = np.repeat(begin - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-            # A word stands once in a context, so that no place is added to twice.
+            # A word occurs once in a context, so no element is added to twice.
             p_QV[np.repeat(known, sizes), level.grams[which] % V] += level.shares[which]
         return p_QV
 
     def _contexts(self, rows_QO: np.ndarray) -> list[tuple[_Level, np.ndarray, np.ndarray]]:
-        """Per order, from the shortest: which queries have a context that was seen, and its number."""
-        found = []
+        """For each order, shortest first: the queries whose context was seen, and the context's number."""
+        contexts = []
         known, context = np.arange(len(rows_QO)), np.zeros(len(rows_QO), np.int64)
         for k, level in enumerate(self._levels, start=1):
             if k > 1:
@@ -184,22 +185,22 @@ class KneserNey:
                 number, seen = _find(level.contexts, context * self.vocabulary + oldest)
                 seen &= oldest != ABSENT
                 known, context = known[seen], number[seen]
-            found.append((level, known, context))
-        return found
+            contexts.append((level, known, context))
+        return contexts
 
 
 def discounts(tally: np.ndarray) -> tuple[float, float, float]:
-    """D1, D2 and D3+ from how often each n-gram of one order was counted; j / 2 where the formula has no answer."""
+    """D1, D2 and D3+ from the counts of one order's n-grams; j / 2 if the formula is undefined."""
     n1, n2, n3, n4 = (int((tally == j).sum()) for j in (1, 2, 3, 4))
     if min(n1, n2, n3, n4) > 0:
         y = n1 / (n1 + 2 * n2)
-        found = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
-        if min(found) > 0:
-            return found
+        values = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
+        if min(values) > 0:
+            return values
     return 0.5, 1.0, 1.5
 
 
 def _find(sorted_keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each wanted key stands, and whether it does; the place of one that does not is arbitrary."""
+    """The place of each wanted key and whether it exists; the place of a missing key is arbitrary."""
     place = np.minimum(np.searchsorted(sorted_keys, wanted), len(sorted_keys) - 1)
     return place, sorted_keys[place] == wanted

@@ -1,15 +1,15 @@
-"""The two networks of a text autoencoder: one infers a latent vector from a text, one writes a text from a latent vector.
+"""The two networks of a text autoencoder: a reader infers a latent vector from a text, a writer generates a text from it.
 
-    q(z | x) = N(mean(x), diag exp(log_variance(x))),   (mean, log_variance) = Linear(pool(read(x)))
+    q(z | x) = N(mean(x), diag exp(log_variance(x))),   (mean, log_variance) = Linear(pool(encode(x)))
     p(x | z) = product over t of  softmax(E write(x(<t), z)(t) + b),   E the writer's token embedding (tied)
 
-| kind | pool | how z reaches the writer | which is from |
+| kind | pool | how z reaches the writer | source |
 | --- | --- | --- | --- |
-| lstm | vector at the last token | beside every input, and as first state: c = Linear(z), h = tanh(c) | He et al. 2019, code |
+| lstm | vector at the last token | with every input, and as first state: c = Linear(z), h = tanh(c) | He et al. 2019, code |
 | transformer | mean of the text's vectors | added to every input embedding | Li et al. 2020, code |
 
-The networks share no weight, so that either can be trained while the other rests. An LSTM is as wide as makes a stack of its
-depth equal transformer blocks in parameters. What a latent vector needs on top of that is counted by the report.
+The networks share no weight, so either can be trained while the other is frozen. The width of an LSTM makes a stack as large as
+the same number of transformer blocks. The additional parameters for a latent vector are counted by the report.
 
 Shape letters: B batch, T position, D width, V vocabulary, Z latent, H hidden width of an LSTM.
 """
@@ -33,23 +33,23 @@ from ablate.nn.transformer import NORM_EPSILON, Block, Cache, Encoder, initializ
 
 Kind = Literal["lstm", "transformer"]
 Memory = State | Cache
-"""What a writer goes on from: an LSTM's state, or a transformer's keys and values."""
+"""The recurrent state of a writer: an LSTM's state, or a transformer's keys and values."""
 
 
 def hidden_width(backbone: Backbone) -> int:
-    """H at which a stack of LSTM layers comes nearest to as many transformer blocks in parameters."""
+    """H at which a stack of LSTM layers is nearest in parameters to as many transformer blocks."""
     with torch.device("meta"):
         block = sum(parameter.numel() for parameter in Block(backbone).parameters())
     return matching_hidden(block * backbone.layers, backbone.width, backbone.layers)
 
 
 def without_positions(vocabulary: int, backbone: Backbone) -> Embedding:
-    """An LSTM knows where it stands: token embedding and norm alone."""
+    """Token embedding and norm alone: an LSTM needs no positions."""
     return Embedding(vocabulary, dataclasses.replace(backbone, positions="alibi"), context=0)
 
 
 class Reader(nn.Module):
-    """Tokens [B, T] and what of them is text, bool [B, T] -> mean and log-variance of q(z | x), each [B, Z]."""
+    """Tokens [B, T] and their visibility, bool [B, T] -> mean and log-variance of q(z | x), each [B, Z]."""
 
     def __init__(self, kind: Kind, vocabulary: int, backbone: Backbone, context: int, latent: int) -> None:
         super().__init__()
@@ -64,18 +64,18 @@ class Reader(nn.Module):
         self.posterior = nn.Linear(backbone.width, 2 * latent)
         initialize(self, backbone)
 
-    def read(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
-        """The last layer's vectors [B, T, D]."""
+    def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
+        """Return the last layer's vectors [B, T, D]."""
         x_BTD = self.embedding(tokens_BT)
         if isinstance(self.body, Encoder):
             hidden_BTD: Tensor = self.body(x_BTD, padding(visible_BT))
             return hidden_BTD
-        # Padding stands after the text, where an LSTM has already read it.
+        # Padding follows the text, so the LSTM's vectors of the text do not depend on it.
         hidden_BTD, _ = self.body(x_BTD)
         return hidden_BTD
 
     def forward(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]:
-        hidden_BTD, lengths_B = self.read(tokens_BT, visible_BT), visible_BT.sum(dim=1)
+        hidden_BTD, lengths_B = self.encode(tokens_BT, visible_BT), visible_BT.sum(dim=1)
         if self.kind == "lstm":
             pooled_BD = hidden_BTD[torch.arange(len(hidden_BTD), device=hidden_BTD.device), lengths_B - 1]
         else:
@@ -86,7 +86,7 @@ class Reader(nn.Module):
         return mean_BZ, log_variance_BZ
 
     def flops(self, batch: int, length: int) -> int:
-        """Forward arithmetic on `batch` rows of `length` tokens."""
+        """Forward FLOPs on `batch` rows of `length` tokens."""
         width, positions = self.backbone.width, batch * length
         head = flops.linear(batch, width, self.posterior.out_features)
         if self.kind == "transformer":
@@ -113,30 +113,30 @@ class LstmWriter(nn.Module):
         open_forget_gates(self.lstm)
 
     def begin(self, z_BZ: Tensor) -> Memory:
-        """What stands before the first input."""
+        """The state before the first input."""
         c = self.cell(z_BZ).view(len(z_BZ), self.backbone.layers, self.hidden).transpose(0, 1).contiguous()
         return torch.tanh(c), c
 
     def forward(self, inputs_BT: Tensor, z_BZ: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        """Without `memory` the inputs are a text's first; what is returned with the vectors goes on from their last."""
+        """Return vectors and the state after them; without `memory` the inputs begin a text."""
         x_BTD = self.embedding(inputs_BT)
         z_BTZ = z_BZ[:, None].expand(-1, inputs_BT.shape[1], -1)
         hidden_BTH, memory = self.lstm(torch.cat([x_BTD, z_BTZ], dim=-1), self.begin(z_BZ) if memory is None else memory)
         return self.norm(self.out(self.dropout(hidden_BTH))), memory
 
     def logits(self, hidden_MD: Tensor) -> Tensor:
-        """[M, V]"""
+        """Logits [M, V] of vectors [M, D]."""
         return linear(hidden_MD, self.embedding.token.weight, self.bias)
 
     def flops(self, batch: int, length: int, dense: bool = False) -> int:
-        """Forward arithmetic on `batch` rows of `length` inputs, logits excluded; `dense`: see `ablate.nn.flops`."""
+        """Forward FLOPs on `batch` rows of `length` inputs, logits excluded; `dense`: see `ablate.nn.flops`."""
         width, positions, layers = self.backbone.width, batch * length, self.backbone.layers
         stack = flops.lstm(positions, width + self.latent, self.hidden, layers) + flops.linear(positions, self.hidden, width)
         return stack + flops.linear(batch, self.latent, layers * self.hidden)
 
 
 class TransformerWriter(nn.Module):
-    """As `LstmWriter`, of causal transformer blocks."""
+    """`LstmWriter` with causal transformer blocks."""
 
     def __init__(self, vocabulary: int, backbone: Backbone, context: int, latent: int) -> None:
         super().__init__()

@@ -1,15 +1,15 @@
-"""REINFORCE for a text that is judged as a whole: every token is credited with what its continuations are worth.
+"""REINFORCE for a reward on whole texts: each token's return is the mean reward of continuations after it.
 
     grad J  =  E sum over t of  Q(y(<=t)) grad log p(y(t) | y(<t))
     Q(y(<=t)) = 1/N  sum over n of  reward(y(<=t) and a continuation the model writes itself)      t not the last token
               = reward(y)                                                                          t the last one
 
-A baseline is subtracted from Q at each position: the mean over the other texts of the batch, which are independent of this
-one, so the gradient stays unbiased and loses variance (Williams 1992, section 4, for baselines; Yu et al. use none).
+A baseline is subtracted from Q at each position: the mean over the other texts of the batch. They are independent of this text,
+so the gradient stays unbiased and loses variance (Williams 1992, section 4, for baselines; Yu et al. use none).
 
-The length of a text is given, so the game is about its words: a model that may stop where it likes finds out first that a
-discriminator has seen no short texts, and both then chase each other's lengths. All continuations, N for every prefix of every
-text, are written in one loop over positions: the prefix of length t joins with its state at position t, so that nothing is
+The length of a text is given, so the game is about its words. If the model chose the length, it would first learn that the
+discriminator has seen no short texts. Both would then adapt to each other's lengths. All continuations, N for every prefix of
+every text, are written in one loop over positions. The prefix of length t joins with its state at position t, so nothing is
 read twice.
 
 Sources: Williams 1992, sections 2 and 4; Yu et al. 2017, section 3.1, equations 1 to 7 (Monte Carlo roll-outs).
@@ -30,12 +30,12 @@ from ablate.nn.recurrent import State
 
 Baseline = Literal["none", "others"]
 ROWS_AT_ONCE = 8192
-"""Continuations written side by side; bounds the memory that their logits take."""
+"""Continuations written in one batch; bounds the memory of their logits."""
 
 
 @torch.no_grad()
 def roll_outs(generator: Generator, tokens_BT: Tensor, count: int) -> Tensor:
-    """`count` continuations of every prefix, int64 [P, N, B, T], each as long as its text."""
+    """Write `count` continuations of every prefix, int64 [P, N, B, T], each as long as its text."""
     B, T = tokens_BT.shape
     at_once = max(1, min(count, ROWS_AT_ONCE // max(1, B * (T - 1))))
     groups = [at_once] * (count // at_once) + [count % at_once] * (count % at_once > 0)
@@ -48,7 +48,7 @@ def _roll_outs(generator: Generator, tokens_BT: Tensor, N: int) -> Tensor:
     _, prefix = generator.step(torch.full_like(tokens_BT[:, 0], generator.end), None)
     state: State = (prefix[0][:, :0], prefix[1][:, :0])
     for position in range(1, T):
-        # Prefixes are in order of length, so those that are already being continued are the first rows.
+        # Prefixes are in order of length, so the first rows are those already continued.
         state = _append(state, prefix, N)
         active = written_RT[: position * N * B]
         logits_RV, state = generator.step(active[:, position - 1], state, ends=False)
@@ -59,19 +59,19 @@ def _roll_outs(generator: Generator, tokens_BT: Tensor, N: int) -> Tensor:
 
 
 def rolled_out(texts: int, length: int, count: int) -> int:
-    """Tokens that are read to continue all prefixes of `texts` texts of `length` tokens, `count` times each."""
+    """Number of tokens read to continue all prefixes of `texts` texts of `length` tokens, `count` times each."""
     return texts + texts * count * length * (length - 1) // 2
 
 
 def _append(state: State, prefix: State, copies: int) -> State:
-    """`copies` of the state of the shortest prefix not yet continued, [L, B, H], behind those that are."""
+    """Append `copies` of the state of the shortest prefix not yet continued, [L, B, H], to the states of the others."""
     h, c = (torch.cat([old, new.repeat(1, copies, 1)], dim=1) for old, new in zip(state, prefix, strict=True))
     return h, c
 
 
 @torch.no_grad()
 def returns(generator: Generator, tokens_BT: Tensor, count: int, reward: Callable[[Tensor], Tensor]) -> Tensor:
-    """Q [B, T] from `count` roll-outs a prefix; `reward` judges texts [R, T] -> [R]."""
+    """Return Q [B, T] from `count` roll-outs a prefix; `reward` maps texts [R, T] to rewards [R]."""
     whole_B = reward(tokens_BT)
     if tokens_BT.shape[1] == 1:
         return whole_B[:, None]
@@ -82,7 +82,7 @@ def returns(generator: Generator, tokens_BT: Tensor, count: int, reward: Callabl
 
 
 def advantages(returns_BT: Tensor, written_BT: Tensor, baseline: Baseline) -> Tensor:
-    """Q less its baseline [B, T], 0 where nothing was written."""
+    """Return Q minus its baseline [B, T], 0 on unwritten places."""
     kept_BT = returns_BT * written_BT
     if baseline == "others":
         others_BT = written_BT.sum(dim=0) - written_BT.to(returns_BT.dtype)
@@ -92,7 +92,7 @@ def advantages(returns_BT: Tensor, written_BT: Tensor, baseline: Baseline) -> Te
 
 
 def loss(generator: Generator, tokens_BT: Tensor, count: int, reward: Callable[[Tensor], Tensor], baseline: Baseline) -> Tensor:
-    """A scalar whose gradient is minus the policy gradient: the mean over texts of the sum over their tokens."""
+    """Return a scalar whose gradient is minus the policy gradient: the mean over texts of the sum over their tokens."""
     returns_BT = returns(generator, tokens_BT, count, reward)
     words_BT = (tokens_BT != generator.padding) & (tokens_BT != generator.end)
     advantages_BT = advantages(returns_BT, words_BT, baseline)

@@ -1,13 +1,13 @@
-"""A stack of LSTM layers with vectors of the model's width on both sides.
+"""A stack of LSTM layers whose inputs and outputs have the model's width.
 
     i, f, o = sigmoid(W x(t) + U h(t-1) + b),   g = tanh(W' x(t) + U' h(t-1) + b')
     c(t) = f c(t-1) + i g,   h(t) = o tanh(c(t)),   out(t) = W" h(t) + b"
 
 Sources: Hochreiter and Schmidhuber 1997, section 4, with the forget gate of Gers et al. 2000, which starts open (bias 1:
-Jozefowicz et al. 2015, section 3.2); dropout on what goes up and never on what goes on in time (Zaremba et al. 2014, section
-3.1). The hidden width H is free, because a last matrix leads back to the model's width.
+Jozefowicz et al. 2015, section 3.2). Dropout applies between layers and never between time steps (Zaremba et al. 2014, section
+3.1). The hidden width H is free, because a last matrix maps back to the model's width.
 
-Shape letters: B batch, T position, D width, S stretch (what one row holds of one document), N = B x T.
+Shape letters: B batch, T position, D width, S stretch (the part of one document in one row), N = B x T.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ State = tuple[Tensor, Tensor]
 
 @functools.cache
 def cpu_has_bf16() -> bool:
-    """Whether oneDNN has bf16 kernels for this processor: it wants AVX-512, and its LSTM raises where it has none."""
+    """Return whether oneDNN has bf16 kernels for this processor: it needs AVX-512, and without it its LSTM raises."""
     return not torch.backends.mkldnn.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class Lstm(nn.LSTM):
-    """torch's LSTM; in half precision on a CPU without kernels for it, in float32."""
+    """torch's LSTM, in float32 if autocast asks for half precision on a CPU without kernels for it."""
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         if input.data.device.type != "cpu" or not torch.is_autocast_enabled("cpu") or cpu_has_bf16():
@@ -50,12 +50,12 @@ class Recurrent(nn.Module):
         open_forget_gates(self.lstm)
 
     def forward(self, x_BTD: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """The vectors and the state to go on from; without `state` a row begins at zero."""
+        """Return the vectors and the final state; without `state` a row begins at zero."""
         hidden, state = self.lstm(x_BTD, state)
         return self.out(self.dropout(hidden)), state
 
     def within_documents(self, x_BTD: Tensor, documents_BT: Tensor) -> Tensor:
-        """The vectors where every document of a row begins at zero; a document's positions stand together."""
+        """Return the vectors, with a zero state at the start of every document of a row. Documents are contiguous."""
         order_N, sizes_T = together(documents_BT)
         hidden, _ = self.lstm(PackedSequence(x_BTD.flatten(0, 1).index_select(0, order_N), sizes_T))
         hidden_ND = hidden.data.index_select(0, order_N.argsort())
@@ -64,7 +64,7 @@ class Recurrent(nn.Module):
 
 @torch.no_grad()
 def open_forget_gates(lstm: nn.LSTM) -> None:
-    """All biases 0 but those of the forget gates, whose two sum to 1."""
+    """Set all biases to 0 except those of the forget gates, whose two sum to 1."""
     for layer in range(lstm.num_layers):
         # The two biases are added; PyTorch orders the gates i, f, g, o.
         lstm.get_parameter(f"bias_hh_l{layer}").zero_()
@@ -72,10 +72,10 @@ def open_forget_gates(lstm: nn.LSTM) -> None:
 
 
 def together(documents_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """How to read every stretch of a row that belongs to one document as a sequence of its own.
+    """Arrange the stretches of each document in a row as separate sequences.
 
-    int64 [N]: the flat positions in the order of reading, the first of every stretch before the second of any, longer stretches
-    first; and int64 [T'] on the CPU: how many stretches have a first, a second, ... position.
+    Return int64 [N], the flat positions in reading order: the first of every stretch before the second of any, longer stretches
+    first. Also return int64 [T'] on the CPU: the number of stretches that have a first, a second, ... position.
     """
     begins_BT = torch.ones_like(documents_BT, dtype=torch.bool)
     begins_BT[:, 1:] = documents_BT[:, 1:] != documents_BT[:, :-1]
@@ -88,7 +88,7 @@ def together(documents_BT: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def matching_hidden(target: int, width: int, layers: int) -> int:
-    """The hidden width with which a `Recurrent` comes nearest to `target` parameters."""
+    """The hidden width at which a `Recurrent` is nearest to `target` parameters."""
     quadratic, linear, constant = 8 * layers - 4, 5 * width + 8 * layers, width
     root = ((linear**2 + 4 * quadratic * max(0, target - constant)) ** 0.5 - linear) / (2 * quadratic)
     nearest = (max(1, int(root)), int(root) + 1)

@@ -1,11 +1,11 @@
-"""Gumbel-softmax: a draw from a categorical distribution that a gradient can pass.
+"""Gumbel-softmax: a differentiable draw from a categorical distribution.
 
     g(v) = -log(-log u(v)),  u uniform              argmax_v l(v) + g(v)  is distributed as softmax(l)
     y    = softmax(beta (l + g))                    one-hot as the inverse temperature beta grows
     ST   forward the one-hot vector of the draw, backward the gradient of y
 
-A generator's texts become mixtures y of types in this way, token by token, each after the types drawn before it: the gradient
-of a verdict on the mixtures reaches the logits, and not what was read before them (Nie et al. 2019, released code).
+A generator's texts become mixtures y of types, token by token; each follows the types drawn before it. The gradient of the
+discriminator's logit reaches the generator's logits, and not its inputs (Nie et al. 2019, released code).
 
 Sources: Jang et al. 2017, sections 2 (the relaxation) and 2.2 (straight-through, ST); Maddison et al. 2017, section 3; Nie et
 al. 2019, section 3.3 (inverse temperature beta_max^(n / N) at step n of N).
@@ -26,7 +26,7 @@ from ablate.nn.generator import Generator
 Relaxation = Literal["soft", "straight-through"]
 
 SMALLEST = 1e-20
-"""Added to a uniform before its logarithm, which is of 0 otherwise."""
+"""Keeps the logarithm of a uniform finite if the uniform is 0."""
 
 
 def gumbel(uniform: Tensor) -> Tensor:
@@ -54,9 +54,9 @@ def annealed(highest: float, share: float) -> float:
 def relaxed_texts(
     generator: Generator, like_BT: Tensor, inverse_temperature: float, relaxation: Relaxation
 ) -> tuple[Tensor, Tensor]:
-    """Texts int64 [B, T], as long as those given, and what stands for them where a gradient must pass, [B, T, V].
+    """Draw texts, int64 [B, T], as long as those given, and their differentiable mixtures, [B, T, V].
 
-    Both are drawn by one noise; ends and padding are what they are.
+    Both use the same noise; ends and padding are one-hot.
     """
     B, T = like_BT.shape
     noise_BTV = gumbel(torch.rand(B, T, len(generator.never_V), device=like_BT.device))

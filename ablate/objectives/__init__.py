@@ -1,6 +1,6 @@
-"""The objectives by name. A literal, so that it can be read without importing torch; classes are imported when asked for.
+"""The objectives by name. The table is a literal, readable without torch; a class is imported on first use.
 
-A package of one's own adds an objective through the entry-point group `ablate.objectives`, e.g. in its pyproject.toml:
+Another package adds an objective through the entry-point group `ablate.objectives`, e.g. in its pyproject.toml:
 
     [project.entry-points."ablate.objectives"]
     electra = "my_package.electra:Electra"
@@ -33,7 +33,7 @@ OBJECTIVES: dict[str, str] = {
 
 
 def objective(name: str) -> type[Objective]:
-    """The objective's class; `ConfigError` with the nearest names for an unknown one."""
+    """Return the objective's class; `ConfigError` with the nearest names for an unknown one."""
     plugins = {point.name: point.value for point in entry_points(group=GROUP)}
     known = {**plugins, **OBJECTIVES}
     module, _, attribute = known[choose(name, known, "objective")].partition(":")
@@ -47,9 +47,9 @@ def objective(name: str) -> type[Objective]:
 
 
 def objective_of(config: Any) -> type[Objective]:
-    """The class that takes this `Config`: a listed one, or one defined in the same module as the config.
+    """Return the class that takes this `Config`: a listed one, or one defined in the same module as the config.
 
-    The second lets a study file of one's own bring its objective along without being installed.
+    The second case lets a study file define its objective without installing it.
     """
     name = getattr(type(config), "name", None)
     beside = vars(sys.modules[type(config).__module__]).values()

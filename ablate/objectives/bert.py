@@ -1,4 +1,4 @@
-"""BERT: hide some tokens of a text and guess them from both sides; say whether a second text follows the first.
+"""BERT: predict hidden tokens of a text from both sides, and whether a second text follows the first.
 
     loss = mlm + nsp
     mlm  = - 1/M  sum over predicted positions t of  log p(x(t) | corrupted text)      [nats per predicted token]
@@ -7,12 +7,13 @@
     p(. | corrupted text) at t = softmax(head(h(t))),   head as in `ablate.nn.head`
     p(. | pair)                = softmax(Linear(tanh(Linear(h([CLS])))))
 
-Sources: Devlin et al. 2019, section 3.1 and appendix A.1-A.2 (the two tasks, 80/10/10 corruption, their sum); Liu et al. 2019,
-sections 4.1-4.2 (static or dynamic masks, no next-sentence task); Lan et al. 2020, section 3.1 (sentence order); Wettig et al.
-2023, sections 3-5 (mask rate; corruption and prediction rate; MASK alone); Joshi et al. 2020, section 3.1 (spans);
-Ankner et al. 2024 (a mask rate that falls); Salazar et al. 2020, section 2 (pseudo-log-likelihood). The published backbone
-has learned positions, the norm after each sublayer and, whatever the task, two segments (Devlin et al. 2019, figure 2 and
-section 3); its matrices start from N(0, 0.02^2) cut at two standard deviations, as in the released code.
+Sources: Devlin et al. 2019, section 3.1 and appendix A.1-A.2 (the two tasks, 80/10/10 corruption, their sum). Liu et al. 2019,
+sections 4.1-4.2 (static or dynamic masks, no next-sentence task); Lan et al. 2020, section 3.1 (sentence order). Wettig et al.
+2023, sections 3-5 (mask rate; corruption and prediction rate; MASK alone); Joshi et al. 2020, section 3.1 (spans). Ankner et
+al. 2024 (a mask rate that falls); Salazar et al. 2020, section 2 (pseudo-log-likelihood).
+
+The published backbone has learned positions, post-norm and, whatever the task, two segments (Devlin et al. 2019, figure 2 and
+section 3). Its matrices start from N(0, 0.02^2) cut at two standard deviations, as in the released code.
 
 Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
 """
@@ -46,39 +47,39 @@ if TYPE_CHECKING:
     from ablate.data.tokenizer import Vocabulary
 
 SCORED_AT_ONCE = 2048
-"""Tokens of masked copies in one forward pass of `score`. At width 128 what they pass through then stays in the cache: 134,000
-sentences of 21 tokens take 304 s at 512, 296 at 1,024, 279 at 2,048, 319 at 4,096 and 381 at 8,192 (two cores)."""
+"""Tokens of masked copies in one forward pass of `score`. At width 128 their activations then stay in the cache. For 134,000
+sentences of 21 tokens it takes 304 s at 512, 296 at 1,024, 279 at 2,048, 319 at 4,096 and 381 at 8,192 (two cores)."""
 PUBLISHED_SD = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class BertConfig:
-    """Shares are of the tokens of the text, special tokens excluded."""
+    """Shares refer to the tokens of the text, special tokens excluded."""
 
     name: ClassVar[str] = "bert"
 
     mask_rate: float = 0.15
-    """Share that is corrupted. Devlin et al. 2019, section 3.1; Wettig et al. 2023, section 3."""
+    """Corrupted share. Devlin et al. 2019, section 3.1; Wettig et al. 2023, section 3."""
     final_mask_rate: float | None = None
     """Rate at the end of the budget, reached linearly; None: constant. Ankner et al. 2024: from 0.30 to 0.15."""
     prediction_rate: float | None = None
-    """Share that is predicted; None: what is corrupted. More than `mask_rate` shows the text in several disjointly masked
-    copies, which count as tokens read again. Wettig et al. 2023, section 4, table 3."""
+    """Predicted share; None: the corrupted share. More than `mask_rate` shows the text in several disjointly masked copies,
+    whose tokens count as read again. Wettig et al. 2023, section 4, table 3."""
     mask_share: float = 0.8
     """Share of the corrupted tokens that become MASK. Devlin et al. 2019, section 3.1."""
     random_share: float = 0.1
-    """Share of the corrupted tokens that become a random token; the remaining ones stay as they are."""
+    """Share of the corrupted tokens that become a random token; the others keep their token."""
     selection: Literal["uniform", "whole_word", "span"] = "uniform"
-    """What is hidden together: `ablate.collators.masking`."""
+    """Which tokens are hidden together: `ablate.collators.masking`."""
     mean_span_length: float = 3.8
     """Tokens in a span, for `selection="span"`. Joshi et al. 2020, section 3.1: 3.8."""
     static_masks: int = 0
-    """Masks a text is ever seen with; 0: a new one each time (dynamic). Liu et al. 2019, section 4.1: 10."""
+    """Number of different masks of a text; 0: a new one each time (dynamic). Liu et al. 2019, section 4.1: 10."""
     next_sentence: Literal["off", "pairs", "nsp", "sop"] = "nsp"
-    """Task on pairs of texts: `ablate.collators.next_sentence`. `pairs`: those of nsp, of which nothing is asked (Devlin et al.
-    2019, table 5, "No NSP"); `off`: no pairs, windows are full of running text (Liu et al. 2019, section 4.2)."""
+    """Task on pairs of texts: `ablate.collators.next_sentence`. `pairs`: the pairs of nsp without its loss (Devlin et al. 2019,
+    table 5, "No NSP"). `off`: no pairs, windows are full of running text (Liu et al. 2019, section 4.2)."""
     pair_of: Literal["segments", "sentences"] = "segments"
-    """What the texts of a pair are: together as many whole sentences as fit, or one each. Liu et al. 2019, section 4.2."""
+    """Texts of a pair: as many whole sentences as fit together, or one sentence each. Liu et al. 2019, section 4.2."""
 
     def __post_init__(self) -> None:
         require(0 < self.mask_rate < 1, "objective.mask_rate", self.mask_rate, "in (0, 1)")
@@ -99,7 +100,7 @@ class BertConfig:
 
 
 class BertBatch(NamedTuple):
-    """Rows of T tokens; an example may be several rows."""
+    """Rows of T tokens; an example may have several rows."""
 
     inputs_BT: Tensor
     """int64: corrupted tokens."""
@@ -108,13 +109,13 @@ class BertBatch(NamedTuple):
     visible_BT: Tensor | None
     """bool: False on padding; None without pairs, whose windows are full."""
     documents_BT: Tensor | None
-    """int32: documents packed into one row do not see each other; None when every row holds one."""
+    """int32: documents packed into one row do not see each other; None if every row holds one document."""
     predicted_M: Tensor
     """int64: predicted positions in the flattened rows, ascending."""
     truths_M: Tensor
-    """int64: the tokens that stood there."""
+    """int64: the original tokens at the predicted positions."""
     labels_B: Tensor | None
-    """int64: 0 where the second text follows the first; None where that is not asked."""
+    """int64: 0 if the second text follows the first; None without a pair task."""
     tokens: int
     targets: int
 
@@ -131,13 +132,13 @@ class Bert(Objective):
     def __init__(self, config: BertConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
         pairs, width, published = config.next_sentence != "off", backbone.width, backbone.kind == "published"
-        asked = config.next_sentence in ("nsp", "sop")
+        has_pair_task = config.next_sentence in ("nsp", "sop")
         blocks = replace(backbone, positions="learned", norm="post", bias=True) if published else backbone
         self.embedding = Embedding(vocabulary.size, blocks, context, segments=2 if pairs or published else 0)
         self.encoder = Encoder(blocks, context)
         self.head = Head(vocabulary.size, blocks)
-        self.pooler = nn.Linear(width, width) if asked else None
-        self.follows = nn.Linear(width, 2) if asked else None
+        self.pooler = nn.Linear(width, width) if has_pair_task else None
+        self.follows = nn.Linear(width, 2) if has_pair_task else None
         initialize(self, blocks)
         if published:
             for module in self.modules():
@@ -253,7 +254,7 @@ class Bert(Objective):
         return self.follows is not None
 
     def judge_pairs(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]], device: torch.device) -> Tensor:
-        """Logits [B, 2]: whether the second text follows the first, answers as in the task it was trained on."""
+        """Return logits [B, 2] of whether the second text follows the first, with the answers of the trained task."""
         tokens, segments = framing.frame_pairs(pairs, self.context, first=CLS, last=SEP, padding=PAD)
         tokens_BT = torch.from_numpy(tokens).to(device)
         segments_BT = torch.from_numpy(segments).to(device)
@@ -272,7 +273,7 @@ class Bert(Objective):
         return [CLS, *first, SEP, *second, SEP] if second else [CLS, *first, SEP]
 
     def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
-        """The vector of CLS [B, D], through the pooler where pre-training on pairs has trained one. Section 4.1."""
+        """The vector of CLS [B, D], through the pooler if pre-training on pairs has trained one. Section 4.1."""
         ended_BT = (tokens_BT == SEP).long()
         segments_BT = (ended_BT.cumsum(dim=1) - ended_BT).clamp(max=1) * visible_BT
         hidden_BD = self._hidden(tokens_BT, segments_BT, padding(visible_BT))[:, 0]
@@ -284,26 +285,26 @@ class Bert(Objective):
         return self._logits(self.encode(tokens_BT, visible_BT), flat_M)
 
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
-        """Sum over the scored tokens of log p(token | all others), in nats [B]: each is masked alone, in a copy of its own."""
+        """Sum over the scored tokens of log p(token | all others), in nats [B]; each is masked alone, in its own copy."""
         return self.score_hiding(tokens_BT, visible_BT, scored_BT, "token")
 
     @torch.no_grad()
     def score_hiding(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, hiding: Hiding) -> Tensor:
         """`score` with more of a token's word hidden in its copy: `ablate.collators.pseudo_likelihood`."""
         self._check_length(tokens_BT)
-        # Summed in float64, which not every device has: twenty terms in single precision are an error of 1e-5.
+        # Summed in float64 on the CPU, because not every device has it: twenty terms in single precision err by 1e-5.
         nats_B = torch.zeros(len(tokens_BT), dtype=torch.float64)
         continues_BT = torch.from_numpy(self.vocabulary.continues).to(tokens_BT.device)[tokens_BT]
-        word_BT = pseudo_likelihood.words(continues_BT, scored_BT)
+        word_number_BT = pseudo_likelihood.word_numbers(continues_BT, scored_BT)
         end_B = (visible_BT * torch.arange(1, visible_BT.shape[1] + 1, device=visible_BT.device)).amax(dim=1)
         positions = scored_BT.nonzero()
-        # Copies of like length together, so that a chunk is no wider than it must be.
+        # Copies of similar length share a chunk, so that little is padded.
         positions = positions[end_B[positions[:, 0]].argsort(stable=True)]
         for chunk in positions.split(max(1, SCORED_AT_ONCE // tokens_BT.shape[1])):
             row, column = chunk.unbind(dim=1)
             width = int(end_B[row].max())
             truth = tokens_BT[row, column]
-            hidden = pseudo_likelihood.hidden(word_BT[row, :width], column, hiding)
+            hidden = pseudo_likelihood.hidden(word_number_BT[row, :width], column, hiding)
             visible = visible_BT[row, :width]
             embedded = self.embedding(tokens_BT[row, :width].masked_fill(hidden, MASK))
             vectors = self.encoder.at(embedded, column, padding(visible))
@@ -312,7 +313,7 @@ class Bert(Objective):
         return nats_B.to(tokens_BT.device, torch.get_default_dtype())
 
     def flops(self, batch: BertBatch) -> float:
-        """Training arithmetic of the encoder on all rows, and of the heads on what is predicted."""
+        """Training FLOPs of the encoder on all rows, and of the heads on the predicted positions."""
         rows, length = batch.inputs_BT.shape
         width = self.backbone.width
         forward = flops.encoder(self.backbone, rows, length)
@@ -323,14 +324,14 @@ class Bert(Objective):
 
 
 def _mask(batch: BertBatch) -> Mask:
-    """Who sees whom: everybody, everybody but padding, or one's own document."""
+    """The attention mask: full, without padding, or within each document."""
     if batch.documents_BT is not None:
         return same_document(batch.documents_BT, batch.documents_BT)
     return FULL if batch.visible_BT is None else padding(batch.visible_BT)
 
 
 def _mask_generator(config: BertConfig, noise: Noise, window: Any) -> np.random.Generator:
-    """Dynamic masks follow the example, so each reading differs; static ones follow the window, in one of k versions."""
+    """Dynamic masks follow the example, so each epoch differs; static ones follow the window, in one of k versions."""
     if config.static_masks == 0:
         return noise("mask", window.index)
     version = int(noise("mask/version", window.index).integers(config.static_masks))

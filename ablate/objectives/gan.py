@@ -1,21 +1,21 @@
-"""Text GAN: a recurrent language model writes, a convolutional discriminator tells its texts from real ones.
+"""Text GAN: a recurrent language model writes texts, a convolutional discriminator separates them from real ones.
 
     generator       - 1/M  sum over tokens of  log G(x(t) | x(<t))                              [nats per token]
     discriminator   the discriminator's loss on real and written texts, as in `ablate.nn.discriminator`,
                     times B / M, so that both parts are nats per token: undecided it is log 2 / mean tokens of a text
 
 `losses` is their sum, on texts that the generator writes from the uniforms of the batch; no gradient passes between the two.
-Training minimises neither sum, but goes through likelihood, judging and the game: `ablate.objectives.gan_phases`.
+Training does not minimise this sum. It has three phases, likelihood, judging and adversarial: `ablate.objectives.gan_phases`.
 
-A GAN has no likelihood of its own game. `generator_nll` gives the generator's (NLL_gen), exact, a language model's as any. In
-the game the length of a text is given: it is that of the real text beside it. When to stop is learned by likelihood alone,
-and may drift while the words are played for.
+Adversarial training has no likelihood. `generator_nll` is the exact likelihood of the generator as a language model (NLL_gen).
+In the adversarial phase each written text has the length of the real text beside it. The generator learns when to stop in the
+likelihood phase alone, and this may drift in the adversarial phase.
 
-The generator is the LSTM baseline's, or, published, an untied LSTM whose hidden width is the backbone's width. It has
-no dropout: a token is written and credited by one network.
+The generator is the LSTM baseline's, or, published, an untied LSTM whose hidden width is the backbone's width. It has no
+dropout: the same network writes a token and receives its credit.
 
-Sources: Yu et al. 2017, sections 3.1 to 3.3, algorithm 1, and released code (SeqGAN); Nie et al. 2019, sections 3.2 and 3.3
-and released code (RelGAN, here its variant with an LSTM for the relational memory).
+Sources: Yu et al. 2017, sections 3.1 to 3.3, algorithm 1, and released code (SeqGAN). Nie et al. 2019, sections 3.2 and 3.3 and
+released code (RelGAN, here its variant with an LSTM for the relational memory).
 
 Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
 """
@@ -51,14 +51,14 @@ if TYPE_CHECKING:
 
 
 class GanBatch(NamedTuple):
-    """One text a row, at most T tokens, the SEP that ends it among them; padding behind."""
+    """One text a row, at most T tokens including the final SEP, then padding."""
 
     inputs_BT: Tensor
-    """int64: what the generator reads, SEP and the text."""
+    """int64: the generator's input, SEP and the text."""
     targets_BT: Tensor
-    """int64: what it should write, the text and SEP; also the real texts of the discriminator."""
+    """int64: its target, the text and SEP; also the discriminator's real texts."""
     uniforms_BT: Tensor
-    """float32: what the generator writes the other texts from."""
+    """float32: the random numbers of the written texts."""
     progress: float
     """Share of the budget read before this batch."""
     tokens: int
@@ -99,7 +99,7 @@ class Gan(Objective):
             vocabulary.size, config.discriminator_width, filters, config.representations, backbone.dropout, game
         )
         self.generated_tokens = 0
-        """Tokens written in training, roll-outs included; they are no tokens read."""
+        """Tokens written in training, roll-outs included; they do not count as tokens read."""
         self._adversarial = False
 
     @classmethod
@@ -167,7 +167,7 @@ class Gan(Objective):
         return self.generator.logits(hidden_BTD[batch.targets_BT[:, :longest] != PAD])
 
     def training_step(self, batch: GanBatch, batch_index: int = 0) -> Tensor:
-        """One step of whoever's turn it is; `last_losses` has the generator's likelihood in every phase."""
+        """Take one step of the current phase; `last_losses` has the generator's likelihood in every phase."""
         of_generator, of_discriminator = cast(list[LightningOptimizer], self.optimizers())
         phase = self.config.phase(batch.progress)
         if phase == "likelihood":
@@ -184,14 +184,14 @@ class Gan(Objective):
         return self.last_losses.loss
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """AdamW for each; the discriminator's rate is its own."""
+        """AdamW for each network; the discriminator has its own rate."""
         rates = {self.generator: 1.0, self.discriminator: self.config.discriminator_rate}
         return optimizer_for_each(super().configure_optimizers(), rates)
 
     def _judge(self, optimizer: LightningOptimizer, batch: GanBatch) -> Tensor:
-        """A step of the discriminator on new texts; its loss as a part of the whole."""
+        """Take a step of the discriminator on new texts; return its part of the loss."""
         if self.config.training == "policy-gradient":
-            written_BT = self._written_anew(batch)
+            written_BT = self._write_again(batch)
             loss = self._discrimination(batch.targets_BT, written_BT, written_BT)
         else:
             with torch.no_grad():
@@ -201,15 +201,15 @@ class Gan(Objective):
         return loss.detach() * len(batch.targets_BT) / batch.targets
 
     def _deceive(self, optimizer: LightningOptimizer, batch: GanBatch) -> None:
-        """A step of the generator against the discriminator, which stands still."""
+        """Take a step of the generator against the frozen discriminator."""
         if not self._adversarial:
-            # Second moments of the likelihood's gradients would scale those of another loss.
+            # Second moments of the likelihood's gradients would scale the gradients of another loss.
             self._adversarial = True
             optimizer.optimizer.state.clear()
         training = self.discriminator.training
         self.discriminator.eval()
         if self.config.training == "policy-gradient":
-            written_BT = self._written_anew(batch)
+            written_BT = self._write_again(batch)
             written_BT = written_BT[:, : int((written_BT != PAD).sum(dim=1).max())]
             words_B = ((written_BT != PAD) & (written_BT != SEP)).sum(dim=1)
             self.generated_tokens += self.config.rollouts * int((words_B * (words_B - 1) // 2).sum())
@@ -230,7 +230,7 @@ class Gan(Objective):
         if self.optimization.clip_norm:
             nn.utils.clip_grad_norm_(module.parameters(), self.optimization.clip_norm)
         optimizer.step()
-        # The deception leaves gradients in the discriminator; they are nobody's.
+        # The generator's loss leaves gradients in the discriminator, which no optimizer may use.
         self.zero_grad(set_to_none=True)
 
     def _likelihood(self, batch: GanBatch) -> Tensor:
@@ -244,7 +244,7 @@ class Gan(Objective):
         logits_BS: Tensor = self.discriminator(texts_BT, texts_BT != PAD)
         return (logits_BS if self.config.reward == "logit" else logits_BS.sigmoid()).mean(dim=1)
 
-    def _written_anew(self, batch: GanBatch) -> Tensor:
+    def _write_again(self, batch: GanBatch) -> Tensor:
         self.generated_tokens += batch.tokens
         return self.written(batch.targets_BT, torch.rand(batch.targets_BT.shape, device=batch.targets_BT.device))
 
@@ -255,7 +255,7 @@ class Gan(Objective):
 
     @torch.no_grad()
     def written(self, like_BT: Tensor, uniforms_BT: Tensor) -> Tensor:
-        """The generator's texts, as long as those given: what the discriminator and the oracle's protocol judge."""
+        """Write texts as long as those given, for the discriminator and for the oracle's protocol."""
         texts_BT = self.generator.write(len(like_BT), like_BT.shape[1], by_uniform(uniforms_BT), ends=False)
         return self.generator.close(texts_BT, like_BT)
 
@@ -264,26 +264,26 @@ class Gan(Objective):
         return [SEP, *ids]
 
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
-        """The generator's vectors [B, T, D], each of the text up to its place; padding stands at the end of a row."""
+        """The generator's vectors [B, T, D], each of the text up to its place; padding must end the row."""
         if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
-            raise ConfigError("padding stands before a token, but an LSTM reads it; put padding at the end of a row")
+            raise ConfigError("padding precedes a token, so the LSTM would read it; put padding at the end of a row")
         return self.generator.hidden(tokens_BT)[0]
 
     @torch.no_grad()
     def generator_nll(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, ends: bool = True) -> Tensor:
         """NLL_gen: - sum over the scored tokens of log G(token | those before it), in nats [B]; the tokens are framed.
 
-        It is the generator's and not the game's: a discriminator may have rejected what it finds likely. With `ends=False`
-        lengths are given, as in the game, and the end of a text costs nothing.
+        It measures the generator and not the game: the discriminator may reject texts that the generator finds likely. With
+        `ends=False` lengths are given, as in the game, and the end of a text costs nothing.
         """
         tokens_BT = tokens_BT[:, 1:].masked_fill(~visible_BT[:, 1:], PAD)
         return -(self.generator.log_probabilities(tokens_BT, ends) * scored_BT[:, 1:]).sum(dim=1)
 
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """`length` further tokens of each prompt, int64 [B, length]; the state is carried, so there is no longest text."""
+        """Write `length` further tokens of each prompt, int64 [B, length]; the state is carried, so length is unlimited."""
         if prompts_BT.shape[1] == 0:
-            raise ConfigError("the prompt is empty; frame([]) begins a text")
+            raise ConfigError("the prompt is empty; begin a text with frame([])")
         state: State | None = None
         if prompts_BT.shape[1] > 1:
             _, state = self.generator.hidden(prompts_BT[:, :-1])
@@ -292,9 +292,9 @@ class Gan(Objective):
         )
 
     def flops(self, batch: GanBatch) -> float:
-        """Arithmetic of the phase that the batch falls in; what the generator's rarer steps cost is spread over its batches.
+        """FLOPs of the batch's phase; the cost of the generator's rarer steps is spread over its batches.
 
-        Texts are written and judged on all columns of the batch, and read as far as the longest goes.
+        Texts are written and judged on all columns of the batch, and read up to the end of the longest.
         """
         config, phase = self.config, self.config.phase(batch.progress)
         texts, columns = batch.targets_BT.shape
@@ -303,15 +303,15 @@ class Gan(Objective):
         if phase == "likelihood":
             return float(flops.TRAINING * likelihood)
         soft = config.training == "gumbel"
-        whole = self.generator.flops(texts * columns)
+        writing = self.generator.flops(texts * columns)
         judging = self.discriminator.flops(texts, columns)
         mixing = flops.linear(texts * columns, self.vocabulary.size, config.discriminator_width)
-        # Written, and with `gumbel` read once more, without a gradient; the mixtures are then fixed inputs.
-        total = likelihood + (1 + soft) * whole + 2 * flops.TRAINING * judging + 2 * soft * mixing
+        # Texts are written, and with `gumbel` read once more, without a gradient; the mixtures are then fixed inputs.
+        total = likelihood + (1 + soft) * writing + 2 * flops.TRAINING * judging + 2 * soft * mixing
         if phase == "adversarial":
-            step = whole
+            step = writing
             if soft:
-                step += flops.TRAINING * (whole + judging + mixing) + judging
+                step += flops.TRAINING * (writing + judging + mixing) + judging
             else:
                 continued = texts * config.rollouts * (longest - 1)
                 step += self.generator.flops(policy_gradient.rolled_out(texts, longest, config.rollouts))

@@ -1,7 +1,7 @@
 """The three phases of a text GAN's training, each a share of the token budget.
 
     likelihood      until `pretrain_share`: the generator learns by maximum likelihood
-    judging         for `discriminator_share` after that: the discriminator learns, the generator stands still
+    judging         for `discriminator_share` after that: the discriminator learns, the generator is frozen
     adversarial     the rest: the discriminator learns from every batch, the generator steps at every k-th,
                     k = `discriminator_steps`:
         policy-gradient   against  - sum_t (Q_t - b_t) log G(y(t) | y(<t)),   Q of `rollouts` continuations
@@ -26,18 +26,18 @@ Phase = Literal["likelihood", "judging", "adversarial"]
 
 @dataclass(frozen=True, kw_only=True)
 class GanConfig:
-    """Shares are of the token budget; rates are multiples of `optimization.learning_rate`."""
+    """Shares refer to the token budget; rates are multiples of `optimization.learning_rate`."""
 
     name: ClassVar[str] = "gan"
 
     training: Literal["policy-gradient", "gumbel"] = "gumbel"
-    """How the discriminator's verdict reaches the generator. Yu et al. 2017; Nie et al. 2019."""
+    """How the discriminator's output trains the generator. Yu et al. 2017; Nie et al. 2019."""
     pretrain_share: float = 0.7
-    """Share of the budget on maximum likelihood; 1: a language model and nothing else."""
+    """Share of the budget on maximum likelihood; 1: a language model alone."""
     discriminator_share: float = 0.1
     """Share of the budget on the discriminator alone, after that."""
     discriminator_steps: int = 5
-    """Batches the discriminator learns from for each step of the generator. Nie et al. 2019, released code: 5."""
+    """Discriminator batches for each step of the generator. Nie et al. 2019, released code: 5."""
     adversarial_rate: float = 0.05
     """The generator's learning rate in adversarial steps. Released code: 1 (SeqGAN), 0.01 (RelGAN)."""
     discriminator_rate: float = 0.1
@@ -45,19 +45,19 @@ class GanConfig:
     rollouts: int = 16
     """Continuations of every prefix, for `policy-gradient`. Yu et al. 2017, released code: 16."""
     reward: Literal["probability", "logit"] = "logit"
-    """The verdict on a text, for `policy-gradient`: sigmoid(d) (Yu et al. 2017, equation 4), which dies out where the
-    discriminator is sure, or d, whose mean is - KL(G || data) when the discriminator is optimal."""
+    """The reward of a text, for `policy-gradient`. sigmoid(d) (Yu et al. 2017, equation 4) vanishes when the discriminator is
+    certain. The mean of d is - KL(G || data) when the discriminator is optimal."""
     baseline: Literal["none", "others"] = "others"
-    """What is subtracted from a return, for `policy-gradient`: nothing, or the other texts' mean. Yu et al. 2017: none."""
+    """Subtracted from a return, for `policy-gradient`: nothing, or the other texts' mean. Yu et al. 2017: none."""
     inverse_temperature: float = 5.0
-    """Of the relaxation at the end of the budget, reached exponentially from 1. Nie et al. 2019: 100 or 1000 on text, released
-    code 2 to 100 on the oracle; a shorter training needs less."""
+    """Inverse temperature of the relaxation at the end of the budget, reached exponentially from 1. Nie et al. 2019: 100 or
+    1000 on text, released code 2 to 100 on the oracle. A shorter training needs less."""
     relaxation: Literal["soft", "straight-through"] = "soft"
-    """What the discriminator sees of the generator's texts, for `gumbel`. Nie et al. 2019, section 3.3: soft."""
+    """The discriminator's input for the generator's texts, for `gumbel`. Nie et al. 2019, section 3.3: soft."""
     discriminator_width: int = 64
-    """Of its embedding, in both kinds of backbone. Released code of both papers: 64."""
+    """Width of the discriminator's embedding, in both kinds of backbone. Released code of both papers: 64."""
     representations: int = 1
-    """Parts of the discriminator's embedding that are judged apart. Nie et al. 2019, section 4.1: 64."""
+    """Parts of the discriminator's embedding that are judged separately. Nie et al. 2019, section 4.1: 64."""
     recurrent_layers: int = 1
     """LSTM layers of the generator. Yu et al. 2017, released code: 1."""
 
@@ -83,13 +83,13 @@ class GanConfig:
         )
 
     def phase(self, progress: float) -> Phase:
-        """Whose turn it is when `progress`, in [0, 1], of the budget is read."""
+        """The phase when `progress`, in [0, 1], of the budget is read."""
         if progress < self.pretrain_share:
             return "likelihood"
         return "judging" if progress < self.pretrain_share + self.discriminator_share else "adversarial"
 
     def inverse_temperature_at(self, progress: float) -> float:
-        """From 1, while nobody plays yet, to `inverse_temperature` at the end."""
-        played = 1 - self.pretrain_share - self.discriminator_share
-        share = 1 - (1 - progress) / played if played > 0 else 0.0
+        """From 1, before the adversarial phase, to `inverse_temperature` at the end."""
+        adversarial = 1 - self.pretrain_share - self.discriminator_share
+        share = 1 - (1 - progress) / adversarial if adversarial > 0 else 0.0
         return annealed(self.inverse_temperature, max(0.0, share))

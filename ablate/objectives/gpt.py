@@ -1,12 +1,12 @@
-"""GPT: guess each token from those before it; what guesses well also writes.
+"""GPT: predict each token from those before it; the same model generates text.
 
     lm = - 1/M  sum over positions t of  log p(x(t) | x(<t))         [nats per token],   M = B T
     p(. | x(<t)) = softmax(E h(t-1))             published        E the token embedding (tied)
     p(. | x(<t)) = softmax(head(h(t-1)))         controlled       head as in `ablate.nn.head`
 
-A window of T tokens is predicted from the T before it by one place, so every position is a target, the SEP that ends a
-document too. SEP also begins the next one: a text by itself is read as [SEP] text. Documents packed into one row do
-not see each other; learned positions count from the start of the row.
+The inputs of a window are its T targets shifted by one place, so every position is a target, including the SEP that ends a
+document. SEP also begins the next document: a text by itself is read as [SEP] text. Documents packed into one row do not see
+each other; learned positions count from the start of the row.
 
 Sources: Radford et al. 2018, section 3.1 (the loss); Radford et al. 2019, section 2 (the published architecture:
 `ablate.nn.published.gpt2`); Press and Wolf 2017, section 3 (tied embeddings). Decoding: `ablate.nn.decoding`.
@@ -45,31 +45,32 @@ if TYPE_CHECKING:
 
 
 NOT_ASKED = -100
-"""A target that no loss is taken on: the value that torch's cross entropy passes over."""
+"""A target without loss: the value that torch's cross entropy ignores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GptConfig:
-    """The causal language model leaves nothing to choose but its backbone."""
+    """The causal language model has no settings but its backbone."""
 
     name: ClassVar[str] = "gpt"
 
 
 class GptBatch(NamedTuple):
-    """Rows of T places, each with the token that stands there and the one that follows."""
+    """Rows of T places, each with its token and the next one."""
 
     inputs_BT: Tensor
     """int64"""
     targets_BT: Tensor
     """int64: `inputs_BT` one place later."""
     documents_BT: Tensor | None
-    """int32: the document of the target, so that a SEP begins what follows it; None when every row holds one."""
+    """int32: the document of the target, so a SEP input belongs to the document after it; None if every row holds one
+    document."""
     tokens: int
     targets: int
 
 
 class LeftToRight(nn.Module):
-    """The shared encoder, in which nobody sees what comes later: tokens [B, T] -> vectors [B, T, D]."""
+    """The shared encoder with a causal mask: tokens [B, T] -> vectors [B, T, D]."""
 
     def __init__(self, vocabulary: int, backbone: Backbone, context: int) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class LeftToRight(nn.Module):
         initialize(self, backbone)
 
     def forward(self, tokens_BT: Tensor, mask: Mask = FULL, cache: Cache | None = None) -> Tensor:
-        """`mask` narrows what is causal anyway; `cache` as in `Encoder`."""
+        """Return the vectors. `mask` narrows the causal mask; `cache` is that of `Encoder`."""
         first = cache.length if cache is not None else 0
         return self.encoder(self.embedding(tokens_BT, first=first), Causal() & mask, cache=cache)
 
@@ -98,7 +99,7 @@ class Gpt(Objective):
     Batch = GptBatch
     estimator = "exact"
     cue = "target:"
-    """Raffel et al. 2020, section 3.2.1: how a language model is told where its answer begins."""
+    """Marks where the answer begins, for a language model. Raffel et al. 2020, section 3.2.1."""
 
     def __init__(self, config: GptConfig, backbone: Backbone, vocabulary: Vocabulary, context: int) -> None:
         super().__init__(config, backbone, vocabulary, context)
@@ -150,12 +151,15 @@ class Gpt(Objective):
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
         """Vectors [B, T, D], each of the text up to its place."""
         mask = padding(visible_BT)
-        # Padding at the end comes after everything that could see it.
+        # Padding at the end comes after every token, so the causal mask hides it.
         return self._hidden(tokens_BT, FULL if isinstance(mask, Lengths) else mask)
 
     def join(self, first: list[int], second: list[int]) -> list[int]:
-        """[SEP] first [CLS], or [SEP] first [SEP] second [CLS]: start, delimiter and extract token of Radford et al. 2018,
-        section 3.3. CLS occurs in no other text, so it learns what it is for when it is fine-tuned, as theirs does."""
+        """[SEP] first [CLS], or [SEP] first [SEP] second [CLS]: start, delimiter and extract token.
+
+        Radford et al. 2018, section 3.3. CLS occurs in no other text, so fine-tuning teaches its use, as for their extract
+        token.
+        """
         return [SEP, *first, *([SEP, *second] if second else []), CLS]
 
     def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
@@ -173,11 +177,11 @@ class Gpt(Objective):
 
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """`length` further tokens of each prompt, int64 [B, length]; each token is read once."""
+        """Write `length` further tokens of each prompt, int64 [B, length]; each token is read once."""
         T, cache = prompts_BT.shape[1], Cache()
         if T + length - 1 > self.context:
-            wanted = f"a prompt of {T} tokens and {length} more need {T + length - 1} positions"
-            raise ConfigError(f"{wanted}, but the model has data.context = {self.context}")
+            needs = f"a prompt of {T} tokens and {length} more need {T + length - 1} positions"
+            raise ConfigError(f"{needs}, but the model has data.context = {self.context}")
 
         def step(unread_BT: Tensor) -> Tensor:
             return decoding.pick(self.network.logits(self._hidden(unread_BT, cache=cache)[:, -1]), generator)
@@ -185,9 +189,9 @@ class Gpt(Objective):
         return write(step, prompts_BT, length, end=SEP, padding=PAD)
 
     def text_to_text(self, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> GptBatch:
-        """A batch for `losses`: question and answer one after the other, the loss on the answers and their SEP."""
+        """Return a batch for `losses`: each question followed by its answer, the loss on the answers and their SEP."""
         if not targets:
-            raise ConfigError("there is no example, but a batch must have one to learn from")
+            raise ConfigError("the batch has no example, but must have at least one")
         rows = [[*self.frame(list(x)), *y, SEP] for x, y in zip(inputs, targets, strict=True)]
         tokens_BT, documents_BT = np.full((2, len(rows), max(map(len, rows))), PAD)
         targets_BT = np.full(tokens_BT.shape, NOT_ASKED)
@@ -205,11 +209,11 @@ class Gpt(Objective):
 
     @torch.no_grad()
     def answer(self, inputs_BT: Tensor, length: int) -> Tensor:
-        """What most probably follows each framed question, token by token, int64 [B, length]; after a SEP only PAD."""
+        """Write the greedy continuation of each framed question, int64 [B, length]; after a SEP only PAD."""
         return self.sample(inputs_BT, length, Decoding(greedy=True), torch.Generator())
 
     def flops(self, batch: GptBatch) -> float:
-        """Training arithmetic of the blocks, attention by the pairs that see each other, and of the head."""
+        """Training FLOPs of the blocks, attention by the pairs that see each other, and of the head."""
         return self._flops(batch, dense=False)
 
     def dense_flops(self, batch: GptBatch) -> float:
@@ -225,19 +229,19 @@ class Gpt(Objective):
 
 
 def last_visible(hidden_BTD: Tensor, visible_BT: Tensor) -> Tensor:
-    """The vector [B, D] of the last place of each row that is no padding."""
+    """The vector [B, D] of the last place of each row that is not padding."""
     last_B = visible_BT.sum(dim=1) - 1
     return hidden_BTD[torch.arange(len(last_B), device=last_B.device), last_B]
 
 
 def require_a_beginning(scored_BT: Tensor) -> None:
-    """Refuse to score the first token of a row, which nothing predicts."""
+    """Refuse to score the first token of a row, which no token precedes."""
     if bool(scored_BT[:, 0].any()):
-        raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
+        raise ConfigError("the first token of a row is scored, but no token precedes it; frame the text")
 
 
 def from_the_left(batch: GptBatch) -> dict[str, Tensor]:
-    """What a causal model may see: see `Objective.sees`."""
+    """The entries of `Objective.sees` for a causal model."""
     B, T = batch.inputs_BT.shape
     row_M, place_M = torch.arange(B).repeat_interleave(T), torch.arange(T).repeat(B)
     may_MN = (row_M[:, None] == row_M) & (place_M[:, None] >= place_M)

@@ -1,14 +1,14 @@
-"""LSTM language model: the recurrent baseline, which guesses each token from a state that it carries along.
+"""LSTM language model: the recurrent baseline, which predicts each token from a recurrent state.
 
     lm = - 1/M  sum over positions t of  log p(x(t) | x(<t))         [nats per token],   M = B T
     p(. | x(<t)) = softmax(E Norm(out(t-1))),   out as in `ablate.nn.recurrent`,   E the token embedding (tied)
 
-It reads the same windows as GPT, and every document of a window begins at a zero state. As in the shared transformer a norm
-stands behind the embedding and before the softmax, and the hidden width is the one whose parameters come nearest to the
-transformer's (12 L D^2 and biases, embedding excluded): what differs is recurrence against attention and not the size.
+It reads the same windows as GPT, and every document of a window begins at a zero state. As in the shared transformer, a norm
+follows the embedding and precedes the softmax. The hidden width makes the number of parameters nearest to the transformer's (12
+L D^2 and biases, embedding excluded). The two therefore differ in recurrence or attention, and not in size.
 
-Sources: Hochreiter and Schmidhuber 1997; Mikolov et al. 2010, section 2 (recurrent language model); Zaremba et al. 2014,
-sections 3.1 and 4.1 (where dropout falls, two layers); Press and Wolf 2017, section 3 (tied embeddings).
+Sources: Hochreiter and Schmidhuber 1997; Mikolov et al. 2010, section 2 (recurrent language model). Zaremba et al. 2014,
+sections 3.1 and 4.1 (places of dropout, two layers); Press and Wolf 2017, section 3 (tied embeddings).
 
 Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
 """
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LstmConfig:
-    """Width, the number of parameters to match and dropout are the backbone's."""
+    """Width, the number of parameters to match and dropout come from the backbone."""
 
     name: ClassVar[str] = "lstm"
 
     recurrent_layers: int = 2
-    """LSTM layers, one on the other. Zaremba et al. 2014, section 4.1: 2."""
+    """Stacked LSTM layers. Zaremba et al. 2014, section 4.1: 2."""
 
     def __post_init__(self) -> None:
         require(self.recurrent_layers >= 1, "objective.recurrent_layers", self.recurrent_layers, "at least 1")
@@ -112,14 +112,14 @@ class Lstm(Objective):
         return [SEP, *ids]
 
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
-        """Vectors [B, T, D], each of the text up to its place; padding stands at the end of a row, where nothing reads on."""
+        """Vectors [B, T, D], each of the text up to its place; padding must end the row."""
         if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
-            raise ConfigError("padding stands before a token, but an LSTM reads it; put padding at the end of a row")
+            raise ConfigError("padding precedes a token, so the LSTM would read it; put padding at the end of a row")
         hidden_BTD: Tensor = self.norm(self.recurrent(self._embed(tokens_BT))[0])
         return hidden_BTD
 
     def join(self, first: list[int], second: list[int]) -> list[int]:
-        """[SEP] first [CLS], or [SEP] first [SEP] second [CLS], as GPT; Dai and Le 2015, section 2, read the last state too."""
+        """[SEP] first [CLS] or [SEP] first [SEP] second [CLS], as GPT. Dai and Le 2015, section 2, read the last state too."""
         return [SEP, *first, *([SEP, *second] if second else []), CLS]
 
     def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class Lstm(Objective):
 
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """`length` further tokens of each prompt, int64 [B, length]; the state is carried, so there is no longest text."""
+        """Write `length` further tokens of each prompt, int64 [B, length]; the state is carried, so length is unlimited."""
         state: State | None = None
 
         def step(unread_BT: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class Lstm(Objective):
         return write(step, prompts_BT, length, end=SEP, padding=PAD)
 
     def flops(self, batch: GptBatch) -> float:
-        """Training arithmetic of the LSTM, the matrix behind it and the softmax."""
+        """Training FLOPs of the LSTM, its output matrix and the softmax."""
         positions, width = batch.inputs_BT.numel(), self.backbone.width
         forward = flops.lstm(positions, width, self.hidden, self.config.recurrent_layers)
         forward += flops.linear(positions, self.hidden, width) + flops.linear(positions, width, self.vocabulary.size)

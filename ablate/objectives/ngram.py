@@ -1,15 +1,15 @@
-"""N-grams: guess the next token from the few before it, by how often each followed them; the baseline that needs no training.
+"""N-grams: predict the next token from the counts of the few tokens before it; the baseline without gradients.
 
     lm = - 1/M  sum over tokens t of  log p(x(t) | x(t - n + 1) ... x(t - 1))      [nats per token, M tokens]
 
-p is interpolated modified Kneser-Ney, `ablate.nn.kneser_ney`; the order n counts the guessed token. A document's tokens are
-guessed and so is the SEP that ends it; a context goes back to the SEP before the document and no further. Neighbouring
-windows overlap by the n - 1 tokens of a context, so that the counts do not depend on where the text was cut.
+p is interpolated modified Kneser-Ney, `ablate.nn.kneser_ney`; the order n includes the predicted token. The targets are a
+document's tokens and the SEP that ends it. A context goes back to the SEP before the document and no further. Neighbouring
+windows overlap by the n - 1 tokens of a context, so counts do not depend on where the text is cut.
 
-Counting is all there is to learn: nothing has a gradient, a training step adds its batch to the counts, and before the
-first step the distribution is uniform. The backbone is not used.
+Training only counts: no parameter has a gradient, and a training step adds its batch to the counts. Before the first step the
+distribution is uniform. The backbone is not used.
 
-Sources: Kneser and Ney 1995; Chen and Goodman 1998 (technical report TR-10-98), sections 2.7 and 4.1.6; Mikolov et al. 2011
+Sources: Kneser and Ney 1995; Chen and Goodman 1998 (technical report TR-10-98), sections 2.7 and 4.1.6. Mikolov et al. 2011
 ("Empirical evaluation and combination of advanced language modeling techniques"), table 1, for its use as a baseline.
 
 Shape letters: B batch, T position, O order, V vocabulary, M predicted positions.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ablate.nn.decoding import Decoding
 
 OPERATIONS = 4
-"""Floating-point operations an order adds to one probability: subtract, divide, multiply, add."""
+"""Floating-point operations that an order adds to one probability: subtract, divide, multiply, add."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class NgramConfig:
     name: ClassVar[str] = "ngram"
 
     order: int = 5
-    """Tokens in an n-gram, the guessed one included. Mikolov et al. 2011, table 1: 5."""
+    """Tokens in an n-gram, the predicted one included. Mikolov et al. 2011, table 1: 5."""
 
     def __post_init__(self) -> None:
         require(1 <= self.order <= 20, "objective.order", self.order, "between 1 and 20 tokens")
@@ -55,7 +55,7 @@ class NgramBatch(NamedTuple):
     """Windows with the n - 1 tokens before them."""
 
     tokens_BT: Tensor
-    """int64: every token but the first n - 1 is guessed."""
+    """int64: every token but the first n - 1 is a target."""
     tokens: int
     targets: int
 
@@ -91,7 +91,7 @@ class Ngram(Objective):
         return NgramBatch(torch.from_numpy(tokens_BT), int((guessed_BT != SEP).sum()), guessed_BT.size)
 
     def losses(self, batch: NgramBatch) -> Losses:
-        """Under all that was counted so far; without a gradient."""
+        """Losses under all counts so far; without a gradient."""
         return self._losses(self.estimate(), batch)
 
     def predictions(self, batch: NgramBatch) -> dict[str, Tensor]:
@@ -112,7 +112,7 @@ class Ngram(Objective):
     def training_step(self, batch: NgramBatch, batch_index: int = 0) -> Tensor:
         """Count the batch.
 
-        The loss it leaves is of the batch before it is counted, under an estimate that is renewed whenever the tokens read have
+        The stored loss is that of the batch before it is counted. Its estimate is renewed whenever the tokens read have
         doubled: a new estimate for each batch would make the time quadratic.
         """
         if self._read >= 2 * self._running_read:
@@ -125,10 +125,10 @@ class Ngram(Objective):
         return self.last_losses.loss
 
     def configure_optimizers(self) -> None:
-        """Nothing to optimize."""
+        """Counting needs no optimizer."""
 
     def estimate(self) -> KneserNey:
-        """The distribution that all counts imply, made when it is first asked for."""
+        """The distribution of all counts, estimated on first use."""
         if self._estimate is None:
             self._estimate = KneserNey(self._counts)
         return self._estimate
@@ -147,13 +147,13 @@ class Ngram(Objective):
         return torch.from_numpy(nats_BT.sum(axis=1)).to(tokens_BT.device, torch.get_default_dtype())
 
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """`length` further tokens of each framed prompt, int64 [B, length]; after a SEP only PAD."""
+        """Write `length` further tokens of each framed prompt, int64 [B, length]; after a SEP only PAD."""
         if prompts_BT.shape[1] == 0:
-            raise ConfigError("the prompt is empty; frame([]) begins a text")
+            raise ConfigError("the prompt is empty; begin a text with frame([])")
         tokens_BT, end = prompts_BT, prompts_BT.shape[1]
         ended_B = torch.zeros(len(prompts_BT), dtype=torch.bool, device=prompts_BT.device)
         for _ in range(length):
-            # The place of the token that is guessed must be filled, with whatever.
+            # The place of the predicted token is ignored but must hold a token.
             recent = torch.nn.functional.pad(tokens_BT[:, -self.config.order :], (self.config.order, 1), value=SEP)
             chosen_B = decoding.pick(self._logits(recent[:, -self.config.order :]), generator)
             chosen_B = torch.where(ended_B, PAD, chosen_B)
@@ -162,26 +162,26 @@ class Ngram(Objective):
         return tokens_BT[:, end:]
 
     def flops(self, batch: NgramBatch) -> float:
-        """Arithmetic of one probability a target, `OPERATIONS` an order; counting itself is sorting, which has none."""
+        """FLOPs of one probability a target, `OPERATIONS` for each order; counting is sorting and has none."""
         return float(OPERATIONS * self.config.order * batch.targets)
 
     def get_extra_state(self) -> Tensor:
-        """The distinct n-grams and how often each occurred, [N, O + 1], int32 where that holds them: its size grows."""
+        """The distinct n-grams and their counts, [N, O + 1], int32 if they fit; the size grows with training."""
         table = np.column_stack(self._counts.table())
         return torch.from_numpy(table.astype(np.int32 if table.max(initial=0) < 2**31 else np.int64))
 
     def set_extra_state(self, state: Tensor) -> None:
-        """The inverse of `get_extra_state`."""
+        """Restore the state of `get_extra_state`."""
         table = state.cpu().numpy()
         if table.ndim != 2 or table.shape[1] != self.config.order + 1:
-            raise ConfigError(f"counts of shape {list(table.shape)} are not those of an order of {self.config.order}")
+            raise ConfigError(f"counts of shape {list(table.shape)} do not fit order {self.config.order}")
         self._counts.restore(table[:, :-1], table[:, -1])
         self._read = int(table[:, -1].sum())
         self._running, self._running_read = KneserNey(self._counts), self._read
         self._estimate = self._running
 
     def _rows(self, tokens_BT: Tensor, framed: bool = False) -> np.ndarray:
-        """N-grams [M, O]; `framed`: of every token, nothing being before the first."""
+        """N-grams [M, O]; `framed`: of every token, with an empty context before the first."""
         tokens = tokens_BT.cpu().numpy()
         if framed:
             tokens = np.pad(tokens, ((0, 0), (self.config.order - 1, 0)), constant_values=SEP)

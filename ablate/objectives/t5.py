@@ -1,17 +1,17 @@
-"""T5: an encoder reads a corrupted text, a decoder writes what is missing from it; every other task is text to text as well.
+"""T5: an encoder reads a corrupted text, a decoder writes the missing parts; every other task is text to text as well.
 
     loss = - 1/M  sum over examples and places u of  log p(y(u) | y(<u), x)       [nats per decoder token]
 
-x is what the encoder reads and y what the decoder writes, sentinels and the SEP at its end included; the table in
-`ablate.collators.denoising` says what x and y are made of a text. Raffel et al. 2020: section 2.4 (text to text), 3.1.2
-(maximum likelihood), 3.1.4 and 3.3 (the corruptions). Documents packed into one row are examples of their own: none sees
-another, sentinels and positions count from the beginning of each. What an example costs is the raw tokens that were read,
-not x and y.
+x is the encoder's input and y the decoder's target, with sentinels and the final SEP. The table in `ablate.collators.denoising`
+shows x and y for each corruption. Raffel et al. 2020: section 2.4 (text to text), 3.1.2 (maximum likelihood), 3.1.4 and 3.3
+(the corruptions). Documents packed into one row are separate examples. No example sees another, and each counts its sentinels
+and positions from its beginning. The budget counts the raw tokens read, not x and y.
 
-A continuation is asked for in the form of the pre-training: after `prompt <0>`, written behind `<0>`; with `bert` and `mass`
-after `prompt MASK`, with `deshuffling` after the prompt, both written behind the prompt again; with `prefix` after the prompt.
-A text's probability is that of being written so after an empty prompt: exact, by the chain rule, but a question that no
-pre-training with a visible text asks.
+A continuation has the form of pre-training. By default the encoder reads `prompt <0>` and the decoder writes after `<0>`. With
+`bert` and `mass` the encoder reads `prompt MASK`, with `deshuffling` the prompt; the decoder then starts with the prompt. With
+`prefix` the encoder reads the prompt, and the decoder writes the continuation. The probability of a text is that of the
+continuation of an empty prompt. It is exact, by the chain rule, but pre-training always shows some text and never trains this
+case.
 
 Shape letters: B batch, T encoder position, U decoder position, D width, V vocabulary with sentinels, M predicted.
 """
@@ -55,14 +55,14 @@ class T5Config:
     name: ClassVar[str] = "t5"
 
     corruption: Kind = "spans"
-    """What a text becomes: `ablate.collators.denoising`. Sections 3.1.4 and 3.3, tables 3 to 7."""
+    """How a text becomes an example: `ablate.collators.denoising`. Sections 3.1.4 and 3.3, tables 3 to 7."""
     corruption_rate: float = 0.15
-    """Share of the tokens that is hidden; `prefix` and `deshuffling` have none. Section 3.3.3, table 6."""
+    """Share of hidden tokens; `prefix` and `deshuffling` have none. Section 3.3.3, table 6."""
     mean_span_length: float = 3.0
     """Tokens in a span, for `corruption="spans"`. Section 3.3.4, table 7."""
 
     def __post_init__(self) -> None:
-        # Above 0.9 a window of raw text would be many times longer than its input.
+        # Above 0.9 a window of raw text would be many times as long as its input.
         require(0 < self.corruption_rate <= 0.9, "objective.corruption_rate", self.corruption_rate, "in (0, 0.9]")
         require(self.mean_span_length >= 1, "objective.mean_span_length", self.mean_span_length, "at least 1 token")
 
@@ -71,17 +71,17 @@ class T5Batch(NamedTuple):
     """Rows of examples: T tokens for the encoder and U for the decoder."""
 
     inputs_BT: Tensor
-    """int64: what the encoder reads."""
+    """int64: the encoder's input."""
     documents_BT: Tensor | None
-    """int32: which example of its row a token belongs to, -1 on padding; None when every row is one example without padding."""
+    """int32: a token's example within its row, -1 on padding; None if every row is one example without padding."""
     decoder_inputs_BU: Tensor
-    """int64: PAD, which starts an example, and its target but the end."""
+    """int64: PAD, which starts an example, then its target without the last token."""
     decoder_documents_BU: Tensor | None
     """int32: as `documents_BT`."""
     predicted_M: Tensor
-    """int64: places in the flattened decoder rows that are no padding, ascending."""
+    """int64: places in the flattened decoder rows that are not padding, ascending."""
     truths_M: Tensor
-    """int64: the tokens to be written there; sentinel i is the vocabulary's size + i."""
+    """int64: the target tokens; sentinel i is the vocabulary's size + i."""
     tokens: int
     targets: int
 
@@ -150,7 +150,7 @@ class T5(Objective):
         return {"lm": {"inputs_BT": read_MN, "decoder_inputs_BU": given_MN, "truths_M": truths_MM}}
 
     def _read(self, tokens_BT: Tensor, documents_BT: Tensor | None) -> Memory:
-        return self.network.read(self._encode(tokens_BT, documents_BT), documents_BT)
+        return self.network.memory(self._encode(tokens_BT, documents_BT), documents_BT)
 
     def _encode(self, tokens_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
         self._check(tokens_BT.shape[1], self.context, "to be read", "data.context")
@@ -162,7 +162,7 @@ class T5(Objective):
         return self.network.decode(tokens_BU, memory, documents_BU, cache)
 
     def _check(self, length: int, positions: int, what: str, whose: str) -> None:
-        """The published relative positions have no end."""
+        """Refuse a length beyond the positions; the published relative positions have no limit."""
         if length > positions and isinstance(self.network, EncoderDecoder):
             raise ConfigError(f"{length} tokens {what}, but {whose} has {positions} positions")
 
@@ -185,26 +185,26 @@ class T5(Objective):
 
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
-        """Sum over the scored tokens of log p(token | those before it, the empty prompt), in nats [B]; padding comes last."""
-        asked_BT, begun_BU = self._ask(tokens_BT[:, :0])
-        memory = self._read(asked_BT, None)
-        # A SEP that is scored is the end of the text, and of what the decoder writes.
-        fed_BU = torch.cat([begun_BU, tokens_BT[:, :-1]], dim=1)
-        hidden_BTD = self._decode(fed_BU, memory, None)[:, begun_BU.shape[1] - 1 :]
+        """Sum over the scored tokens of log p(token | earlier ones, the empty prompt), in nats [B]; padding must come last."""
+        inputs_BT, start_BU = self._ask(tokens_BT[:, :0])
+        memory = self._read(inputs_BT, None)
+        # A scored SEP ends the text and the decoder's output.
+        fed_BU = torch.cat([start_BU, tokens_BT[:, :-1]], dim=1)
+        hidden_BTD = self._decode(fed_BU, memory, None)[:, start_BU.shape[1] - 1 :]
         scored = scored_BT & visible_BT
         nats_M = -cross_entropy(self.network.logits(hidden_BTD[scored]), tokens_BT[scored], reduction="none")
         return row_sums(nats_M, scored.nonzero()[:, 0], len(tokens_BT))
 
     @torch.no_grad()
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """`length` further tokens of each framed prompt, int64 [B, length]; a further sentinel ends a text as SEP does."""
+        """Write `length` further tokens of each framed prompt, int64 [B, length]; a further sentinel ends a text like SEP."""
         if prompts_BT.shape[1] == 0:
-            raise ConfigError("the prompt is empty; frame([]) begins a text")
-        asked_BT, begun_BU = self._ask(prompts_BT[:, :-1])
-        return self._write(self._read(asked_BT, None), begun_BU, length, decoding, generator)
+            raise ConfigError("the prompt is empty; begin a text with frame([])")
+        inputs_BT, start_BU = self._ask(prompts_BT[:, :-1])
+        return self._write(self._read(inputs_BT, None), start_BU, length, decoding, generator)
 
     def _ask(self, prompts_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """What the encoder reads and how the decoder begins when the continuation of a text is wanted."""
+        """Return the encoder's input and the decoder's first tokens for the continuation of a text."""
 
         def column(token: int) -> Tensor:
             return prompts_BT.new_full((len(prompts_BT), 1), token)
@@ -212,18 +212,18 @@ class T5(Objective):
         sentinel = column(self.vocabulary.size)
         match self.config.corruption:
             case "spans" | "iid":
-                read, begun = [prompts_BT, sentinel], [sentinel]
+                read, start = [prompts_BT, sentinel], [sentinel]
             case "bert" | "mass":
-                read, begun = [prompts_BT, column(MASK)], [prompts_BT]
+                read, start = [prompts_BT, column(MASK)], [prompts_BT]
             case "deshuffling":
-                read, begun = [prompts_BT], [prompts_BT]
+                read, start = [prompts_BT], [prompts_BT]
             case "prefix":
-                read, begun = [prompts_BT], []
-        return torch.cat([*read, column(SEP)], dim=1), torch.cat([column(PAD), *begun], dim=1)
+                read, start = [prompts_BT], []
+        return torch.cat([*read, column(SEP)], dim=1), torch.cat([column(PAD), *start], dim=1)
 
-    def _write(self, memory: Memory, begun_BU: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """What follows in the decoder, int64 [B, length], each token read once."""
-        self._check(begun_BU.shape[1] + length - 1, self.decoder_context, "to be written", "the decoder")
+    def _write(self, memory: Memory, start_BU: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
+        """Write the decoder's further tokens, int64 [B, length], each read once."""
+        self._check(start_BU.shape[1] + length - 1, self.decoder_context, "to be written", "the decoder")
         cache = Cache()
 
         def step(unread_BU: Tensor) -> Tensor:
@@ -232,14 +232,14 @@ class T5(Objective):
             picked_B = decoding.pick(self.network.logits(hidden_BUD[:, -1]), generator)
             return picked_B.masked_fill(picked_B >= self.vocabulary.size, SEP)
 
-        return write(step, begun_BU, length, end=SEP, padding=PAD)
+        return write(step, start_BU, length, end=SEP, padding=PAD)
 
     def text_to_text(self, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> T5Batch:
-        """A batch for `losses`: one example a row, both sides without their SEP."""
+        """Return a batch for `losses`: one example a row, both sides without their SEP."""
         if not targets:
-            raise ConfigError("there is no example, but a batch must have one to learn from")
+            raise ConfigError("the batch has no example, but must have at least one")
         if not all(map(len, targets)):
-            raise ConfigError("a target is empty, but must have a token to learn")
+            raise ConfigError("a target is empty, but must have at least one token")
         self._check(max(map(len, targets)) + 1, self.decoder_context, "to be written", "the decoder")
         pairs = [Example(np.asarray(x, np.int64), np.asarray(y, np.int64)) for x, y in zip(inputs, targets, strict=True)]
         return _batch([[pair] for pair in pairs], sum(len(x) + len(y) for x, y in pairs))
@@ -248,17 +248,17 @@ class T5(Objective):
     def generate(
         self, inputs_BT: Tensor, visible_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator
     ) -> Tensor:
-        """The decoder's answer to each framed input, int64 [B, length]; after a SEP only PAD."""
+        """Write the decoder's answer to each framed input, int64 [B, length]; after a SEP only PAD."""
         memory = self._read(inputs_BT, _one_document(visible_BT))
         return self._write(memory, torch.full_like(inputs_BT[:, :1], PAD), length, decoding, generator)
 
     def answer(self, inputs_BT: Tensor, length: int) -> Tensor:
-        """What the decoder most probably writes to each framed question, token by token, int64 [B, length]."""
+        """Write the decoder's greedy answer to each framed question, int64 [B, length]."""
         visible_BT = torch.ones_like(inputs_BT, dtype=torch.bool)
         return self.generate(inputs_BT, visible_BT, length, Decoding(greedy=True), torch.Generator())
 
     def flops(self, batch: T5Batch) -> float:
-        """Training arithmetic of both halves on all rows, and of the head on what is predicted."""
+        """Training FLOPs of both halves on all rows, and of the head on the targets."""
         return self._flops(batch, dense=False)
 
     def dense_flops(self, batch: T5Batch) -> float:
@@ -295,5 +295,5 @@ def _batch(rows: list[list[Example]], tokens: int, room: int = 0) -> T5Batch:
 
 
 def _one_document(visible_BT: Tensor) -> Tensor | None:
-    """Padding is no part of the one example in each row; None without padding."""
+    """Document numbers that exclude the padding of one example in each row; None without padding."""
     return None if bool(visible_BT.all()) else visible_BT.to(torch.int32) - 1

@@ -1,18 +1,18 @@
-"""Text VAE: infer a latent vector from a sentence and write the sentence from it, with as little said in between as possible.
+"""Text VAE: infer a latent vector from a sentence, and generate the sentence from it.
 
     loss           = reconstruction + kl                                                          [nats per target]
     reconstruction = - 1/M  sum over target tokens of       log p(x(t) | x(<t), z),   z ~ q(z | x)
     kl             =   1/M  sum over sentences of  weight . KL(q(z | x) || N(0, I))
 
-so that - M loss at weight 1 is a bound from below on the sentences' log-probability (the ELBO). A sentence is framed
-[SEP] text [SEP]: the encoder reads all of it, the decoder reads it from the first SEP and ends it with the second. M counts
-the ends. The weight, and all else that keeps the decoder from ignoring z: `ablate.objectives.vae_collapse`.
+At weight 1, - M loss is a lower bound on the sentences' log-probability (the ELBO). A sentence is framed [SEP] text [SEP]. The
+encoder reads all of it; the decoder starts from the first SEP and ends with the second. M includes the ends. For the weight,
+and other methods that keep the decoder from ignoring z, see `ablate.objectives.vae_collapse`.
 
-Sources: Kingma and Welling 2014, section 2 and appendix B (the bound and its gradient); Bowman et al. 2016, section 3 (text)
-and section 6 (paths between sentences); He et al. 2019, sections 2 to 5 (networks, aggressive updates); Burda et al. 2016,
-section 3 (the importance-weighted bound). Networks: `ablate.nn.latent`; estimates: `ablate.nn.latent_estimators`.
+Sources: Kingma and Welling 2014, section 2 and appendix B (the bound and its gradient). Bowman et al. 2016, section 3 (text)
+and section 6 (paths between sentences). He et al. 2019, sections 2 to 5 (networks, aggressive updates); Burda et al. 2016,
+section 3 (the importance-weighted bound). Networks: `ablate.nn.latent`; estimators: `ablate.nn.latent_estimators`.
 
-No published checkpoint of a text VAE exists in a common format, so there is a controlled backbone and no published one.
+No published checkpoint of a text VAE exists in a common format, so only a controlled backbone exists.
 
 Shape letters: B batch, T position, D width, V vocabulary, M targets, Z latent, S draws.
 """
@@ -49,13 +49,13 @@ class VaeBatch(NamedTuple):
     """A row of `context` columns for each sentence; the networks read the first `longest` of them."""
 
     tokens_BT: Tensor
-    """int64: [SEP] text [SEP] and padding: what is encoded and, from the second column on, predicted."""
+    """int64: [SEP] text [SEP] and padding: the encoder's input and, from the second column on, the targets."""
     inputs_BT: Tensor
-    """int64: the same with words dropped: what the decoder reads."""
+    """int64: the same with dropped words: the decoder's input."""
     lengths_B: Tensor
     """int64: columns that are not padding."""
     noise_BZ: Tensor
-    """float32, N(0, 1): turns the posterior's mean and variance into a draw."""
+    """float32, N(0, 1): noise of a draw from the posterior."""
     progress: float
     longest: int
     tokens: int
@@ -81,7 +81,7 @@ class Vae(Objective):
         self.aggressive = Aggressive() if config.aggressive else None
         self.updated: Updates = "both"
         self.looked = 0
-        """What the latest step trained, and how many texts it looked at besides: both cost arithmetic."""
+        """Networks that the latest step trained, and texts it only looked at: `flops` counts both."""
 
     @classmethod
     def windows(cls, store: TokenStore, config: VaeConfig, context: int) -> Sentences:
@@ -175,21 +175,21 @@ class Vae(Objective):
         return self.last_losses.loss
 
     def configure_optimizers(self) -> Any:
-        """One optimizer, or the same settings for each network by itself where one trains ahead of the other."""
+        """One optimizer, or one for each network with the same settings if the encoder trains ahead."""
         joint = super().configure_optimizers()
         if self.aggressive is None:
             return joint
         return optimizer_for_each(joint, {self.get_submodule(name): 1.0 for name in NETWORKS})
 
     def frame(self, ids: list[int]) -> list[int]:
-        """[SEP] text [SEP]; without a text the SEP that every text begins with."""
+        """[SEP] text [SEP]; without a text the SEP that begins every text."""
         return [SEP, *ids, SEP] if ids else [SEP]
 
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
-        """The encoder's vectors [B, T, D], those that the posterior is made of; an LSTM's know what stands before them."""
+        """The encoder's vectors [B, T, D], from which the posterior is computed; an LSTM's depend on earlier tokens only."""
         self._refuse_too_long(tokens_BT)
         _refuse_gaps(visible_BT)
-        return self.encoder.read(tokens_BT, visible_BT)
+        return self.encoder.encode(tokens_BT, visible_BT)
 
     def posterior(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each [B, Z]."""
@@ -202,7 +202,7 @@ class Vae(Objective):
         """Sum over the scored tokens of log p(token | tokens before, z), nats [B]."""
         self._refuse_too_long(tokens_BT)
         if bool(scored_BT[:, 0].any()):
-            raise ConfigError("the first token of a row is scored, but nothing stands before it: frame the text")
+            raise ConfigError("the first token of a row is scored, but no token precedes it; frame the text")
         hidden_BTD, _ = self.decoder(tokens_BT[:, :-1], z_BZ)
         targets_BT = scored_BT[:, 1:]
         nats_M = -cross_entropy(self.decoder.logits(hidden_BTD[targets_BT]), tokens_BT[:, 1:][targets_BT], reduction="none")
@@ -211,9 +211,9 @@ class Vae(Objective):
 
     @torch.no_grad()
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
-        """The ELBO, nats [B]: reconstruction, at a fixed draw and its mirror image, less the KL.
+        """The ELBO, nats [B]: reconstruction, at a fixed draw and its mirror image, minus the KL.
 
-        Bounds log p of the scored tokens under the prior, each following on all tokens before it, scored or not.
+        It bounds log p of the scored tokens under the prior, each given all tokens before it, scored or not.
         """
         posterior = self.posterior(tokens_BT, visible_BT)
         noise_Z = self._fixed_noise(1)[0]
@@ -224,7 +224,7 @@ class Vae(Objective):
 
     @torch.no_grad()
     def importance_weighted(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, samples: int) -> Tensor:
-        """Bounds what `score` bounds, the tighter the more draws there are, nats [B]."""
+        """A bound on the quantity of `score`, tighter with more draws, nats [B]."""
         posterior = self.posterior(tokens_BT, visible_BT)
         weights_SB = []
         for noise_Z in self._fixed_noise(samples):
@@ -239,19 +239,19 @@ class Vae(Objective):
             raise ConfigError(f"{length} tokens, but the model has data.context = {self.context} positions")
 
     def _fixed_noise(self, samples: int) -> Tensor:
-        """N(0, 1) [S, Z], the same for every row and call, so that a text's score is a function of the text."""
+        """N(0, 1) [S, Z], the same for every row and call, so that a text's score depends on the text alone."""
         return torch.randn(samples, self.config.latent, generator=torch.Generator().manual_seed(0)).to(self.device)
 
     def sample(self, prompts_BT: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """A text from the prior a row, int64 [B, length]; z knows nothing of a prompt, so none may be given."""
-        given = [prompt for prompt in prompts_BT.tolist() if prompt != [SEP]]
-        require(not given, "prompt", given[:1], f"[{SEP}], the beginning of a text: a VAE continues none")
+        """Write a text from the prior for each row, int64 [B, length]; z does not depend on a prompt, so none is allowed."""
+        prompts = [prompt for prompt in prompts_BT.tolist() if prompt != [SEP]]
+        require(not prompts, "prompt", prompts[:1], f"[{SEP}], the beginning of a text: a VAE continues none")
         z_BZ = torch.randn(len(prompts_BT), self.config.latent, generator=generator, device=generator.device)
         return self.write(z_BZ.to(self.device), length, decoding, generator)
 
     @torch.no_grad()
     def write(self, z_BZ: Tensor, length: int, decoding: Decoding, generator: torch.Generator) -> Tensor:
-        """At most `length` tokens from each z, int64 [B, length]; after a SEP, the end of a text, only PAD."""
+        """Write at most `length` tokens from each z, int64 [B, length]; after a SEP, the end of a text, only PAD."""
         require(1 <= length < self.context, "length", length, f"between 1 and data.context - 1 = {self.context - 1} tokens")
         written_BT = torch.full((len(z_BZ), length), PAD, device=z_BZ.device)
         last_B, ended_B = torch.full_like(written_BT[:, 0], SEP), torch.zeros_like(written_BT[:, 0], dtype=torch.bool)
@@ -266,7 +266,7 @@ class Vae(Objective):
         return written_BT
 
     def flops(self, batch: VaeBatch) -> float:
-        """Training arithmetic; after an aggressive step, of what it updated: a network at rest is not differentiated."""
+        """Training FLOPs; after an aggressive step, those of the updated networks: a frozen network has no backward pass."""
         return self._flops(batch, dense=False)
 
     def dense_flops(self, batch: VaeBatch) -> float:
@@ -290,9 +290,9 @@ def _columns(width: int, lengths_B: Tensor) -> Tensor:
 
 def _refuse_gaps(visible_BT: Tensor) -> None:
     if bool((visible_BT[:, 1:] & ~visible_BT[:, :-1]).any()):
-        raise ConfigError("padding stands before a token, where the decoder would read it; put padding at the end of a row")
+        raise ConfigError("padding precedes a token, so the decoder would read it; put padding at the end of a row")
 
 
 def _targets(lengths_B: Tensor, width: int) -> Tensor:
-    """bool [B, width]: True on decoder inputs that something follows."""
+    """bool [B, width]: True on decoder inputs that have a target."""
     return _columns(width, lengths_B - 1)

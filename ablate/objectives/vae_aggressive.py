@@ -1,14 +1,14 @@
-"""Aggressive training of the inference network: it is trained until it stops improving before the generator moves once.
+"""Aggressive training of the inference network: it trains until it stops improving before each generator step.
 
     while the mutual information of text and latent vector rises:
         repeat: one batch, update the encoder    until its loss, averaged over 10 batches, has risen (at most 100 batches)
         one batch, update the decoder
     then: one batch, update both
 
-Source: He et al. 2019, algorithm 1 and section 4.2; the numbers 10 and 100 are those of the released code. Every step takes
-the next batch of the training sequence, as the paper draws a new one each time; here each of them is therefore paid for out
-of the token budget, and a token is never counted twice. The paper watches the mutual information on validation text once
-an epoch; a run here sees no validation text, so it is watched on the run's first texts, every twentieth of the budget.
+Source: He et al. 2019, algorithm 1 and section 4.2; the numbers 10 and 100 are those of the released code. Every step takes the
+next batch of the training sequence, as the paper draws a new one each time. Each batch is therefore charged to the token
+budget, and no token is counted twice. The paper estimates the mutual information on validation text once an epoch. A run here
+sees no validation text. It uses the run's first texts, at every twentieth of the budget.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ablate.nn.latent_estimators import mutual_information
 WINDOW = 10
 """Batches over which the loss is averaged before it is compared."""
 MOST = 100
-"""Encoder updates in a row."""
+"""Largest number of encoder updates in a row."""
 LOOKS = 20
-"""Looks at the mutual information in a whole budget."""
+"""Estimates of the mutual information in a whole budget."""
 WATCHED = 256
-"""Texts it is estimated from, hence at most log 256 = 5.5 nats."""
+"""Texts of each estimate, which is hence at most log 256 = 5.5 nats."""
 
 
 Updates = Literal["encoder", "decoder", "both"]
@@ -37,7 +37,7 @@ NETWORKS: tuple[Updates, Updates] = ("encoder", "decoder")
 
 
 class Inference(Protocol):
-    """What is watched: a module that says q(z | x)."""
+    """A module that computes q(z | x)."""
 
     def posterior(self, tokens_BT: Tensor, visible_BT: Tensor) -> tuple[Tensor, Tensor]: ...
     def train(self, mode: bool = True) -> Any: ...
@@ -46,7 +46,7 @@ class Inference(Protocol):
 
 
 class Aggressive:
-    """Says which networks the next batch updates, from the batches so far."""
+    """Chooses the networks that the next batch updates, from the batches so far."""
 
     def __init__(self) -> None:
         self.updates: Updates = "encoder"
@@ -60,15 +60,15 @@ class Aggressive:
         self._losses: list[Tensor] = []
 
     def watch(self, tokens_BT: Tensor, visible_BT: Tensor) -> None:
-        """Texts that a batch brings, of which the run's first are kept."""
-        if self._held() < WATCHED:
+        """Keep the run's first texts for the estimates."""
+        if self._texts_kept() < WATCHED:
             self._watched.append((tokens_BT, visible_BT))
 
-    def _held(self) -> int:
+    def _texts_kept(self) -> int:
         return sum(len(tokens) for tokens, _ in self._watched)
 
     def learned(self, loss: Tensor, progress: float, model: Inference) -> int:
-        """A batch was learned from, at `loss` per target; returns how many texts `model` was then asked about."""
+        """Record the loss per target of a trained batch; return the number of texts that an estimate then read."""
         if self.updates == "decoder":
             self.updates = "encoder"
             self._begin()
@@ -87,7 +87,7 @@ class Aggressive:
         self._information = information(model, self._watched)
         if self._information < before:
             self.updates = "both"
-        return self._held()
+        return self._texts_kept()
 
 
 @torch.no_grad()

@@ -1,14 +1,14 @@
-"""Posterior collapse of a text VAE, and what is done against it.
+"""Posterior collapse of a text VAE, and the remedies against it.
 
-A decoder that needs no z ignores it: the posterior becomes the prior, KL 0 and the model a language model. All remedies are
-off by default, so that the loss is the plain ELBO:
+A decoder that does not need z ignores it: the posterior becomes the prior, the KL 0, and the model a language model. All
+remedies are off by default, so that the loss is the plain ELBO:
 
-| remedy | what it does | source |
+| remedy | effect | source |
 | --- | --- | --- |
 | KL weight | a nat of KL costs less than one of reconstruction | He et al. 2019, table 1 |
-| KL annealing | the weight rises from 0, once (linear) or anew in every cycle (cyclical) | Bowman 2016, 3.1; Fu 2019, 3.2 |
-| free bits | some nats a dimension cost no more than none: `ablate.nn.latent_estimators` | Kingma et al. 2016, C.8 |
-| word dropout | decoder inputs are hidden, so that the words before do not tell the next one | Bowman et al. 2016, 3.1 |
+| KL annealing | the weight rises from 0, once (linear) or in every cycle (cyclical) | Bowman 2016, 3.1; Fu 2019, 3.2 |
+| free bits | the first nats of each dimension are free: `ablate.nn.latent_estimators` | Kingma et al. 2016, C.8 |
+| word dropout | decoder inputs are hidden, so earlier words predict the next one less well | Bowman et al. 2016, 3.1 |
 | aggressive updates | the encoder trains ahead of the decoder: `ablate.objectives.vae_aggressive` | He et al. 2019, 4.2 |
 
 Shape letters: B batch, T position.
@@ -36,17 +36,17 @@ class VaeConfig:
     latent: int = 32
     """Z, dimensions of the latent vector. He et al. 2019, section 5: 32."""
     kl_weight: float = 1.0
-    """Nats of reconstruction that a nat of KL is worth, at the end of a schedule; 1: the ELBO. He et al. 2019, table 1."""
+    """Weight of a nat of KL against a nat of reconstruction, at the end of a schedule; 1: the ELBO. He et al. 2019, table 1."""
     schedule: Literal["constant", "linear", "cyclical"] = "constant"
-    """How the weight gets there: at once; from 0, once; from 0, in every cycle anew."""
+    """How the weight reaches `kl_weight`: at once; rising from 0, once; rising from 0 in every cycle."""
     kl_anneal: float = 0.5
     """Share of the budget (linear) or of a cycle (cyclical) over which the weight rises. Fu et al. 2019, section 3.2: 0.5."""
     cycles: int = 4
     """Cycles in the budget, for `schedule="cyclical"`. Fu et al. 2019, section 3.2: 4."""
     free_bits: float = 0.0
-    """Nats a dimension that cost no more than none, on the mean of a batch. Kingma et al. 2016, appendix C.8."""
+    """Nats of each dimension without cost, on the mean of a batch. Kingma et al. 2016, appendix C.8."""
     word_dropout: float = 0.0
-    """Chance of a decoder input to be UNK instead. Bowman et al. 2016, section 3.1."""
+    """Probability that UNK replaces a decoder input. Bowman et al. 2016, section 3.1."""
     aggressive: bool = False
     """Train the encoder ahead of the decoder. He et al. 2019, algorithm 1."""
 
@@ -67,7 +67,7 @@ class VaeConfig:
 
 
 def drop_words(tokens_BT: np.ndarray, lengths_B: np.ndarray, uniform_BT: np.ndarray, chance: float) -> np.ndarray:
-    """The rows with UNK where the uniform is below `chance`; the SEPs around a text and the padding stay."""
+    """Replace words by UNK where the uniform is below `chance`; the SEPs around a text and the padding stay."""
     column_T = np.arange(tokens_BT.shape[1])
     text_BT = (column_T > 0) & (column_T < lengths_B[:, None] - 1)
     return np.where(text_BT & (uniform_BT < chance), UNK, tokens_BT)

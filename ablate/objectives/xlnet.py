@@ -1,24 +1,24 @@
-"""XLNet: predict the tokens of a text in a random order, each from those that came before it in that order.
+"""XLNet: predict the tokens of a text in a random order, each from those before it in that order.
 
     plm = - 1/M  sum over predicted places m of  log p(x(z(m)) | x(z(1)), ..., x(z(m-1)))      [nats per predicted token]
     p(. | x(z(<m))) = softmax(E g(z(m)) + b)     published       g the query stream's vector, E the token embedding (tied)
     p(. | x(z(<m))) = softmax(head(g(z(m))))     controlled      head as in `ablate.nn.head`
 
-z is a factorization order of the row's positions (`ablate.collators.permutation`), and g knows the position z(m) but not the
-token there (`ablate.nn.two_stream`). The tokens that are not predicted are context: everybody sees them.
+z is a factorization order of the row's positions (`ablate.collators.permutation`). g depends on the position z(m) but not on
+its token (`ablate.nn.two_stream`). Tokens that are not predicted are context, which every place sees.
 
-A row is `context` consecutive tokens of the corpus, and the first is always context. SEP, which ends a document, begins the
-next one and is context there: a text by itself is read as [SEP] text, so nobody ever predicts from nothing.
+A row is `context` consecutive tokens of the corpus, and the first is always context. SEP ends a document and also begins the
+next one, where it is context. A text by itself is read as [SEP] text, so every prediction has a context.
 
-Documents packed into one row do not see each other. A batch with such a row takes the path with a mask: on pydocs at context
-64 that is 44 % of the rows and, 16 at a time, each of 1000 batches. The kernel call on sorted rows, which needs no mask, is
-for batches whose rows hold one document each.
+Documents packed into one row do not see each other. A batch with such a row uses masks: on pydocs at context 64 such rows are
+44 %, and at 16 rows a batch each of 1000 batches has one. Batches with one document in each row use kernel calls on sorted
+rows, without masks.
 
-Memory is the text before the row, read without gradient from the same window, so that an example stays a function of its
-index; it is read with both sides visible, not in an earlier order of its own.
+Memory is the text before the row, read without gradient from the same window, so an example depends on its index alone. Memory
+is bidirectional and has no factorization order of its own.
 
 Sources: Yang et al. 2019, sections 2.2 (the objective), 2.3 (two streams; the last 1/K of an order is predicted), 2.4 (memory)
-and 3.1 (K = 6, spans); Dai et al. 2019, section 3.2 (memory). Segment pairs (section 2.5) are left out.
+and 3.1 (K = 6, spans). Dai et al. 2019, section 3.2 (memory). Segment pairs (section 2.5) are left out.
 
 Shape letters: B batch, T place in the row, memory included, D width, V vocabulary, M predicted positions.
 """
@@ -59,26 +59,26 @@ SCORING_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class XlnetConfig:
-    """Shares are of the tokens of the text, special tokens excluded."""
+    """Shares refer to the tokens of the text, special tokens excluded."""
 
     name: ClassVar[str] = "xlnet"
 
     factorization_order: FactorizationOrder = "random"
-    """Who is predicted when: `ablate.collators.permutation`. Yang et al. 2019, section 2.2: random. The fixed order belongs to
-    a seed, and so does that of the fixed blocks; yardsticks have a seed of their own, so an own loss is then read under an
-    order that was not trained, and `own_ranks` gives the one that was."""
+    """Order of prediction: `ablate.collators.permutation`. Yang et al. 2019, section 2.2: random. Fixed orders, of positions or
+    of blocks, depend on the run's seed. Evaluations have a seed of their own, so `own-loss` reads an order that was not
+    trained; `own_ranks` returns the trained one."""
     left_to_right_share: float = 0.0
-    """Share of the examples whose order is left to right instead."""
+    """Share of the examples that are predicted left to right instead."""
     block_length: int = 8
     """Tokens in a block, for the orders `block` and `fixed-block`."""
     predict_fraction: float = 1 / 6
-    """Share of the tokens that is predicted, 1/K. Yang et al. 2019, section 3.1: K = 6."""
+    """Share of predicted tokens, 1/K. Yang et al. 2019, section 3.1: K = 6."""
     span_targets: bool = False
     """Predict spans of 1 to 5 tokens instead of the end of the order. Yang et al. 2019, section 3.1."""
     memory: int = 0
     """Tokens before the row that are read without gradient; 0: none. Yang et al. 2019, section 2.4."""
     scoring_orders: int = 0
-    """Random orders under which `score` takes the mean probability; 0: left to right, or the model's own if right to left."""
+    """Random orders over which `score` averages the probability; 0: left to right, or right to left if the model is."""
 
     def __post_init__(self) -> None:
         share = self.left_to_right_share
@@ -95,15 +95,15 @@ class XlnetBatch(NamedTuple):
     tokens_BT: Tensor
     """int64"""
     positions_BT: Tensor
-    """int64: where in the text, memory included, the token stands."""
+    """int64: the token's text position, memory included."""
     context_B: Tensor | None
-    """int64: places of context after the memory; None when no row has more than T - memory - queries and all hold one text."""
+    """int64: places of context after the memory. None if every row has T - memory - queries of them and holds one document."""
     documents_BT: Tensor | None
-    """int32: a SEP belongs to the document that it begins; None when every row holds one."""
+    """int32: a SEP belongs to the document that it begins; None if every row holds one document."""
     queries: int
-    """The last places of a row, as many as its longest chain of targets, have a vector in the query stream."""
+    """Number of last places of a row that have a query vector: as many as a full row has targets."""
     predicted_M: Tensor
-    """int64: those of the B x queries vectors that predict, ascending."""
+    """int64: indices of the predicting vectors among all B x queries, ascending."""
     tokens: int
     targets: int
 
@@ -121,8 +121,8 @@ class Xlnet(Objective):
         super().__init__(config, backbone, vocabulary, context)
         published = backbone.kind == "published"
         relative = published or backbone.positions != "learned"
-        wanted = "0 with backbone.positions = 'learned': memory needs rotary or alibi, which tell distances"
-        require(config.memory == 0 or relative, "objective.memory", config.memory, wanted)
+        right = "0 with backbone.positions = 'learned': memory needs rotary or alibi, which encode distances"
+        require(config.memory == 0 or relative, "objective.memory", config.memory, right)
         network = XlnetNetwork if published else TwoStream
         self.network: XlnetNetwork | TwoStream = network(vocabulary.size, backbone, config.memory + context)
         self.decoder_bias = nn.Parameter(torch.zeros(vocabulary.size)) if published else None
@@ -162,7 +162,7 @@ class Xlnet(Objective):
         before = np.broadcast_to(np.arange(memory), (len(row), memory))
         columns = np.concatenate([before, memory + permuted.columns_BT], axis=1)
 
-        # As many as a row has that is all text, so that all batches have one shape.
+        # As many as a row without special tokens has, so that all batches have one shape.
         queries = int(permutation.number_of_targets(np.array([context - 1]), config.predict_fraction)[0])
         predicted = np.arange(context - queries, context) >= permuted.context_B[:, None]
         alike = documents is None and bool((number == queries).all())
@@ -219,7 +219,7 @@ class Xlnet(Objective):
         return [SEP, *ids]
 
     def encode(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
-        """The content stream's vectors [B, T, D], the whole text visible."""
+        """The content stream's vectors [B, T, D], with the whole text visible."""
         self._check_length(tokens_BT)
         hidden_BTD: Tensor = self.network.encode(tokens_BT, padding(visible_BT))
         return hidden_BTD
@@ -229,16 +229,16 @@ class Xlnet(Objective):
         return [SEP, *first, SEP, *second] if second else [SEP, *first]
 
     def summarize(self, tokens_BT: Tensor, visible_BT: Tensor) -> Tensor:
-        """The content stream's vectors averaged over the row [B, D], everybody seeing everybody.
+        """The content stream's vectors averaged over the row [B, D], without a mask inside the text.
 
         `summary_type="mean"` of the released code, whose default reads a CLS behind the text. There CLS is pre-trained, in
-        segment pairs (section 2.5). Here it would be new, and on SST-2 it was 0.016 to 0.05 worse (one seed, width 128).
+        segment pairs (section 2.5). Here it would be untrained, and on SST-2 it was 0.016 to 0.05 worse (one seed, width 128).
         """
         hidden_BTD = self.encode(tokens_BT, visible_BT) * visible_BT[..., None]
         return hidden_BTD.sum(dim=1) / visible_BT.sum(dim=1, keepdim=True)
 
     def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:
-        """Logits [M, V] at the (row, column) positions, each from all that is neither MASK nor asked for."""
+        """Logits [M, V] at the (row, column) positions, from all tokens that are neither MASK nor at these positions."""
         self._check_length(tokens_BT)
         row_M, column_M = positions_M2.unbind(dim=1)
         missing_BT = tokens_BT == MASK
@@ -256,7 +256,7 @@ class Xlnet(Objective):
     def score(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor) -> Tensor:
         """Sum over the scored tokens of log p(token | those before it in the order), in nats [B].
 
-        A model that predicts a share of each order has learned to continue long contexts; from a short one it guesses badly.
+        A model that predicts a share of each order has learned to continue long contexts, and predicts badly from a short one.
         """
         self._check_length(tokens_BT)
         require_a_beginning(scored_BT)
@@ -303,8 +303,10 @@ class Xlnet(Objective):
     def _terms(
         self, rank_BT: Tensor, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Nats of the scored tokens, and their rows and columns. First comes the first token, then the text by rank, then
-        the padding."""
+        """Nats of the scored tokens, and their rows and columns.
+
+        A row is sorted: the first token, the text by rank, the padding.
+        """
         rank_BT = rank_BT.masked_fill(~visible_BT, math.inf)
         rank_BT[:, 0] = -math.inf
         columns_BT = rank_BT.argsort(dim=1, stable=True)
@@ -318,7 +320,7 @@ class Xlnet(Objective):
             raise ConfigError(f"{tokens_BT.shape[1]} tokens, but the model has data.context = {self.context} positions")
 
     def flops(self, batch: XlnetBatch) -> float:
-        """Training arithmetic of both streams, by the pairs that see each other, and of the head on what is predicted."""
+        """Training FLOPs of both streams, by the pairs that see each other, and of the head on the targets."""
         return self._flops(batch, pairs)
 
     def dense_flops(self, batch: XlnetBatch) -> float:
@@ -335,6 +337,6 @@ class Xlnet(Objective):
 
 
 def _beginning_with_sep(window: Any) -> np.ndarray:
-    """Document of each position, where a SEP counts to the document that it begins and not to the one it ends."""
+    """Document of each position, where a SEP belongs to the document that it begins and not to the one it ends."""
     after_the_last = window.documents_T[-1] + (window.tokens_T[-1] == SEP)
     return np.append(window.documents_T[1:], after_the_last).astype(window.documents_T.dtype)

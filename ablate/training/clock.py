@@ -1,7 +1,7 @@
-"""A stopwatch with accounts: the budget charges training only, everything else is written down beside it.
+"""A stopwatch with accounts: the budget counts training only, and every other activity has an account of its own.
 
-Lightning's own `Timer` charges validation to the training budget; in a 3-second budget with 13 validations that was
-2.6 seconds. On a GPU the clock waits for the device at every change of account, and only there.
+Lightning's own `Timer` counts validation as training: in a 3-second budget with 13 validations that was 2.6 seconds. On a GPU
+the clock waits for the device at every change of account, and only there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ACCOUNTS = ("compute", "data", "first_step", "evaluation", "checkpoint", "harnes
 
 
 class Clock:
-    """Seconds by account. `training` is compute and waiting for data: what a budget in seconds means."""
+    """Seconds by account. `training` is compute and waiting for data: the quantity that a budget in seconds limits."""
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -27,7 +27,7 @@ class Clock:
         self.seconds = dict.fromkeys(ACCOUNTS, 0.0)
 
     def charge(self, account: str, wait: bool = False) -> None:
-        """Everything since the last call goes to `account`; `wait` first lets the device finish."""
+        """Add the seconds since the last call to `account`; `wait` first lets the device finish."""
         if wait and self._device == "cuda":
             torch.cuda.synchronize()
         now = time.perf_counter()
@@ -36,7 +36,7 @@ class Clock:
 
     @contextlib.contextmanager
     def account(self, name: str) -> Iterator[None]:
-        """Charge what ran before to the harness, and the block to `name`."""
+        """Charge earlier time to the harness, and the block to `name`."""
         self.charge("harness", wait=True)
         try:
             yield

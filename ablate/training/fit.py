@@ -1,8 +1,8 @@
-"""Train one model on its token budget and read the yardsticks: `fit(RunConfig) -> Record`.
+"""Train one model on its token budget and run the evaluations: `fit(RunConfig) -> Record`.
 
-The only maker of a `Trainer`. Everything that chance decides has a stream of its own under the run's seed (initial
-weights, dropout, data order, corruption), so two arms of one seed differ by their factor alone, and the same run twice
-on one machine gives the same rows, measured times aside.
+Only this module makes a `Trainer`. Each source of randomness has a stream of its own under the run's seed: initial weights,
+dropout, data order, corruption. Two arms of one seed therefore differ by their factor alone. The same run twice on one machine
+gives the same rows, except for measured times.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lightning import Trainer
 from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
-from ablate.evaluation.reading import Abridges, Yardstick, readable, told_to
+from ablate.evaluation.reading import Abridges, Yardstick, progress_to, readable
 from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.objectives import objective_of
@@ -42,7 +42,7 @@ WEIGHTS = "weights.safetensors"
 
 
 def train(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None]) -> Record:
-    """A new model: train it (unless the run is the untrained baseline), keep its weights, read every yardstick."""
+    """Train a new model (unless the run is the untrained baseline), save its weights, and run every evaluation."""
     clock = Clock(run.runtime.device)
     started = time.time()
     text = prepare(run.data, report)
@@ -77,10 +77,10 @@ def train(run: RunConfig, identity: Identity, folder: Path, report: Callable[...
 
 
 def remeasure(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None], earlier: Record) -> Record:
-    """Read the yardsticks that an earlier record lacks from the weights that it left; nothing is trained.
+    """Run the evaluations that an earlier record lacks on its saved weights, without training.
 
-    Rows of other yardsticks stay, other studies may need them. A yardstick with a new version loses its points along the
-    learning curve, since only the final weights are kept.
+    Rows of other evaluations stay, because other studies may need them. An evaluation with a new version loses its learning
+    curve, since only the final weights are saved.
     """
     clock = Clock(run.runtime.device)
     text = prepare(run.data, report)
@@ -106,9 +106,10 @@ def remeasure(run: RunConfig, identity: Identity, folder: Path, report: Callable
 
 
 def _read_elsewhere(trained: dict[str, str], read: dict[str, str]) -> dict[str, str]:
-    """Provenance of a record whose later yardsticks were read under other versions: both, so that no mixture hides."""
+    """Provenance of a record whose later evaluations ran under other versions: it names both."""
     return {
-        key: value if read.get(key) == value else f"{value}, later yardsticks {read.get(key)}" for key, value in trained.items()
+        key: value if read.get(key) == value else f"{value}, later evaluations {read.get(key)}"
+        for key, value in trained.items()
     }
 
 
@@ -123,18 +124,18 @@ def build(run: RunConfig, text: Text) -> Objective:
 
 
 def save(model: Objective, folder: Path) -> None:
-    """Final weights as safetensors, on the disk whole or not at all; a full disk is an `OSError`."""
+    """Write the final weights as safetensors, atomically; a full disk is an `OSError`."""
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     write_atomically(folder / WEIGHTS, safetensors.torch.save(state))
 
 
 def load(model: Objective, folder: Path) -> None:
-    """The inverse of `save`."""
+    """Load the weights that `save` wrote."""
     model.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
 
 
 def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:
-    """Untimed properties of a run, for the report's tables of cost."""
+    """Properties of a run that involve no time, for the report's tables of cost."""
     parameters = sum(p.numel() for p in model.parameters())
     embedding = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Embedding))
     return {
@@ -166,7 +167,7 @@ def arithmetic(run: RunConfig) -> Iterator[None]:
 
 
 class _Readings:
-    """Rows collected along a run, each stamped with what had been spent when it was read."""
+    """Rows collected along a run, each with the tokens, FLOPs, seconds and joules spent at that point."""
 
     def __init__(
         self,
@@ -187,7 +188,7 @@ class _Readings:
         self._energy = counter(run.runtime.device)
 
     def on_curve(self, mean_loss: float | None) -> None:
-        """A point of the learning curve; the last one is left to `at_end`, which reads everything."""
+        """Add a point of the learning curve. The last point is left to `at_end`, which runs every evaluation."""
         stamp = self._stamp()
         if mean_loss is not None:
             self._add([Row(evaluation="training", metric="nats_per_target", value=mean_loss, unit="nats")], stamp)
@@ -196,7 +197,7 @@ class _Readings:
             self._read([y.abridged() if isinstance(y, Abridges) else y for y in chosen], stamp, samples=False)
 
     def at_end(self, only: list[str] | None = None) -> None:
-        """All yardsticks, or those named."""
+        """Run all evaluations, or those named."""
         chosen = [y for y in readable(self._run.evaluations, self._model) if only is None or y.name in only]
         self._read(chosen, {**self._stamp(), "stage": "final"}, samples=True)
 
@@ -214,7 +215,7 @@ class _Readings:
         with self._clock.account("evaluation"):
             for yardstick in yardsticks:
                 self._report(yardstick.name)
-                with told_to(self._report):
+                with progress_to(self._report):
                     reading = yardstick.measure(self._model, self._text)
                 self._add(reading.rows, stamp)
                 if samples:
@@ -235,7 +236,7 @@ def text_module(run: RunConfig, model: Objective, text: Text) -> TextModule:
 
 
 def run_trainer(run: RunConfig, model: Objective, text: Text, budget: TokenBudget, clock: Clock) -> None:
-    """Read the budget; `model` is trained in place and stays on its device."""
+    """Train `model` in place on the whole budget; it stays on its device."""
     torch.manual_seed(torch_seed(run.seed, "training"))
     with _quiet():
         trainer = Trainer(
@@ -243,7 +244,7 @@ def run_trainer(run: RunConfig, model: Objective, text: Text, budget: TokenBudge
             devices=1,
             precision="bf16-mixed" if run.runtime.precision == "bf16" else "32-true",
             max_epochs=1,
-            # An objective that steps its optimizers itself clips for itself.
+            # An objective that steps its own optimizers also clips its own gradients.
             gradient_clip_val=(run.optimization.clip_norm or None) if model.automatic_optimization else None,
             callbacks=[budget],
             barebones=True,
@@ -256,7 +257,7 @@ def run_trainer(run: RunConfig, model: Objective, text: Text, budget: TokenBudge
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning without its tips and banners; its warnings about things that are so on purpose are left out by name."""
+    """Silence Lightning's tips and banners, and by name those warnings whose cause is intended."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -266,7 +267,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # A baseline that counts has nothing to optimize.
         warnings.filterwarnings("ignore", message=".*configure_optimizers.* returned .None.*")
-        # Between lightning 2.6.6 and torch 2.13; nothing here can change it.
+        # Lightning 2.6.6 causes this warning under torch 2.13; no code here can avoid it.
         warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
         try:
             yield

@@ -1,6 +1,6 @@
-"""The training loop's bookkeeping on a token budget: learning rate, counters, readings, the end.
+"""Bookkeeping of the training loop on a token budget: learning rate, counters, learning-curve points, the end.
 
-Tokens read are the unit, not optimizer steps: a GAN's two optimizers advance Lightning's `global_step` twice a batch.
+The unit is tokens read, not optimizer steps: a GAN's two optimizers advance Lightning's `global_step` twice a batch.
 """
 
 from __future__ import annotations
@@ -19,26 +19,29 @@ from ablate.training.clock import Clock
 from ablate.training.schedule import multiplier
 
 CHECK_EVERY = 25
-"""Steps between looks at the loss for infinities: on a GPU each look waits for the device."""
+"""Steps between checks of the loss for infinities: on a GPU each check waits for the device."""
 
 
 class DivergedError(Exception):
-    """The loss is no longer a number."""
+    """The loss is no longer finite."""
 
 
 @dataclass
 class Spent:
-    """What a run has used up so far."""
+    """Tokens, targets and arithmetic that a run has used so far."""
 
     tokens: int = 0
     targets: int = 0
     flops: float = 0.0
-    """By exact pairs, see `ablate.nn.flops`: what budgets and records count."""
+    """By exact pairs, see `ablate.nn.flops`: the count of budgets and records."""
     dense_flops: float = 0.0
 
 
 class TokenBudget(Callback):
-    """Reads `budget.tokens` tokens and calls `read` at `budget.readings` evenly spaced points, the last at the end."""
+    """Callback that trains on `budget.tokens` tokens.
+
+    It calls `read` at `budget.readings` evenly spaced points, the last at the end.
+    """
 
     def __init__(self, run: RunConfig, clock: Clock, read: Callable[[float], None], report: Callable[..., None]) -> None:
         self.spent = Spent()
@@ -61,7 +64,7 @@ class TokenBudget(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._clock.charge("data")
-        # The rate at the middle of the step's own tokens: at either end the first or the last step would be idle.
+        # The rate at the middle of the step's own tokens: at either end the first or the last step would have rate 0.
         share = multiplier(self._run.optimization, (self.spent.tokens + batch.tokens / 2) / self._run.budget.tokens)
         for optimizer in trainer.optimizers:
             for group in optimizer.param_groups:

@@ -1,4 +1,4 @@
-"""Pretraining as a study's measure: what is checked before, how a run is named, and how it is done."""
+"""Pretraining as a study's measure: checks before a run, its identity, and the run itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ sources.take_snapshot()
 
 
 def fit(run: RunConfig, folder: Path, report: Report | None = None) -> Record:
-    """Train and measure one run; the weights stay in `folder`."""
+    """Train and evaluate one run; the weights stay in `folder`."""
     say = report or (lambda *arguments, **named: None)
     check(run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def fit(run: RunConfig, folder: Path, report: Report | None = None) -> Record:
 
 
 def identify(run: RunConfig) -> Identity:
-    """Digests of configuration, corpus, tokenizer and source text; builds and trains nothing."""
+    """Return digests of configuration, corpus, tokenizer and source text, without building or training anything."""
     kind = objective_of(run.objective)
     outside = kind.__module__.split(".")[0] != sources.PACKAGE
     file = Path(inspect.getfile(kind))
@@ -53,10 +53,10 @@ def identify(run: RunConfig) -> Identity:
 
 
 def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
-    """Refuse what cannot work, then build corpus and tokenizer; returns what the report says of them.
+    """Refuse an impossible run, then build corpus and tokenizer; return their facts for the report.
 
-    An arm whose objective lacks what a yardstick needs leaves that column empty; the fact `left out` names it, and a study
-    refuses a baseline that has one.
+    If an objective lacks what an evaluation needs, its arm leaves that column empty. The fact `left out` names the evaluation,
+    and a study refuses a baseline that has one.
     """
     check_machine(run)
     if run.initial:
@@ -82,7 +82,7 @@ def _left_out(run: RunConfig) -> dict[str, str]:
 
 
 def check(run: RunConfig) -> None:
-    """Machine and yardsticks against what the run needs; `ConfigError` otherwise."""
+    """Check machine and evaluations against the run; `ConfigError` if one does not fit."""
     check_machine(run)
     for yardstick in run.evaluations:
         check_capability(yardstick, objective_of(run.objective))

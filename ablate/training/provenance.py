@@ -1,4 +1,4 @@
-"""Where a run was made: stored in its record, printed in the report, never part of its identity."""
+"""Provenance of a run: stored in its record and printed in the report, never part of its identity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIBRARIES = ("torch", "lightning", "optuna", "numpy", "tokenizers")
 
 
 def provenance(runtime: Runtime) -> dict[str, str]:
-    """Commit, interpreter, libraries and machine."""
+    """Return commit, interpreter, libraries and machine."""
     found = {**_fixed(), "device": _device(runtime), "precision": runtime.precision, "threads": str(runtime.threads)}
     faster = kernels() if runtime.device == "cpu" else None
     return {**found, **faster.provenance()} if faster else found
@@ -37,10 +37,10 @@ def _fixed() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The checkout's commit, marked when source files differ from it; `unknown` outside a checkout."""
+    """Return the checkout's commit, marked if source files differ from it; `unknown` outside a checkout."""
     here = Path(__file__).parents[2]
     try:
-        # Installed inside somebody else's checkout, its commit would say nothing about this package.
+        # Inside another project's checkout, the commit would not describe this package.
         _git(here, "ls-files", "--error-unmatch", "ablate/__init__.py")
         found = _git(here, "rev-parse", "--short=12", "HEAD")
         changed = _git(here, "status", "--porcelain", "--", "ablate", "studies")

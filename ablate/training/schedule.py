@@ -4,8 +4,8 @@
                     1                for w <= p <= 1 - d
                     (1 - p) / d      for p > 1 - d         p: share of the token budget read
 
-The constant phase is what makes one run comparable at every budget inside it: a cosine that is cut short is an
-un-annealed run beside annealed ones (Hu et al. 2024, *MiniCPM*, section 4; Hägele et al. 2024, section 3).
+The constant phase makes one run comparable at every budget inside it. A cosine that is cut short is a run without annealing
+beside annealed ones (Hu et al. 2024, *MiniCPM*, section 4; Hägele et al. 2024, section 3).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def multiplier(optimization: Optimization, progress: float) -> float:
 
 
 def stage(optimization: Optimization, progress: float) -> str:
-    """`initial`, `warmup`, `stable`, `decay` or `final`."""
+    """Return `initial`, `warmup`, `stable`, `decay` or `final`."""
     if progress <= 0:
         return "initial"
     if progress >= 1:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.collators.pseudo_likelihood import HIDINGS, hidden, words
+from ablate.collators.pseudo_likelihood import HIDINGS, hidden, word_numbers
 
 
 @given(st.integers(0, 2), st.lists(st.booleans(), min_size=1, max_size=8), st.integers(0, 2))
@@ -14,7 +14,7 @@ def test_words_and_what_is_hidden_with_their_pieces(before: int, continues: list
     """A text of pieces between special tokens, which are nobody's word even where they look like a later piece."""
     flags = [True] * before + continues + [True] * after
     scored = [False] * before + [True] * len(continues) + [False] * after
-    word_BT = words(torch.tensor([flags]), torch.tensor([scored]))
+    word_BT = word_numbers(torch.tensor([flags]), torch.tensor([scored]))
     places = range(before, before + len(continues))
     mine: dict[int, int] = {}
     for place in places:

@@ -11,7 +11,7 @@ import torch
 
 from ablate.config import Backbone, ConfigError
 from ablate.evaluation.blimp import Blimp, standard_error
-from ablate.evaluation.reading import measurement_identity, told_to
+from ablate.evaluation.reading import measurement_identity, progress_to
 from ablate.objectives.bert import Bert
 
 NOUNS = ("rose", "spade", "lawn", "oven", "spoon", "egg", "ship", "tide", "sail", "man")
@@ -135,7 +135,9 @@ def test_a_pseudo_likelihood_may_hide_words_in_several_ways(english: Any, fakes:
     exact = fakes.Judge(set(), 0.0, -1.0)
     assert values(Blimp(source=source, pairs=5, hidings=("whole-word",)).measure(exact, english)).keys() == plain.keys()
     exact.estimator = "pseudo"
-    with pytest.raises(ConfigError, match="blimp hiding = 'whole-word', but objective 'fake' can hide one token at a time"):
+    with pytest.raises(
+        ConfigError, match="blimp hiding = 'whole-word', but objective 'fake' can hide one token at a time only"
+    ):
         Blimp(source=source, hidings=("whole-word",)).check(exact, english)
     with pytest.raises(ConfigError, match="unknown blimp hiding 'words'; did you mean word-l2r or whole-word"):
         Blimp(source=source, hidings=("words",)).check(bert, english)  # type: ignore[arg-type]
@@ -152,12 +154,12 @@ def test_a_reading_is_named_by_its_pairs_and_fields(source: str, tmp_path: Path)
     assert Blimp(source=source).estimators(type("Model", (), {"estimator": "bound"})) == {"blimp": "bound"}
 
 
-def test_progress_is_told_and_wrong_fields_are_named(english: Any, fakes: Any, source: str) -> None:
-    told: list[tuple[str, float, float]] = []
-    with told_to(lambda phase, done, total: told.append((phase, done, total))):
+def test_progress_is_reported_and_wrong_fields_are_named(english: Any, fakes: Any, source: str) -> None:
+    calls: list[tuple[str, float, float]] = []
+    with progress_to(lambda phase, done, total: calls.append((phase, done, total))):
         Blimp(source=source).measure(fakes.Judge(set(), 0.0, -1.0), english)
-    assert told[0][0] == "blimp"
-    assert 0 < told[0][1] <= told[0][2]
+    assert calls[0][0] == "blimp"
+    assert 0 < calls[0][1] <= calls[0][2]
     for field, message in (({"pairs": 1}, "blimp pairs = 1, but must be at least 2 a paradigm, or 0 for all"),
                            ({"longest": 0}, "blimp longest"), ({"hidings": ()}, "blimp hidings")):  # fmt: skip
         with pytest.raises(ConfigError, match=message):

@@ -41,8 +41,8 @@ def test_both_are_given_the_same_examples_and_steps(english: Any) -> None:
         assert [len(part.examples) for part in posed.parts] == [33, 20, 30]
         assert max(len(shown.first) for part in posed.parts for shown in part.shown) == 12
     # Two starts, three rates, four epochs of three batches of 16; both tasks at once are five batches.
-    assert one.progress(silent, found[:1]).total == 72
-    assert other.progress(silent, same).total == 120
+    assert one.step_counter(silent, found[:1]).total == 72
+    assert other.step_counter(silent, same).total == 120
 
 
 def test_samples_go_as_far_as_what_was_said(english: Any) -> None:
@@ -52,4 +52,4 @@ def test_samples_go_as_far_as_what_was_said(english: Any) -> None:
         ("yes", "a", "task topic"),
         ("no", "b", "task topic"),
     ]
-    assert shown[0]["input"] == posed.test.words[0][0]
+    assert shown[0]["input"] == posed.test.texts[0][0]

@@ -29,7 +29,7 @@ def test_identity_moves_with_model_version_and_fields_only(monkeypatch: pytest.M
 def test_a_missing_capability_is_named_with_those_there_are(fakes: Any) -> None:
     for objective in (fakes.OneHot, fakes.OneHot(9)):
         check_capability(LinearProbe(), objective)
-        with pytest.raises(ConfigError, match=r"yardstick masked-bits needs .*FillsMasks.*'fake'.*it has Encodes$"):
+        with pytest.raises(ConfigError, match=r"evaluation masked-bits needs .*FillsMasks.*'fake'.*it has Encodes$"):
             check_capability(MaskedBits(), objective)
     with pytest.raises(ConfigError, match="it has none"):
         check_capability(MinimalPairs(), fakes.Model())

@@ -13,7 +13,7 @@ import torch
 from ablate.config import Backbone, ConfigError
 from ablate.evaluation import tasks
 from ablate.evaluation.tasks.posed import pose
-from ablate.evaluation.text_to_text import TextToText, _asked, _in_words, _number, _predictions
+from ablate.evaluation.text_to_text import TextToText, _exchange, _in_words, _number, _predictions
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.objectives.t5 import T5
@@ -116,7 +116,7 @@ def test_questions_and_numbers_are_worded_as_in_the_paper(tmp_path: Path) -> Non
     task = tasks.load(f"sts-b:{tmp_path}", None)[0]  # type: ignore[arg-type]
     assert [_in_words(task, e.label) for e in task.test] == ["3.2", "5.0", "0.0", "0.4"]
     posed = pose(task, letters, train=3, validation=1, test=4, length=60)
-    asked = _asked(posed, posed.test, 0, letters, "target:")
+    asked = _exchange(posed, posed.test, 0, letters, "target:")
     assert letters.decode(asked.question) == "stsb sentence1:A cat.sentence2:A dog.target:"
     assert letters.decode(asked.answer) == _in_words(task, posed.test.examples[0].label)
     assert [_number(words) for words in ("3.8", "3 . 8", "hamburger", "", "nan", "5")] == [3.8, 3.8, -1, -1, -1, 5]

@@ -29,7 +29,7 @@ class Dial(nn.Module):
 
 def tuned(judge: Any, rates: tuple[float, ...] = (0.05, 1.0), epochs: int = 4, loss: Any = None) -> dict[str, tuning.Kept]:
     loss = loss or (lambda dial, batch: -dial.value.sum())
-    progress = tuning.Progress(silent, "toy", 5 * len(rates) * epochs)
+    progress = tuning.StepCounter(silent, "toy", 5 * len(rates) * epochs)
     return tuning.tune(Dial, lambda epoch: [epoch] * 5, loss, judge, rates, epochs, progress)
 
 
@@ -116,20 +116,20 @@ def gpt(seed: int) -> Gpt:
 
 def test_a_fresh_start_does_not_hang_on_what_a_model_was_trained_to() -> None:
     model = gpt(3)
-    with tuning.apart(model):
-        before = tuning.afresh(model).state_dict()
+    with tuning.isolated(model):
+        before = tuning.random_start(model).state_dict()
         for parameter in model.parameters():
             parameter.data.mul_(1.5)
-        after = tuning.afresh(model).state_dict()
+        after = tuning.random_start(model).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_a_twin_shares_nothing_and_a_fresh_start_is_another_for_each_seed() -> None:
     model = gpt(0)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    with tuning.apart(model):
-        copy, fresh, again = tuning.twin(model), tuning.afresh(model), tuning.afresh(model)
-        other = tuning.afresh(gpt(1))
+    with tuning.isolated(model):
+        copy, fresh, again = tuning.twin(model), tuning.random_start(model), tuning.random_start(model)
+        other = tuning.random_start(gpt(1))
         for parameter in (*copy.parameters(), *fresh.parameters()):
             parameter.data.add_(1.0)
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
@@ -144,10 +144,10 @@ def test_a_twin_shares_nothing_and_a_fresh_start_is_another_for_each_seed() -> N
 def test_apart_from_the_model_chance_is_the_yardsticks_own() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    with torch.inference_mode(), tuning.apart(gpt(0)):
+    with torch.inference_mode(), tuning.isolated(gpt(0)):
         first = torch.rand(3, requires_grad=True)
         assert not first.is_inference() and torch.is_grad_enabled()
     torch.manual_seed(5)
     assert torch.equal(before, torch.get_rng_state())
-    with tuning.apart(gpt(0)):
+    with tuning.isolated(gpt(0)):
         assert torch.equal(first, torch.rand(3))

@@ -128,7 +128,7 @@ def test_the_tokenizer_is_kept_or_made_again_or_missed(
             {"status": "diverged", "error": "the loss is nan after 25 tokens"},
             "ended as 'diverged': the loss is nan after 25 tokens",
         ),
-        ({"config": {"backbone.layers": 2}}, "weights.safetensors: not the weights of this run under today's code"),
+        ({"config": {"backbone.layers": 2}}, "weights.safetensors: not the weights of this run under the current code"),
         ({"config": {"backbone.depth": 2}}, "unknown field 'backbone.depth'"),
     ],
 )
@@ -163,7 +163,7 @@ def test_wrong_names_and_full_folders(run_folder: Path, capsys: pytest.CaptureFi
         assert f"no finished run {named!r} among the 1 in" in capsys.readouterr().err
     shutil.copytree(run_folder, run_folder.with_name(run_folder.name[:8] + "-other"))
     assert main(["export", run_folder.name[:8], "--to", "hf", "out"]) == 2
-    assert "name more of it" in capsys.readouterr().err
+    assert "give more of its identity" in capsys.readouterr().err
     assert main(["export", run_folder.name, "--to", "hf", "out"]) == 0
     assert main(["export", run_folder.name, "--to", "hf", "out"]) == 2
     assert "out exists already; name a new folder" in capsys.readouterr().err

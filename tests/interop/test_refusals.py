@@ -78,7 +78,7 @@ class Armed:
 def test_a_pickle_is_never_opened(name: str, bert: Path, refused: Callable[..., None], tmp_path: Path) -> None:
     (bert / "model.safetensors").unlink()
     (bert / name).write_bytes(pickle.dumps(Armed(tmp_path / "trace")))
-    refused(f"{name} is a pickle, which is never opened; model.safetensors is wanted in its place")
+    refused(f"{name} is a pickle, which is never opened; provide model.safetensors instead")
     shutil.move(bert / name, bert / "model.safetensors")
     refused("model.safetensors: not a safetensors file")
     assert not (tmp_path / "trace").exists()
@@ -156,7 +156,7 @@ def test_a_config_of_another_size(
     field: str, key: str, value: int, wrong: int, right: int, bert: Path, refused: Callable[..., None]
 ) -> None:
     edit_json(bert / "config.json", **{key: value})
-    refused(f"config.json is of {field} = {wrong}, but the run has {right}")
+    refused(f"config.json has {field} = {wrong}, but the run has {right}")
 
 
 def test_a_config_that_lacks_or_garbles_a_field(bert: Path, refused: Callable[..., None]) -> None:
@@ -166,7 +166,7 @@ def test_a_config_that_lacks_or_garbles_a_field(bert: Path, refused: Callable[..
     config = json.loads((bert / "config.json").read_text())
     del config["hidden_size"]
     (bert / "config.json").write_text(json.dumps(config))
-    refused("config.json: it has no 'hidden_size'")
+    refused("config.json: field 'hidden_size' is missing")
 
 
 SIZES = {
@@ -263,7 +263,7 @@ def test_one_weight_under_two_names(bert: Path, build: Build, text: Text, tmp_pa
     ):
         place = folder / "model.safetensors"
         edit_weights(place, lambda state, one=one, other=other: state.update({other: state[one] + 1}))
-        refused("two weights that differ are both", folder=folder, name=name)
+        refused("two different weights are both named", folder=folder, name=name)
         edit_weights(place, lambda state, one=one, other=other: state.update({other: state[one].clone()}))
         start_from(build(name), text, folder)
 
@@ -278,14 +278,14 @@ def test_missing_and_extra_weights_are_named(bert: Path, refused: Callable[..., 
     edit_weights(bert / "model.safetensors", lambda state: state.update({"bert.extra": state.pop(name)}))
     refused("BERT of 2 layers has no weights named bert.extra")
     edit_weights(bert / "model.safetensors", lambda state: state.pop("bert.extra") is None)
-    refused(f"model.safetensors: it has no weight '{name}'")
+    refused(f"model.safetensors: weight '{name}' is missing")
 
 
 def test_a_checkpoint_without_the_run_s_task(build: Build, text: Text, tmp_path: Path, refused: Callable[..., None]) -> None:
     from ablate.objectives.bert import Bert
 
     folder = write(build("bert", objective=Bert.Config(next_sentence="off")), text.tokenizer, tmp_path / "alone")
-    refused("it has no weight 'bert.pooler.dense.weight'", folder=folder)
+    refused("weight 'bert.pooler.dense.weight' is missing", folder=folder)
 
 
 def test_a_tokenizer_of_another_size_than_the_weights(bert: Path, refused: Callable[..., None]) -> None:

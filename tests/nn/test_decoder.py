@@ -47,7 +47,7 @@ def run(
     of_read: Tensor | None = None,
     of_written: Tensor | None = None,
 ) -> Tensor:
-    memory = network.read(network.encode(read, of_read), of_read)
+    memory = network.memory(network.encode(read, of_read), of_read)
     return network.logits(network.decode(written, memory, of_written).flatten(0, 1)).view(*written.shape, -1)
 
 
@@ -79,7 +79,7 @@ def test_cached_decoding_is_decoding(backbone: Backbone, padded: bool) -> None:
     if padded:
         documents, written_documents = torch.zeros(2, S, dtype=torch.int32), torch.zeros(2, T, dtype=torch.int32)
         documents[1, 9:] = -1
-    memory = network.read(network.encode(read, documents), documents)
+    memory = network.memory(network.encode(read, documents), documents)
     whole = network.decode(written, memory, written_documents)
     cache, pieces = Cache(), []
     for begin, end in ((0, 3), *((place, place + 1) for place in range(3, T))):
@@ -131,7 +131,7 @@ def test_flops_are_what_torch_counts(backbone: Backbone) -> None:
     counter = FlopCounterMode(display=False)
     with backend("reference"), counter, torch.no_grad():
         read = tokens(rows, S)
-        network.decode(tokens(rows, T), network.read(network.encode(read, None), None), None)
+        network.decode(tokens(rows, T), network.memory(network.encode(read, None), None), None)
     # torch computes, and counts, the pairs that causal attention then hides.
     hidden_pairs = split_layers(backbone)[1].layers * 4 * rows * (T * (T - 1) // 2) * backbone.width
     assert counter.get_total_flops() == forward_flops(backbone, rows, S, T) + hidden_pairs

@@ -73,7 +73,7 @@ def test_an_lstm_reads_its_posterior_off_the_last_token_and_a_transformer_off_th
     for kind in KINDS:
         model = reader(kind)
         found = torch.cat(model(text, visible(*lengths)), dim=1)
-        expected = pooled[kind](model.read(text, visible(*lengths))) @ model.posterior.weight.T + model.posterior.bias
+        expected = pooled[kind](model.encode(text, visible(*lengths))) @ model.posterior.weight.T + model.posterior.bias
         assert torch.allclose(found, expected, atol=1e-12)
 
 

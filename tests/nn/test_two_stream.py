@@ -106,7 +106,7 @@ def attend(model: TwoStream, weights: torch.nn.Module, x_TD: Tensor, h_TD: Tenso
     q, k, v = ((x @ W.T + b).view(T, heads, K).transpose(0, 1) for x, W, b in ((x_TD, Wq, bq), (h_TD, Wk, bk), (h_TD, Wv, bv)))
     scores = torch.zeros(heads, T, T, dtype=torch.float64)
     if model.encoder.positions == "rotary":
-        # The model's own tables are in single precision; the turn is written out from them.
+        # The model's own tables are in single precision; the rotation is written out from them.
         cosine = model.encoder.cosine[:T, 0, 0, : K // 2]
         sine = model.encoder.signed_sine[:T, 0, 0, K // 2 :]
         q, k = (

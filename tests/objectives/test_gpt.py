@@ -167,13 +167,13 @@ def test_the_last_position_is_used_and_none_beyond() -> None:
 
 def test_nothing_comes_from_nothing() -> None:
     model = build()
-    with pytest.raises(ConfigError, match=r"the prompt is empty; frame\(\[\]\) begins a text"):
+    with pytest.raises(ConfigError, match=r"the prompt is empty; begin a text with frame\(\[\]\)"):
         model.sample(torch.empty(2, 0, dtype=torch.long), 3, Decoding(), torch.Generator())
     with pytest.raises(ConfigError, match="length = 0, but must be at least 1 token"):
         model.sample(torch.tensor([[SEP, 7]]), 0, Decoding(), torch.Generator())
     text = random_tokens(1, 4)
     everything = torch.ones_like(text, dtype=torch.bool)
-    with pytest.raises(ConfigError, match="nothing stands before it"):
+    with pytest.raises(ConfigError, match="no token precedes it"):
         model.score(text, everything, everything)
     assert model.frame([]) == [SEP]
 

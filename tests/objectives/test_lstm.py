@@ -101,14 +101,14 @@ def test_the_carried_state_changes_no_token(decoding: Decoding) -> None:
 
 def test_what_it_cannot_read_is_refused() -> None:
     model = build()
-    with pytest.raises(ConfigError, match=r"the prompt is empty; frame\(\[\]\) begins a text"):
+    with pytest.raises(ConfigError, match=r"the prompt is empty; begin a text with frame\(\[\]\)"):
         model.sample(torch.empty(2, 0, dtype=torch.long), 3, Decoding(), torch.Generator())
     with pytest.raises(ConfigError, match="length = 0, but must be at least 1 token"):
         model.sample(torch.tensor([[SEP, 7]]), 0, Decoding(), torch.Generator())
     tokens = torch.tensor([[PAD, SEP, 7, 8]])
     with pytest.raises(ConfigError, match="put padding at the end of a row"):
         model.encode(tokens, tokens != PAD)
-    with pytest.raises(ConfigError, match="nothing stands before it"):
+    with pytest.raises(ConfigError, match="no token precedes it"):
         model.score(tokens, torch.ones_like(tokens, dtype=torch.bool), torch.ones_like(tokens, dtype=torch.bool))
     with pytest.raises(ConfigError, match=r"objective\.recurrent_layers = 0"):
         Lstm.Config(recurrent_layers=0)

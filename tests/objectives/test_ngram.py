@@ -130,7 +130,7 @@ def test_state_of_any_size_goes_through_safetensors(store: TokenStore, tmp_path:
     held = safetensors.torch.load((tmp_path / "weights.safetensors").read_bytes())
     assert sum(int(table[:, -1].sum()) for table in held.values()) == sum(b.targets for b in batches(model, store))
 
-    with pytest.raises(ConfigError, match=r"shape \[\d+, 4\] are not those of an order of 5"):
+    with pytest.raises(ConfigError, match=r"shape \[\d+, 4\] do not fit order 5"):
         build(order=5).load_state_dict(model.state_dict())
 
 

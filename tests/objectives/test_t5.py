@@ -215,7 +215,7 @@ def test_nothing_to_learn_from_or_write_is_refused() -> None:
     visible = torch.ones_like(tokens, dtype=torch.bool)
     with pytest.raises(ConfigError, match="a target is empty"):
         model.text_to_text([[5]], [[]])
-    with pytest.raises(ConfigError, match="there is no example"):
+    with pytest.raises(ConfigError, match="the batch has no example"):
         model.text_to_text([], [])
     for length in (0, -1):
         with pytest.raises(ConfigError, match=f"length = {length}, but must be at least 1 token"):

@@ -144,7 +144,7 @@ def test_scores_leave_out_what_is_not_scored() -> None:
     assert torch.allclose(nothing, -latent_estimators.kl_to_prior(*model.posterior(tokens, visible)).sum(dim=1))
     with pytest.raises(ConfigError, match="the first token of a row is scored"):
         model.score(tokens, visible, visible)
-    with pytest.raises(ConfigError, match="padding stands before a token"):
+    with pytest.raises(ConfigError, match="padding precedes a token"):
         model.score(tokens.flip(1), visible.flip(1), scored)
 
 

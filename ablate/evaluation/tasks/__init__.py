@@ -1,13 +1,13 @@
-"""Tasks that a trained model is tuned for, one source to a file, and how they are named.
+"""Tasks for fine-tuning, one source to a file, and their names.
 
-| task | where it comes from |
+| task | source |
 | --- | --- |
 | `topic` | labels of the corpus itself; the default, needs no file |
 | `bigram-shift` | sentences of the corpus itself, half of them with two words swapped; needs no file |
 | `sst-2`, `cola`, `mrpc`, `sts-b`, `imdb` | `sst-2:FOLDER`; without a folder `$ABLATE_DATA/glue/SST-2` and so on; `sst-2:hub` |
 | `files` | `files:FOLDER?first=COLUMN&label=COLUMN`: a user's own .tsv or .jsonl, see `files` |
 
-Several are divided by commas: `sst-2,cola,mrpc`.
+Commas divide several tasks: `sst-2,cola,mrpc`.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ BUILT_IN = (*glue.GLUE, "imdb")
 FROM_CORPUS = {"topic": topic.load, "bigram-shift": bigram_shift.load}
 NAMES = (*FROM_CORPUS, *BUILT_IN, "files")
 FEW = 100
-"""Files that are told apart by what they hold, and not by their names and sizes."""
+"""The largest number of files that are identified by their contents; more are identified by names and sizes."""
 
 
 def split(tasks: str) -> tuple[str, ...]:
-    """The tasks named in `tasks`; `ConfigError` for an unknown one, none at all, or one named twice."""
-    found = tuple(name.strip() for name in tasks.split(","))
-    for name in found:
+    """Return the names in `tasks`; `ConfigError` if one is unknown or occurs twice, or if there are none."""
+    named = tuple(name.strip() for name in tasks.split(","))
+    for name in named:
         kind, colon, argument = name.partition(":")
         choose(kind, NAMES, "task")
         if kind in FROM_CORPUS and colon:
-            raise ConfigError(f"task {name!r}, but {kind} takes nothing after a colon: its examples are the corpus's")
+            raise ConfigError(f"task {name!r}, but {kind} takes no argument after a colon: its examples come from the corpus")
         if kind == "files" and not argument:
-            raise ConfigError(f"task {name!r}, but must say which: files:FOLDER?first=COLUMN&label=COLUMN")
-    if len(set(found)) < len(found):
-        raise ConfigError(f"tasks = {tasks!r}, but each may be named once")
-    return found
+            raise ConfigError(f"task {name!r}, but must name a folder: files:FOLDER?first=COLUMN&label=COLUMN")
+    if len(set(named)) < len(named):
+        raise ConfigError(f"tasks = {tasks!r}, but each task may be named once only")
+    return named
 
 
 def load(tasks: str, text: Text) -> list[Task]:
-    """The tasks named in `tasks`, without one that the corpus cannot give, as `topic` where it has no labels."""
-    found = [FROM_CORPUS[name](text) if name in FROM_CORPUS else _load(name, fingerprint(name)) for name in split(tasks)]
-    loaded = [task for task in found if task is not None]
+    """Return the tasks named in `tasks`, without those that the corpus cannot give, such as `topic` without labels."""
+    candidates = [FROM_CORPUS[name](text) if name in FROM_CORPUS else _load(name, fingerprint(name)) for name in split(tasks)]
+    loaded = [task for task in candidates if task is not None]
     names = [task.name for task in loaded]
     if len(set(names)) < len(names):
         raise ConfigError(f"two tasks are called {max(names, key=names.count)!r}; rename a folder")
@@ -56,19 +56,19 @@ def load(tasks: str, text: Text) -> list[Task]:
 
 
 def fingerprint(tasks: str) -> str:
-    """Digest of what the files hold, of all tasks named; where they lie plays no part. Builds and parses nothing."""
+    """Return a digest of the files' contents, for all named tasks. The location does not count, and nothing is parsed."""
     contents = []
     for name in split(tasks):
         kind, _, argument = name.partition(":")
-        # A user's own task is called what its folder is, and the question that is asked in words begins with that name.
-        folder, _, given = argument.partition("?")
-        settings = (Path(folder).name, given) if kind == "files" else argument == "hub"
+        # The folder names a user's own task, and the text-to-text question begins with that name.
+        folder, _, query = argument.partition("?")
+        settings = (Path(folder).name, query) if kind == "files" else argument == "hub"
         contents.append((kind, settings, _contents(_paths(name))))
     return digest(contents)
 
 
 def _contents(paths: tuple[Path, ...]) -> list[str]:
-    """Of many small files, as IMDB is distributed, the names and sizes: fifty thousand digests would cost seconds a run."""
+    """Digests of few files, names and sizes of many: fifty thousand digests, as for IMDB, would cost seconds a run."""
     if len(paths) > FEW:
         return [f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in paths]
     return [digest_of(path) for path in paths]
@@ -76,7 +76,7 @@ def _contents(paths: tuple[Path, ...]) -> list[str]:
 
 @functools.lru_cache(maxsize=4)
 def _load(name: str, contents: str) -> Task:
-    """By name and contents, so that a file that changes is read again."""
+    """Cached by name and contents, so that a changed file is read again."""
     kind, _, argument = name.partition(":")
     if kind == "files":
         return files.load(argument)

@@ -3,11 +3,11 @@
     intact   "the index is sorted in ascending order"
     shifted  "the index sorted is in ascending order"
 
-Sentences of the corpus itself, so it needs no file and no labels. Half of them are shifted, at a place that is drawn; words
-are what stands between spaces, and the two must differ. A bag of words says nothing about it, whatever it was learnt from:
-the answer lies in what follows what, which is what pre-training on text may have taught.
+The sentences come from the corpus itself, so the task needs no file and no labels. Half of them are shifted at a random place.
+Words are divided by spaces, and the two must differ. A bag of words cannot solve the task, whatever it was trained on. The
+order of words decides, which pre-training on text may teach.
 
-Examples to learn from are sentences of the validation split, those reported of the test split, each sentence once.
+Training examples are sentences of the validation split, reported examples those of the test split, each sentence once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INTACT, SHIFTED = "intact", "shifted"
 
 
 def load(text: Text) -> Task | None:
-    """The task; None where the corpus has fewer than two sentences of this length in a held-out split."""
+    """Return the task; None if a held-out split has fewer than two sentences of this length."""
     train, test = _sentences(text, "validation"), _sentences(text, "test")
     if min(len({example.label for example in part}) for part in (train, test)) < 2:
         return None
@@ -38,17 +38,17 @@ def load(text: Text) -> Task | None:
 
 
 def _sentences(text: Text, split: str) -> list[Example]:
-    """Every other sentence is shifted, in an order that is drawn."""
+    """Shift every second sentence of a random order."""
     attested = list(dict.fromkeys(sentence for document in text.documents(split) for sentence in document.sentences))
     kept = [words for sentence in attested if SHORTEST <= len(words := sentence.split()) <= LONGEST]
-    found = []
+    examples = []
     for number, place in enumerate(noise(f"bigram-shift/{split}").permutation(len(kept)).tolist()):
         words = kept[place]
         differ = [i for i in range(len(words) - 1) if words[i].lower() != words[i + 1].lower()]
         if number % 2 and differ:
             i = differ[int(noise(f"bigram-shift/{split}/place", place).integers(len(differ)))]
             words = [*words[:i], words[i + 1], words[i], *words[i + 2 :]]
-            found.append(Example(" ".join(words), "", SHIFTED))
+            examples.append(Example(" ".join(words), "", SHIFTED))
         else:
-            found.append(Example(" ".join(words), "", INTACT))
-    return found
+            examples.append(Example(" ".join(words), "", INTACT))
+    return examples

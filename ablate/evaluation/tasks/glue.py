@@ -7,9 +7,9 @@
 | MRPC | do two sentences agree? (Dolan and Brockett 2005) | 3,668 / 408 | F1, accuracy | `#1 String`, `#2 String`, `Quality` |
 | STS-B | how alike, 0 to 5? (Cer et al. 2017) | 5,749 / 1,500 | Pearson, Spearman | `sentence1`, `sentence2`, `score` |
 
-The labels of the test sets are secret, so what is reported is the development set, and the validation part comes from the
-training set. The words for the classes and the way a text is asked for are those of Raffel et al. 2020, appendix D and, for
-the rounding of STS-B to multiples of 0.2, section 2.4.
+The labels of the test sets are secret. Metrics are therefore reported on the development set, and the validation part comes
+from the training set. Class names and prompts follow Raffel et al. 2020, appendix D. The rounding of STS-B to multiples of 0.2
+follows their section 2.4.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from ablate.evaluation.tasks.task import Kind, Task, check
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """A task with a name: how its files are laid out and what is asked."""
+    """A named task: the layout of its files and its question."""
 
     folder: str
-    """What the folder is called below `glue`."""
+    """Name of the folder below `glue`."""
     columns: Columns
     kind: Kind = "classification"
     labels: dict[str, str] = field(default_factory=dict)
-    """What the files call a class -> its name; empty in a regression."""
+    """Class as the files write it -> its name; empty in a regression."""
     metrics: tuple[str, ...]
     fields: tuple[str, ...]
     prompt: str
-    """Also what the Hugging Face hub calls the configuration of `nyu-mll/glue`."""
+    """Also the name of its configuration of `nyu-mll/glue` on the Hugging Face hub."""
     positive: str = ""
     steps: int = 0
 
@@ -79,25 +79,25 @@ GLUE: dict[str, Benchmark] = {
 
 
 def paths(name: str, folder: Path) -> tuple[Path, Path]:
-    """The files of training and development set; `ConfigError` where one is missing."""
+    """Return the files of training and development set; `ConfigError` if one is missing."""
     return tables.require(folder, ("train",), name), tables.require(folder, ("dev", "validation"), name)
 
 
 def load(name: str, folder: Path) -> Task:
-    """The task of `GLUE` from its folder."""
+    """Read the task `name` of `GLUE` from its folder."""
     benchmark = GLUE[name]
     train, dev = paths(name, folder)
     label = tables.number if benchmark.kind == "regression" else tables.named(benchmark.labels)
     return assemble(
         name,
-        train=tables.read(train, benchmark.columns, label),
-        test=tables.read(dev, benchmark.columns, label),
+        train=tables.read_examples(train, benchmark.columns, label),
+        test=tables.read_examples(dev, benchmark.columns, label),
         places=(str(train), str(dev)),
     )
 
 
 def assemble(name: str, train: list[tables.Example], test: list[tables.Example], places: tuple[str, str]) -> Task:
-    """The task from its examples, wherever they were read."""
+    """Build the task from its examples, wherever they come from."""
     benchmark = GLUE[name]
     task = Task(
         name=name,

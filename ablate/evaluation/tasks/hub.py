@@ -1,6 +1,6 @@
 """The built-in tasks from the Hugging Face hub: `nyu-mll/glue` and `stanfordnlp/imdb` (extra `hub`).
 
-They are read as the hub has them and not pinned to a commit: these data sets are finished. A folder is known by its contents.
+The hub's current version is read, not a pinned commit: these data sets are final. A folder is identified by its contents.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SOURCES["imdb"] = ("stanfordnlp/imdb", "plain_text", "test")
 
 
 def load(name: str) -> Task:
-    """The task from the hub; `ConfigError` for a missing package or data set."""
+    """Read the task from the hub; `ConfigError` for a missing package or data set."""
     source, configuration, reported = SOURCES[name]
     try:
         import datasets
@@ -37,7 +37,7 @@ def load(name: str) -> Task:
 
 
 def _example(name: str, row: dict[str, Any]) -> Example:
-    """The hub names the texts of a pair as GLUE's paper does, and counts the classes in the order of their names here."""
+    """Convert a row: the hub uses the paper's names for texts, and numbers the classes in the order of their names here."""
     if name == "imdb":
         return Example(row["text"], "", list(imdb.LABELS.values())[row["label"]])
     benchmark = glue.GLUE[name]

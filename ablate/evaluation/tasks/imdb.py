@@ -1,7 +1,8 @@
-"""IMDB: is a whole film review positive? 25,000 reviews to learn from and 25,000 to be judged by (Maas et al. 2011, section 4).
+"""IMDB: is a whole film review positive? 25,000 training and 25,000 test reviews (Maas et al. 2011, section 4).
 
-A folder as it is distributed, `train/pos/0_9.txt` and so on, or two tables `train.tsv` and `test.tsv` without a header,
-each line a label (`neg` or `pos`), a number, a rating and the review, which may hold tabs. Half of the reviews are positive.
+A folder is laid out as distributed, `train/pos/0_9.txt` and so on. Or it holds two tables `train.tsv` and `test.tsv` without a
+header. Each line has a label (`neg` or `pos`), a number, a rating and the review, which may hold tabs. Half of the reviews are
+positive.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ SPLITS = ("train", "test")
 
 
 def paths(folder: Path) -> tuple[Path, ...]:
-    """The files of both splits, in order; `ConfigError` where there are none."""
+    """Return the files of both splits, in order; `ConfigError` if there are none."""
     if (folder / "train" / "pos").is_dir():
         return tuple(path for split in SPLITS for label in LABELS for path in sorted((folder / split / label).glob("*.txt")))
     return tuple(tables.require(folder, (split,), "imdb") for split in SPLITS)
 
 
 def load(folder: Path) -> Task:
-    """The task from its folder."""
+    """Read the task from its folder."""
     train, test = ([*_reviews(folder, split)] for split in SPLITS)
     return assemble(train, test, (str(folder / "train"), str(folder / "test")))
 
 
 def assemble(train: list[Example], test: list[Example], places: tuple[str, str]) -> Task:
-    """The task from its examples, wherever they were read."""
-    # As `ablate.data.corpora.imdb` reads them, so that a model is not asked about a mark-up it was never shown.
+    """Build the task from its examples, wherever they come from."""
+    # As in `ablate.data.corpora.imdb`, so that no example holds mark-up that pre-training never shows.
     train, test = (
         [one._replace(first=" ".join(one.first.replace(BREAK, " ").split())) for one in part] for part in (train, test)
     )
@@ -52,12 +53,12 @@ def assemble(train: list[Example], test: list[Example], places: tuple[str, str])
 
 def _reviews(folder: Path, split: str) -> list[Example]:
     if not (folder / "train" / "pos").is_dir():
-        return tables.read(tables.require(folder, (split,), "imdb"), COLUMNS, tables.named(LABELS))
-    found = []
+        return tables.read_examples(tables.require(folder, (split,), "imdb"), COLUMNS, tables.named(LABELS))
+    examples = []
     for kind, label in LABELS.items():
         for path in sorted((folder / split / kind).glob("*.txt")):
             text = "".join(read_lines(path, cut=True)).strip()
             if not text:
                 raise ConfigError(f"{path}: the review is empty")
-            found.append(Example(text, "", label))
-    return found
+            examples.append(Example(text, "", label))
+    return examples

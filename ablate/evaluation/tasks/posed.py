@@ -1,8 +1,8 @@
-"""A task as it is put to a model: the examples drawn, the tokens shown of each, and the truths as numbers.
+"""A task as a model receives it: the drawn examples, their visible tokens, and the labels as numbers.
 
-Everything here follows from the task, the tokenizer, the sizes asked for and the number of the draw, and nothing from the
-model: each arm of a study is shown the same tokens. A text longer than the tokens it may have loses its end; of a pair the
-longer text loses tokens until both fit (`_truncate_seq_pair` of the released code of Devlin et al. 2019).
+Everything here follows from the task, the tokenizer, the configured sizes and the number of the draw, never from the model.
+Each arm of a study therefore reads the same tokens. A text with too many tokens loses its end. Of a pair, the longer text loses
+tokens until both fit (`_truncate_seq_pair` of the released code of Devlin et al. 2019).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from ablate.evaluation.reading import noise
 from ablate.evaluation.tasks.task import Example, Task, draw
 
 NO_CLASS = -2
-"""The truth of an example whose label no training example has: equal to no prediction."""
+"""The label of an example whose class no training example has; no prediction equals it."""
 
 
 class Shown(NamedTuple):
-    """Ids of an example's texts."""
+    """Token ids of an example's texts."""
 
     first: list[int]
     second: list[int]
     cut: bool
-    """Some of the text is not shown."""
+    """Whether some of the text was cut."""
 
 
 class Part(NamedTuple):
     examples: list[Example]
     shown: list[Shown]
-    words: list[tuple[str, str]]
-    """What is shown, as text again."""
+    texts: list[tuple[str, str]]
+    """The visible tokens decoded to text."""
     truth_N: np.ndarray
-    """int64 class numbers, or float64."""
+    """int64 class numbers, or float64 numbers."""
 
     @property
     def cut(self) -> float:
@@ -64,26 +64,26 @@ class Posed:
 
     @property
     def positive(self) -> int:
-        """The number of the class that F1 is about."""
+        """The number of the positive class of F1."""
         return self.classes.index(self.task.positive) if self.task.positive else -1
 
 
 def pose(task: Task, tokenizer: Tokenizer, *, train: int, validation: int, test: int, length: int, number: int = 0) -> Posed:
-    """At most so many examples of each kind, `length` tokens of text of each; `number` says which draw of them."""
+    """Draw examples for each part, with `length` tokens of text each; `number` is that of the draw."""
     drawn = draw(task, train, validation, test, noise, number)
     classes = task.classes
 
     def part(examples: list[Example]) -> Part:
         ids = [(tokenizer.encode(e.first), tokenizer.encode(e.second) if task.paired else []) for e in examples]
         shown = [show(first, second, length) for first, second in ids]
-        words = [(tokenizer.decode(one.first), tokenizer.decode(one.second)) for one in shown]
-        return Part(examples, shown, words, _truths(examples, classes))
+        texts = [(tokenizer.decode(one.first), tokenizer.decode(one.second)) for one in shown]
+        return Part(examples, shown, texts, _truths(examples, classes))
 
     return Posed(task, classes, *map(part, drawn))
 
 
 def show(first: list[int], second: list[int], length: int) -> Shown:
-    """As many tokens of both texts as fit, taken from the end of the longer one, of the second where they are equal."""
+    """Cut both texts to `length` tokens together: the longer one loses its end, of two equal ones the second."""
     over = len(first) + len(second) - length
     if over <= 0:
         return Shown(first, second, False)

@@ -1,13 +1,13 @@
-"""Examples from tab-separated files and JSON lines, plain or gzipped; what is wrong is named by file, line and column.
+"""Examples from tab-separated files and JSON lines, plain or gzipped; errors name file, line and column.
 
 | suffix | a record is | a column is |
 | --- | --- | --- |
-| `.tsv` | a line; the first names the columns, unless they are given | what stands between tabs |
-| `.jsonl` | a line with one object; empty lines are passed over | a field |
+| `.tsv` | a line; the first names the columns, unless they are given | the text between tabs |
+| `.jsonl` | a line with one object; empty lines are ignored | a field |
 
-There is no quoting in a .tsv: every `"` is a letter, and no field holds a tab or a line end. That is how GLUE's files are
-meant, which are full of single quotation marks, and how `csv.QUOTE_NONE` reads them; a file that a spreadsheet has written
-with quoted fields must be written again, or as .jsonl.
+A .tsv has no quoting: every `"` is a letter, and no field holds a tab or a line end. GLUE's files, which are full of single
+quotation marks, are written that way, and `csv.QUOTE_NONE` reads them so. Convert a spreadsheet's file with quoted fields to
+unquoted .tsv, or to .jsonl.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which columns make an example."""
+    """Names of the columns that make an example."""
 
     first: str
     second: str = ""
     label: str
     header: tuple[str, ...] = ()
-    """The names of the columns of a file that does not name them itself."""
+    """Names of the columns, for a file without a header."""
     last_takes_rest: bool = False
     """A tab in the last column is part of its text."""
 
 
 def find(folder: Path, names: Sequence[str]) -> Path | None:
-    """The file of `folder` that is called one of `names`, in their order."""
+    """Return the file of `folder` that has one of `names`, tried in order; None if there is none."""
     places = (folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES)
     return next((path for path in places if path.is_file()), None)
 
 
 def require(folder: Path, names: Sequence[str], task: str) -> Path:
-    """As `find`; `ConfigError` where there is none."""
+    """Return the file as `find` does; `ConfigError` if there is none."""
     if not folder.is_dir():
         raise ConfigError(f"task {task}: there is no folder {folder}")
     path = find(folder, names)
@@ -54,13 +54,13 @@ def require(folder: Path, names: Sequence[str], task: str) -> Path:
     return path
 
 
-def read(path: Path, columns: Columns, label: Callable[[str, str], str | float]) -> list[Example]:
-    """All examples of a file; `label(text, place)` makes a label of what the column holds, or refuses it."""
-    wanted = [name for name in (columns.first, columns.second, columns.label) if name]
-    found = []
+def read_examples(path: Path, columns: Columns, label: Callable[[str, str], str | float]) -> list[Example]:
+    """Read all examples of a file; `label(text, place)` converts the label column or raises `ConfigError`."""
+    needed = [name for name in (columns.first, columns.second, columns.label) if name]
+    examples = []
     for place, record in _records(path, columns):
         texts = []
-        for name in wanted:
+        for name in needed:
             if name not in record:
                 known = ", ".join(record) or "none"
                 raise ConfigError(f"{place}: no column {name!r}; its columns: {known}")
@@ -69,12 +69,12 @@ def read(path: Path, columns: Columns, label: Callable[[str, str], str | float])
         for name, text in ((columns.first, first), (columns.second, second)):
             if name and not text.strip():
                 raise ConfigError(f"{place}, column {name!r}: the text is empty")
-        found.append(Example(first, second, label(texts[-1], f"{place}, column {columns.label!r}")))
-    return found
+        examples.append(Example(first, second, label(texts[-1], f"{place}, column {columns.label!r}")))
+    return examples
 
 
 def named(labels: dict[str, str]) -> Callable[[str, str], str]:
-    """Labels by what the file calls them; `ConfigError` for any other."""
+    """Convert labels by a table; `ConfigError` for any other label."""
 
     def label(text: str, place: str) -> str:
         if text not in labels:
@@ -85,14 +85,14 @@ def named(labels: dict[str, str]) -> Callable[[str, str], str]:
 
 
 def any_name(text: str, place: str) -> str:
-    """A label as it stands."""
+    """Accept every label that is not empty."""
     if not text.strip():
         raise ConfigError(f"{place}: the label is empty")
     return text
 
 
 def number(text: str, place: str) -> float:
-    """A finite number."""
+    """Convert a label to a finite number."""
     try:
         value = float(text)
     except ValueError:
@@ -123,7 +123,7 @@ def _rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _check_header(path: Path, header: list[str], columns: Columns) -> None:
-    """A missing column is the header's fault, also where no row follows."""
+    """Refuse a missing column even if no row follows."""
     for name in (columns.first, columns.second, columns.label):
         if name and name not in header:
             raise ConfigError(f"{path}, line 1: no column {name!r}; its columns: {', '.join(header)}")
@@ -139,7 +139,7 @@ def _ragged(fields: list[str], header: list[str]) -> str:
 
 
 def _quoted(fields: list[str]) -> str:
-    """A hint where quoting is the likely reason."""
+    """A hint if quoting is the likely reason."""
     opened = any(field.startswith('"') and not field.endswith('"') for field in fields)
     return ' (a " does not quote here: neither a tab nor a line end belongs to a field)' if opened else ""
 

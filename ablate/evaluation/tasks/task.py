@@ -1,12 +1,12 @@
-"""A downstream task: texts or pairs of texts, what is to be said of each, and which examples are for what.
+"""A downstream task: texts or pairs of texts with labels, in three parts.
 
-    train        what a model learns from
-    validation   what chooses the learning rate and the epoch; a part of the training examples where a task brings none
-    test         what is reported; of GLUE, whose test labels are secret, the development set
+    train        training examples
+    validation   they choose the learning rate and the epoch; a part of the training examples if the task has none
+    test         reported examples; of GLUE, whose test labels are secret, the development set
 
-All three are drawn at random: a function of the task, of the sizes asked for and of the number of the draw, the same for every
-arm and every seed; what is reported is the same in every draw. The validation part never holds a reported example, and a
-reported example is never looked at before the end.
+All three are random draws. They depend on the task, the configured sizes and the number of the draw, and are the same for every
+arm and every seed. The reported examples are the same in every draw. The validation part never holds a reported example, and
+nothing reads the reported examples before the end.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ablate.config import ConfigError
 Kind = Literal["classification", "regression"]
 
 METRICS: dict[Kind, tuple[str, ...]] = {"classification": ("accuracy",), "regression": ("pearson", "spearman")}
-"""What a task of this kind is measured by, where it does not say."""
+"""Default metrics of a task of this kind."""
 
 
 class Example(NamedTuple):
     first: str
     second: str
-    """Empty where the task asks about single texts."""
+    """Empty if the task is about single texts."""
     label: str | float
-    """The name of the class; of a regression, the number."""
+    """The name of the class; in a regression, the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task whose examples are read."""
+    """A task with its examples."""
 
     name: str
     kind: Kind
@@ -44,15 +44,15 @@ class Task:
     """Empty: a part of `train`."""
     test: Sequence[Example]
     metrics: tuple[str, ...]
-    """The mean of them is the task's score (Wang et al. 2019, section 3)."""
+    """Their mean is the task's score (Wang et al. 2019, section 3)."""
     fields: tuple[str, ...]
-    """What the one or two texts are called, for a model that is asked in words: `sentence`, or `sentence1` and `sentence2`."""
+    """Names of the one or two texts in a text-to-text question: `sentence`, or `sentence1` and `sentence2`."""
     prompt: str
-    """What such a model is told the task is, e.g. `sst2`."""
+    """Name of the task in a text-to-text question, e.g. `sst2`."""
     positive: str = ""
-    """The class that F1 is about."""
+    """The positive class of F1."""
     steps: int = 0
-    """A number is rounded to one of so many steps between whole numbers, for such a model; 0: it is written as it is."""
+    """Steps between whole numbers to which a text-to-text answer is rounded; 0: no rounding."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Parts(NamedTuple):
 
 
 def check(task: Task, train: str, test: str, column: str) -> Task:
-    """`task` as it is; `ConfigError` where nothing can be learnt from it: `train` and `test` say where its examples stand."""
+    """Return `task` unchanged; `ConfigError` if it cannot be learnt. `train` and `test` are the places that errors name."""
     for place, examples in ((train, task.train), (test, task.test)):
         if not examples:
             raise ConfigError(f"{place} holds no example, but task {task.name} needs some")
@@ -88,7 +88,7 @@ def check(task: Task, train: str, test: str, column: str) -> Task:
 def draw(
     task: Task, train: int, validation: int, test: int, noise: Callable[[str, int], np.random.Generator], number: int = 0
 ) -> Parts:
-    """At most so many examples of each kind, drawn without replacement; the reported ones are the same in every draw.
+    """Draw at most this many examples of each kind, without replacement; the reported ones are the same in every draw.
 
     A validation part that must come from the training examples takes at most a fifth of them.
     """
@@ -98,8 +98,8 @@ def draw(
 
     learnt = shuffled("train", task.train, number)
     if task.validation:
-        held = shuffled("validation", task.validation, number)
+        chosen = shuffled("validation", task.validation, number)
     else:
         share = max(1, min(validation, len(learnt) // 5))
-        held, learnt = learnt[:share], learnt[share:]
-    return Parts(learnt[:train], held[:validation], shuffled("test", task.test, 0)[:test])
+        chosen, learnt = learnt[:share], learnt[share:]
+    return Parts(learnt[:train], chosen[:validation], shuffled("test", task.test, 0)[:test])

@@ -1,8 +1,8 @@
-"""Topic: what is a document of the corpus about? The corpus's own labels; needs no file and no network, so it is the default.
+"""Topic: what is a document about? The labels are the corpus's own, so the task needs no file; it is the default.
 
-Of pydocs the label is the package that a piece of documentation comes from. Examples to learn from are documents of the
-validation split, those reported of the test split: neither was read in pre-training, and both are what the linear probe reads.
-Labels with fewer than 20 documents to learn from are left out on both sides.
+In pydocs the label is the package that a piece of documentation comes from. Training examples are documents of the validation
+split, reported examples those of the test split. Pre-training reads neither; the linear probe reads both. Labels with fewer
+than 20 training documents are left out on both sides.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ablate.data.text import Text
 from ablate.evaluation.tasks.task import Example, Task
 
 FEWEST = 20
-"""Documents to learn from that a label must have."""
+"""Training documents that a label must have."""
 
 
 def load(text: Text) -> Task | None:
-    """The task; None where the corpus has no labels, or fewer than two that are frequent enough."""
+    """Return the task; None if the corpus has fewer than two labels that are frequent enough."""
     train, test = _labelled(text, "validation"), _labelled(text, "test")
     counts = Counter(example.label for example in train)
     frequent = {label for label, count in counts.items() if count >= FEWEST}

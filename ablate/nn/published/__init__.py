@@ -1,1 +1,1 @@
-"""The transformers of the papers, each as published and weight-compatible with Hugging Face; one architecture a file."""
+"""The papers' transformers as published, weight-compatible with Hugging Face; one architecture a file."""

@@ -1,13 +1,13 @@
-"""GPT-2: a transformer that reads from left to right, each block normalised at its entrance.
+"""GPT-2: a causal transformer with pre-norm blocks.
 
     x_0(t)  = token[id(t)] + position[t]
     x      <- x + Attention(Norm(x)),   x <- x + W2 GELU(W1 Norm(x) + b1) + b2       in each of L blocks
     h       = Norm(x_L),   logits = E h,   E the token embedding
 
-Sources: Radford et al. 2019, section 2.3 (norm at the entrance and after the last block, residual matrices that start
-1 / sqrt(number of residual layers) smaller) and OpenAI's code of it (weights from N(0, 0.02^2), the tanh form of GELU, 1e-5
-in the norms, no bias in the output). Position vectors start from 0.02 as in Hugging Face's port; OpenAI's code says 0.01.
-Attention weights are not dropped, see `ablate.nn.transformer`.
+Sources: Radford et al. 2019, section 2.3 (pre-norm and a norm after the last block, residual matrices that start 1 /
+sqrt(number of residual layers) smaller). OpenAI's code of it has weights from N(0, 0.02^2), the tanh form of GELU, 1e-5 in the
+norms and no bias in the output. Position vectors start from 0.02 as in Hugging Face's port; OpenAI's code says 0.01. Attention
+weights are not dropped, see `ablate.nn.transformer`.
 
 Shape letters: B batch, T position, D width.
 """
@@ -29,7 +29,7 @@ NORM_EPSILON = 1e-5
 
 
 class Gpt2(nn.Module):
-    """Tokens [B, T] -> vectors [B, T, D] after the final norm; each sees its own place and those before it."""
+    """Tokens [B, T] -> vectors [B, T, D] after the final norm; each sees its own place and earlier ones."""
 
     def __init__(self, vocabulary: int, backbone: Backbone, context: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Gpt2(nn.Module):
         self._initialize(backbone)
 
     def forward(self, tokens_BT: Tensor, mask: Mask = FULL, cache: Cache | None = None) -> Tensor:
-        """`mask` narrows what is causal anyway; `cache` as in `ablate.nn.transformer.Encoder`."""
+        """Return the vectors. `mask` narrows the causal mask; `cache` is that of `ablate.nn.transformer.Encoder`."""
         first = cache.length if cache is not None else 0
         x_BTD = self.token(tokens_BT) + self.position.weight[first : first + tokens_BT.shape[1]]
         x_BTD = self.dropout(x_BTD)
@@ -66,7 +66,7 @@ class Gpt2(nn.Module):
 
 
 class Gpt2Block(nn.Module):
-    """One layer."""
+    """One layer: attention and feed-forward, each with pre-norm."""
 
     def __init__(self, backbone: Backbone, layer: int) -> None:
         super().__init__()

@@ -1,15 +1,16 @@
-"""T5: an encoder and a decoder that know positions only by a learned bias on the distance between two tokens.
+"""T5: an encoder and a decoder whose only positions are a learned bias on the distance between two tokens.
 
     x <- x + Attention(RMSNorm(x)),   x <- x + W2 relu(W1 RMSNorm(x))        and across, in the decoder, between the two
     score(t, s) = q(t) . k(s) + b_h(bucket(s - t)),      logits = E RMSNorm(x_L) / sqrt(D),      E the one embedding
 
-Nothing has a bias vector, scores are not divided by sqrt(K), and all layers of a side share one table of biases: 32 buckets
-for each head, half of them single distances, the rest growing logarithmically up to distance 128, and one for all beyond.
-The encoder has its buckets half to the left, half to the right. Cross attention has none.
+No layer has a bias vector, scores are not divided by sqrt(K), and all layers of a side share one table of biases. The table has
+32 buckets for each head. Half of them are single distances, the rest grow logarithmically up to distance 128, and the last one
+includes all larger distances. The encoder uses half of its buckets for each direction. Cross attention has none.
 
-Sources: Raffel et al. 2020, section 2.1 (architecture, relative positions), section 3.1.1 (one embedding); the start and the
-factor 1 / sqrt(D) are those of the released Mesh TensorFlow code, as in Hugging Face's T5 (`feed_forward_proj="relu"`).
-`backbone.layers` counts both sides, so T5-small is 12. Attention weights are not dropped, see `ablate.nn.transformer`.
+Sources: Raffel et al. 2020, section 2.1 (architecture, relative positions) and section 3.1.1 (one embedding). The initial
+weights and the factor 1 / sqrt(D) are those of the released Mesh TensorFlow code, as in Hugging Face's T5
+(`feed_forward_proj="relu"`). `backbone.layers` counts both sides, so T5-small is 12. Attention weights are not dropped, see
+`ablate.nn.transformer`.
 
 Shape letters: B batch, T decoder position, S encoder position, D width, H heads, K head width, V vocabulary.
 """
@@ -30,7 +31,7 @@ NORM_EPSILON = 1e-6
 
 
 class RelativeBias(nn.Module):
-    """What is added to the scores, [1, H, T, S]."""
+    """The bias added to the scores, [1, H, T, S]."""
 
     def __init__(self, heads: int, *, both_sides: bool) -> None:
         super().__init__()
@@ -38,12 +39,12 @@ class RelativeBias(nn.Module):
         self.both_sides = both_sides
 
     def forward(self, queries: int, keys: int) -> Tensor:
-        """The last query stands where the last key stands."""
+        """Return the bias; the last query has the position of the last key."""
         return Buckets(self.table.weight, self.both_sides).dense(queries, keys)
 
 
 class Attention(nn.Module):
-    """Of a side to itself or to the other: queries from one, keys and values from one."""
+    """Self-attention or cross attention: queries from one side, keys and values from one."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -52,8 +53,8 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(backbone.width, 2 * backbone.width, bias=False)
         self.out = nn.Linear(backbone.width, backbone.width, bias=False)
 
-    def read(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values, each [B, H, S, K]."""
+    def keys_values(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values, each [B, H, S, K]."""
         k, v = self.key_value(x_BSD).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         return k, v
 
@@ -95,7 +96,7 @@ class Block(nn.Module):
         cache: Cache | None = None,
     ) -> Tensor:
         normed_BTD = self.attention_norm(x_BTD)
-        keys_values = self.attention.read(normed_BTD)
+        keys_values = self.attention.keys_values(normed_BTD)
         if cache is not None:
             keys_values = cache.extend(self.layer, *keys_values)
         x_BTD = x_BTD + self.dropout(self.attention(normed_BTD, keys_values, mask, bias))
@@ -106,7 +107,7 @@ class Block(nn.Module):
 
 
 class Side(nn.Module):
-    """The blocks of the encoder or of the decoder, their table of biases and the norm behind them."""
+    """The blocks of the encoder or of the decoder, with their table of biases and the final norm."""
 
     def __init__(self, backbone: Backbone, *, decoder: bool) -> None:
         super().__init__()
@@ -116,7 +117,7 @@ class Side(nn.Module):
 
 
 class T5Network(nn.Module):
-    """The same methods as `ablate.nn.decoder.EncoderDecoder`; no length is too long for it."""
+    """The network with the methods of `ablate.nn.decoder.EncoderDecoder`; it accepts any length."""
 
     def __init__(self, vocabulary: int, backbone: Backbone) -> None:
         super().__init__()
@@ -127,7 +128,7 @@ class T5Network(nn.Module):
         self._initialize(backbone)
 
     def encode(self, tokens_BS: Tensor, documents_BS: Tensor | None) -> Tensor:
-        """Vectors [B, S, D]."""
+        """Return the encoder's vectors [B, S, D]."""
         mask = same_document(documents_BS, documents_BS)
         bias = self.encoder.bias(tokens_BS.shape[1], tokens_BS.shape[1])
         x_BSD = self.dropout(self.token(tokens_BS))
@@ -136,13 +137,13 @@ class T5Network(nn.Module):
         vectors_BSD: Tensor = self.dropout(self.encoder.norm(x_BSD))
         return vectors_BSD
 
-    def read(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
-        """What the decoder needs of the encoder's vectors."""
+    def memory(self, vectors_BSD: Tensor, documents_BS: Tensor | None) -> Memory:
+        """Return the decoder's keys and values of the encoder's vectors."""
         crossing = [module.cross for module in self.decoder.blocks if isinstance(module, Block) and module.cross is not None]
-        return Memory([cross.read(vectors_BSD) for cross in crossing], documents_BS)
+        return Memory([cross.keys_values(vectors_BSD) for cross in crossing], documents_BS)
 
     def decode(self, tokens_BT: Tensor, memory: Memory, documents_BT: Tensor | None, cache: Cache | None = None) -> Tensor:
-        """Vectors [B, T, D] that each see the memory, their own token and those before it; `cache` as in `Decoder`."""
+        """Return vectors [B, T, D]; each attends to the memory, its own token and earlier ones. `cache` as in `Decoder`."""
         own = Causal() & (FULL if cache is not None else same_document(documents_BT, documents_BT))
         across = same_document(documents_BT, memory.documents_BS)
         length = tokens_BT.shape[1]
@@ -154,11 +155,11 @@ class T5Network(nn.Module):
         return vectors_BTD
 
     def logits(self, vectors_MD: Tensor) -> Tensor:
-        """Scores [M, V] of every type."""
+        """Return logits [M, V] of every type."""
         return linear(vectors_MD * vectors_MD.shape[-1] ** -0.5, self.token.weight)
 
     def _initialize(self, backbone: Backbone) -> None:
-        """Matrices from N(0, 1 / input width), the queries' 1 / sqrt(K) smaller for the scores; embeddings from N(0, 1)."""
+        """Matrices from N(0, 1 / input width), queries smaller by 1 / sqrt(K); embeddings from N(0, 1)."""
         width = backbone.width
         nn.init.normal_(self.token.weight, std=1.0)
         for module in self.modules():

@@ -1,19 +1,19 @@
-"""XLNet: a bidirectional Transformer-XL with two streams, each block normalised at its exit.
+"""XLNet: a bidirectional Transformer-XL with two streams and post-norm blocks.
 
     score(t, s) = ( <q(t) + u, k(s)> + <q(t) + v, W_r R(t - s)> + <q(t) + w, e(t, s)> ) / sqrt(K)
 
-R(d) = [sin(d f), cos(d f)], f_i = 10000 ** (-2 i / D), encodes the distance d from the position of s to that of t; e(t, s) is
-one of two vectors, for s in the segment of t or in another; u, v, w are learned vectors of each head. The query stream
-starts from one learned vector, and the logits are E g + b, E the token embedding.
+R(d) = [sin(d f), cos(d f)], f_i = 10000 ** (-2 i / D), encodes the distance d from the position of s to that of t. The vector
+e(t, s) is one of two: one if s is in the segment of t, the other if not. Each head has learned vectors u, v, w. The query
+stream starts from one learned vector, and the logits are E g + b, E the token embedding.
 
-Sources: Yang et al. 2019, sections 2.3 to 2.5 and appendix A.2 (streams, relative segment encodings, the layer as a whole);
-Dai et al. 2019, section 3.3 (u, v, R) and section 3.2 (memory: read without gradient). GELU, norms after the residual sums, a
-weight W_r and vectors u, v, w of each layer's own, and all weights from N(0, 0.02^2) follow the released code.
+Sources: Yang et al. 2019, sections 2.3 to 2.5 and appendix A.2 (streams, relative segment encodings, the layer as a whole). Dai
+et al. 2019, section 3.3 (u, v, R) and section 3.2 (memory: read without gradient). The released code gives GELU, norms after
+the residual sums, W_r, u, v and w for each layer, and all weights from N(0, 0.02^2).
 
-R(t - s) is looked up by distance, so the tokens may stand in any order in their row and each query names its position. A
-query that sees nothing gives 0; in the released code and its ports it gives the mean over all places, hidden ones included.
-Attention weights are not dropped, see `ablate.nn.transformer`. Where every row is of one segment, as in
-`ablate.objectives.xlnet`, e and w would add the same to all scores of a query; they are left out and stay as they start.
+R(t - s) is looked up by distance. Tokens may therefore stand in any order in their row, and each query names its position. A
+query that sees no key gives 0; in the released code and its ports it gives the mean over all places, hidden ones included.
+Attention weights are not dropped, see `ablate.nn.transformer`. With rows of one segment, as in `ablate.objectives.xlnet`, e and
+w would add the same to all scores of a query. They are left out and keep their initial values.
 
 Shape letters: B batch, T place in the row, memory included, D width, M queries, H heads, K head width, N distances.
 """
@@ -38,17 +38,17 @@ NORM_EPSILON = 1e-12
 
 
 class Relations(NamedTuple):
-    """How the places of one stream stand to those that they read: the same in every layer."""
+    """Distances, segments and mask between one stream's places and the keys; the same in every layer."""
 
     distance_BTT: Tensor
     """int64: row of the encodings for query and key."""
     differs_BTT: Tensor | None
-    """bool: query and key belong to different segments; None leaves the segment term out."""
+    """bool: query and key belong to different segments; None omits the segment term."""
     mask: Mask
 
 
 class Keys(NamedTuple):
-    """What one layer offers to both streams, by heads."""
+    """Keys, values and encoded distances of one layer, shared by both streams."""
 
     k_BHTK: Tensor
     v_BHTK: Tensor
@@ -74,12 +74,12 @@ class XlnetAttention(nn.Module):
         self.segment = nn.Embedding(2, width)
 
     def keys(self, h_BTD: Tensor, encodings_ND: Tensor) -> Keys:
-        """What the places `h_BTD` offer."""
+        """Return the keys and values of the places `h_BTD`."""
         r_HNK = self._split(self.distance(encodings_ND)[None])[0]
         return Keys(self._split(self.key(h_BTD)), self._split(self.value(h_BTD)), r_HNK)
 
     def forward(self, x_BMD: Tensor, keys: Keys, relations: Relations) -> Tensor:
-        """What the places `x_BMD` read, [B, M, D]."""
+        """Return the attention output of the places `x_BMD`, [B, M, D]."""
         q_BMD, scale = self.query(x_BMD), self.head_width**-0.5
         T, S = relations.distance_BTT.shape[1:]
         bias = TransformerXL(self._split(q_BMD + self.distance_bias), keys.r_HNK, relations.distance_BTT, scale).dense(T, S)
@@ -97,7 +97,7 @@ class XlnetAttention(nn.Module):
 
 
 class XlnetBlock(nn.Module):
-    """One layer."""
+    """One layer: attention and feed-forward, each with post-norm."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class XlnetBlock(nn.Module):
 
 
 class XlnetNetwork(nn.Module):
-    """The interface of `ablate.nn.two_stream.TwoStream`."""
+    """The network with the methods of `ablate.nn.two_stream.TwoStream`."""
 
     encodings: Tensor
 
@@ -140,7 +140,7 @@ class XlnetNetwork(nn.Module):
     def forward(
         self, tokens_BT: Tensor, positions_BT: Tensor, queries: int, *, memory: int = 0, visible: Visible | None = None
     ) -> Tensor:
-        """`positions_BT`: where in the text each token stands. `visible` replaces the order of the row."""
+        """Return the query stream. `positions_BT`: text positions of the tokens. `visible` replaces the order of the row."""
         if visible is None:
             places = tokens_BT.shape[1]
             context_B = torch.full((1,), places - memory - queries, device=tokens_BT.device)
@@ -149,7 +149,7 @@ class XlnetNetwork(nn.Module):
         return self.streams(tokens_BT, positions_BT, content, positions_BT[:, -queries:], query, memory)
 
     def encode(self, tokens_BT: Tensor, mask: Mask = FULL) -> Tensor:
-        """The content stream over a text in its own order, [B, T, D]."""
+        """Return the content stream over a text in its own order, [B, T, D]."""
         return self.streams(tokens_BT, torch.arange(tokens_BT.shape[1], device=tokens_BT.device)[None], mask)
 
     def streams(
@@ -163,10 +163,10 @@ class XlnetNetwork(nn.Module):
         segments_BT: Tensor | None = None,
         query_segments_BM: Tensor | None = None,
     ) -> Tensor:
-        """The network as published: the query stream's vectors [B, M, D], or the content stream's where nothing is queried.
+        """Run the network as published: return the query stream [B, M, D], or the content stream if there are no queries.
 
-        `positions_BT` are 0 to T - 1 in any order. The first `memory` places are the text before, of segment 0. No segments:
-        no segment term.
+        `positions_BT` are 0 to T - 1 in any order. The first `memory` places are the text before, of segment 0. Without
+        segments there is no segment term.
         """
         places = tokens_BT.shape[1]
         encodings_ND = self.dropout(self.encodings[self.positions - places : self.positions + places - 1])
@@ -199,7 +199,7 @@ class XlnetNetwork(nn.Module):
         return self.fixed_flops(backbone, places) + rows * (layers * (keys + query) + (layers - 1) * content)
 
     def fixed_flops(self, backbone: Backbone, places: int) -> int:
-        """Forward FLOPs of products with inputs that have no gradient: W_r R of every distance, once for all rows."""
+        """Forward FLOPs of products whose inputs have no gradient: W_r R of every distance, once for all rows."""
         return backbone.layers * flops.linear(2 * places - 1, backbone.width, backbone.width)
 
 

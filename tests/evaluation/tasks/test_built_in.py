@@ -149,9 +149,9 @@ def test_tasks_are_named_with_or_without_a_folder(tmp_path: Path, monkeypatch: p
     [
         ("sst2", "unknown task 'sst2'; did you mean sst-2"),
         ("", "unknown task ''"),
-        ("topic,topic", "each may be named once"),
-        ("topic:pydocs", "topic takes nothing after a colon"),
-        ("files", "must say which: files:FOLDER"),
+        ("topic,topic", "each task may be named once only"),
+        ("topic:pydocs", "topic takes no argument after a colon"),
+        ("files", "must name a folder: files:FOLDER"),
     ],
 )
 def test_wrong_names_are_refused(tasks: str, message: str) -> None:

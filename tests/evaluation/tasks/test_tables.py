@@ -37,21 +37,21 @@ def test_what_is_written_is_read(rows: list[tuple[str, str]], suffix: str) -> No
         opened = gzip.open if suffix.endswith(".gz") else open
         with opened(path, "wt", encoding="utf-8", newline="\n") as stream:  # type: ignore[operator]
             stream.write("\n".join(lines) + "\n")
-        assert tables.read(path, COLUMNS, tables.any_name) == [Example(text, "", label) for text, label in rows]
+        assert tables.read_examples(path, COLUMNS, tables.any_name) == [Example(text, "", label) for text, label in rows]
 
 
 def test_a_quotation_mark_is_a_letter(tmp_path: Path) -> None:
     path = written(tmp_path, 'sentence\tlabel\n"open only\t1\na "b" c\t0\n"\t1\n')
-    assert [e.first for e in tables.read(path, COLUMNS, tables.any_name)] == ['"open only', 'a "b" c', '"']
+    assert [e.first for e in tables.read_examples(path, COLUMNS, tables.any_name)] == ['"open only', 'a "b" c', '"']
 
 
 def test_pairs_byte_order_marks_windows_line_ends_and_given_headers(tmp_path: Path) -> None:
     pair = Columns(first="a", second="b", label="y")
     path = written(tmp_path, "\ufeffy\ta\tb\r\n1.5\tone\ttwo\r\n")
-    assert tables.read(path, pair, tables.number) == [Example("one", "two", 1.5)]
+    assert tables.read_examples(path, pair, tables.number) == [Example("one", "two", 1.5)]
     given = Columns(first="text", label="y", header=("y", "text"), last_takes_rest=True)
     path = written(tmp_path, "pos\tone\ttwo\n")
-    assert tables.read(path, given, tables.any_name) == [Example("one\ttwo", "", "pos")]
+    assert tables.read_examples(path, given, tables.any_name) == [Example("one\ttwo", "", "pos")]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_pairs_byte_order_marks_windows_line_ends_and_given_headers(tmp_path: Pa
 )
 def test_what_is_wrong_is_named_by_file_line_and_column(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        tables.read(written(tmp_path, text), COLUMNS, tables.named({"0": "negative", "1": "positive"}))
+        tables.read_examples(written(tmp_path, text), COLUMNS, tables.named({"0": "negative", "1": "positive"}))
     assert message in str(caught.value) and str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -87,7 +87,7 @@ def test_what_is_wrong_is_named_by_file_line_and_column(text: str, message: str,
 def test_what_is_wrong_in_a_json_line(line: str, message: str, tmp_path: Path) -> None:
     path = written(tmp_path, f'{{"sentence": "a", "label": 1}}\n{line}\n', "train.jsonl")
     with pytest.raises(ConfigError) as caught:
-        tables.read(path, COLUMNS, tables.any_name)
+        tables.read_examples(path, COLUMNS, tables.any_name)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -96,12 +96,12 @@ def test_a_number_must_be_one(text: str, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"train\.tsv, line 2, column 'label': .* is not a number, but the task is a regression"
     ):
-        tables.read(written(tmp_path, f"sentence\tlabel\na\t{text}\n"), COLUMNS, tables.number)
+        tables.read_examples(written(tmp_path, f"sentence\tlabel\na\t{text}\n"), COLUMNS, tables.number)
 
 
 def test_an_empty_label_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"line 2, column 'label': the label is empty"):
-        tables.read(written(tmp_path, "sentence\tlabel\na\t\n"), COLUMNS, tables.any_name)
+        tables.read_examples(written(tmp_path, "sentence\tlabel\na\t\n"), COLUMNS, tables.any_name)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
