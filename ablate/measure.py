@@ -21,9 +21,6 @@ from ablate.sources import function_digest
 Progress = Callable[..., None]
 """A progress callback: `progress(phase="training", done=tokens, total=tokens)`, called at most a few times a second."""
 
-Report = Progress
-"""The former name of `Progress`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:

@@ -3,7 +3,7 @@
 Every identity that follows code takes it from here: runs, corpora, tokenizers, initial checkpoints, functions that a study
 measures with. Comments, docstrings and empty lines do not count, so a clearer sentence trains nothing again.
 
-Yardsticks do not count either: their `VERSION` speaks for them, and a changed yardstick must not retrain. Nor do the
+Evaluations do not count either: their `VERSION` speaks for them, and a changed evaluation must not retrain. Nor do the
 registries: one more objective or corpus on the list changes no run. C beside a module, under its name, counts with it.
 """
 

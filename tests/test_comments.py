@@ -46,7 +46,7 @@ from ablate.config import Data, RunConfig
 from ablate.data import tokenizer
 from ablate.data.corpora import CORPORA
 from ablate.data.text import fingerprints
-from ablate.evaluation import YARDSTICKS, yardstick
+from ablate.evaluation import EVALUATIONS, evaluation_of
 from ablate.evaluation.reading import readable
 from ablate.objectives import OBJECTIVES, objective
 from ablate.kernels.bench.grid import AttentionGrid
@@ -66,7 +66,7 @@ for kind, corpus in corpora.items():
 for kind in ("wordpiece", f"folder:{given}"):
     found[f"tokenizer {kind.partition(':')[0]}"] = fingerprints(Data(corpus="grammar", tokenizer=kind))["tokenizer"]
 found["initial checkpoint"] = interop.fingerprint(given / "initial")
-readings = [yardstick(name) for name in YARDSTICKS]
+readings = [evaluation_of(name) for name in EVALUATIONS]
 for name in OBJECTIVES:
     kind = objective(name)
     wanted = [one() for one in readings if not {"source", "tasks"} & set(one.__dataclass_fields__)]

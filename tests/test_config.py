@@ -95,12 +95,12 @@ class Scale:
 MEASURED = RunConfig(objective=Toy(), evaluations=(Ruler(), Scale()))
 
 
-def test_a_yardstick_stands_once() -> None:
+def test_a_evaluation_stands_once() -> None:
     with pytest.raises(ConfigError, match="evaluations = 'long-ruler', but must be a list that has each evaluation once"):
         RunConfig(objective=Toy(), evaluations=(Ruler(), Scale(), Ruler()))
 
 
-def test_a_field_of_a_yardstick_is_found_by_its_name() -> None:
+def test_a_field_of_a_evaluation_is_found_by_its_name() -> None:
     changed = override(MEASURED, {"evaluations.long-ruler.items": 5, "seed": 3})
     assert changed == dataclasses.replace(MEASURED, evaluations=(Ruler(items=5), Scale()), seed=3)
     assert flatten(changed)["evaluations.long-ruler.items"] == 5
@@ -115,7 +115,7 @@ def test_a_field_of_a_yardstick_is_found_by_its_name() -> None:
         ("evaluations.long-ruler.marks", "evaluations.long-ruler.marks is a list; change it in the study's file"),
     ],
 )
-def test_a_wrong_field_of_a_yardstick_is_named_with_the_right_ones(path: str, message: str) -> None:
+def test_a_wrong_field_of_a_evaluation_is_named_with_the_right_ones(path: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         override(MEASURED, {path: 3})
     assert message in str(caught.value) and "\n" not in str(caught.value)

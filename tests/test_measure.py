@@ -41,7 +41,7 @@ def test_a_digest_is_a_hash_of_canonical_json() -> None:
     assert digest("a", "b") != digest("b", "a") != digest(["b", "a"])
 
 
-def test_every_field_that_trains_is_in_and_every_yardstick_is_out() -> None:
+def test_every_field_that_trains_is_in_and_every_evaluation_is_out() -> None:
     measured = dataclasses.replace(BASE, evaluations=(Ruler(),))
     assert training_fields(measured) == training_fields(BASE)
     assert set(training_fields(BASE)) == {path for path in flatten(BASE) if path != "evaluations"}

@@ -27,7 +27,7 @@ def test_everything_that_shapes_the_weights_is_in_it() -> None:
     assert expected <= found
 
 
-def test_yardsticks_registries_and_the_reporting_wing_are_not() -> None:
+def test_evaluations_registries_and_the_reporting_wing_are_not() -> None:
     found = sources.reachable(ROOTS)
     assert not {
         name for name in found if name.startswith(("ablate.evaluation", "ablate.study", "ablate.report", "ablate.analysis"))

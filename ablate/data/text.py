@@ -26,11 +26,11 @@ from ablate.data.document import Document
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
 from ablate.data.token_store import TokenStore, TokenWriter, token_type
 from ablate.data.tokenizer import Tokenizer, Vocabulary
-from ablate.measure import Report, digest
+from ablate.measure import Progress, digest
 from ablate.sources import source_digest
 
 HELD_OUT_TEXTS = 20_000
-"""Documents of each held-out split whose text is kept beside the tokens, for yardsticks that read words."""
+"""Documents of each held-out split whose text is kept beside the tokens, for evaluations that read words."""
 BATCH = 1 << 19
 """Characters tokenized at a time, or one document if it is longer; bounds memory."""
 CODE = (*tokenization.TRAINING_CODE, "ablate.data.text", "ablate.data.token_store", "ablate.data.splits")
@@ -40,7 +40,7 @@ LAYOUT = 1
 
 
 class Text:
-    """What training and yardsticks read: token files by split, held-out documents, the vocabulary."""
+    """What training and evaluations read: token files by split, held-out documents, the vocabulary."""
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> None:
         self.corpus = corpus
@@ -110,17 +110,17 @@ def tokenizer_of(data: Data, found: Mapping[str, str]) -> Tokenizer:
     return text.tokenizer
 
 
-def prepare(data: Data, report: Report | None = None) -> Text:
+def prepare(data: Data, progress: Progress | None = None) -> Text:
     """Build or open the text that `data` names.
 
     Raises `ConfigError` when the corpus cannot be read, the vocabulary cannot hold its alphabet, or a split has fewer tokens
     than one window.
     """
-    report = report or silent
+    progress = progress or silent
     corpus = open_corpus(data)
     found = _fingerprints(corpus, data)
     folder = _folder(found)
-    build_once(folder, lambda temporary: _build(temporary, corpus, data, found, report), report)
+    build_once(folder, lambda temporary: _build(temporary, corpus, data, found, progress), progress)
     text = Text(corpus, Tokenizer.load(folder / tokenizer_json.FILE, data.tokenizer, found["tokenizer"]), folder)
     for name in SPLITS:
         store = text.split(name)
@@ -139,10 +139,10 @@ def _folder(found: Mapping[str, str]) -> Path:
     return cache_root() / "text" / f"{found['tokenizer']}-{division}"
 
 
-def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], report: Report) -> None:
+def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], progress: Progress) -> None:
     if isinstance(corpus, Builds):
-        corpus.build(report)
-    report(phase="training the tokenizer", done=0, total=0)
+        corpus.build(progress)
+    progress(phase="training the tokenizer", done=0, total=0)
     if data.tokenizer.startswith(tokenization.GIVEN):
         tokenizer = tokenization.given(data.tokenizer, found["tokenizer"])
     else:
@@ -161,7 +161,7 @@ def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], repo
         done = 0
         for batch in _batches(corpus.documents()):
             done += len(batch)
-            report(phase="writing tokens", done=done, total=0)
+            progress(phase="writing tokens", done=done, total=0)
             encoded = iter(tokenizer.encode_batch([sentence for document in batch for sentence in document.sentences]))
             for document in batch:
                 name = split_of(document)

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 from ablate.config import choose
 
 if TYPE_CHECKING:
-    from ablate.evaluation.reading import Yardstick
+    from ablate.evaluation.reading import Evaluation
 
-YARDSTICKS: dict[str, str] = {
+EVALUATIONS: dict[str, str] = {
     "masked-bits": "ablate.evaluation.masked_bits:MaskedBits",
     "cloze": "ablate.evaluation.cloze:Cloze",
     "sentence-pairs": "ablate.evaluation.sentence_pairs:SentencePairs",
@@ -51,8 +51,8 @@ YARDSTICKS: dict[str, str] = {
 """Name -> where its class is defined. The module is imported on first use."""
 
 
-def yardstick(name: str) -> type[Yardstick]:
+def evaluation_of(name: str) -> type[Evaluation]:
     """Return the class of the evaluation with this name; `ConfigError` lists the nearest names for any other."""
-    module, _, attribute = YARDSTICKS[choose(name, YARDSTICKS, "evaluation")].partition(":")
-    found: type[Yardstick] = getattr(importlib.import_module(module), attribute)
+    module, _, attribute = EVALUATIONS[choose(name, EVALUATIONS, "evaluation")].partition(":")
+    found: type[Evaluation] = getattr(importlib.import_module(module), attribute)
     return found

@@ -15,7 +15,7 @@ from ablate.data.text import Text
 from ablate.evaluation import tasks
 from ablate.evaluation.tasks.posed import Posed, pose
 from ablate.evaluation.tuning import StepCounter
-from ablate.measure import Report
+from ablate.measure import Progress
 
 STARTS = 2
 """The trained model, and the same architecture at random weights."""
@@ -73,12 +73,12 @@ class Effort:
         sizes = {size: getattr(self, size) for size in ("train", "validation", "test", "length")}
         return [pose(task, text.tokenizer, **sizes, number=number) for task in tasks.load(self.tasks, text)]
 
-    def step_counter(self, report: Report, together: Sequence[Posed], number: int = 0) -> StepCounter:
+    def step_counter(self, progress: Progress, together: Sequence[Posed], number: int = 0) -> StepCounter:
         """Return a counter for the steps of one draw: all of `together` learnt at once, from both starts and at every rate."""
         batches = -(-sum(len(one.train.examples) for one in together) // self.batch)
         names = ", ".join(one.task.name for one in together)
         which = f", draw {number + 1} of {self.draws}" if self.draws > 1 else ""
-        return StepCounter(report, f"{self.name} {names}{which}", STARTS * len(self.rates) * self.epochs * batches)
+        return StepCounter(progress, f"{self.name} {names}{which}", STARTS * len(self.rates) * self.epochs * batches)
 
 
 def samples(kind: str, posed: Posed, answers: Sequence[str], truths: Sequence[str]) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ from ablate.evaluation.judging import OWN, RANDOM, Judged, averaged, references,
 from ablate.evaluation.reading import Reading, check_capability, report_progress
 from ablate.evaluation.tasks.posed import NO_CLASS, Posed
 from ablate.evaluation.tuning import Kept, StepCounter
-from ablate.measure import Report
+from ablate.measure import Progress
 from ablate.objectives.base import Summarizes
 
 SAMPLES = 3
@@ -89,17 +89,17 @@ class FineTuning(Effort):
                     f"data.context = {model.context}; give the evaluation at most {model.context - special}, in all arms"
                 )
 
-    def measure(self, model: Any, text: Text, report: Report = report_progress) -> Reading:
+    def measure(self, model: Any, text: Text, progress: Progress = report_progress) -> Reading:
         """Return the metrics of each task and its baselines; no rows if the corpus lacks what the only task needs."""
         self.check(model, text)
-        readings = [self._draw(model, text, report, number) for number in range(self.draws)]
+        readings = [self._draw(model, text, progress, number) for number in range(self.draws)]
         return Reading(rows=averaged([reading.rows for reading in readings]), samples=readings[0].samples)
 
-    def _draw(self, model: Any, text: Text, report: Report, number: int) -> Reading:
+    def _draw(self, model: Any, text: Text, progress: Progress, number: int) -> Reading:
         judged: list[Judged] = []
         shown: list[dict[str, Any]] = []
         for posed in self.posed(text, number):
-            counter = self.step_counter(report, [posed], number)
+            counter = self.step_counter(progress, [posed], number)
             joined = Joined(*([model.join(one.first, one.second) for one in part.shown] for part in posed.parts))
             with tuning.isolated(model):
                 kept, predicted_N = self._tuned(functools.partial(tuning.twin, model), posed, joined, counter)

@@ -24,7 +24,7 @@ import torch
 
 from ablate.config import ConfigError
 from ablate.data.text import Text
-from ablate.measure import Report, digest
+from ablate.measure import Progress, digest
 from ablate.objectives.base import Answers, Encodes, FillsMasks, JudgesPairs, Latent, Samples, Scores, ScoresInOrder, Summarizes
 from ablate.records import Row
 from ablate.seeds import generator
@@ -41,7 +41,7 @@ class Reading:
     samples: tuple[dict[str, Any], ...] = ()
 
 
-class Yardstick(Protocol):
+class Evaluation(Protocol):
     """A frozen keyword-only dataclass: its fields say how much is measured, its class how."""
 
     name: ClassVar[str]
@@ -68,8 +68,8 @@ class Yardstick(Protocol):
     def measure(self, model: Any, text: Text) -> Reading:
         """Measure the model: a function of model, corpus and `VERSION` alone, without side effects (see `undisturbed`).
 
-        An evaluation that takes more than seconds may take a progress callback as a third argument, `report`. It calls
-        `report(phase, done, total)`.
+        An evaluation that takes more than seconds may take a progress callback as a third argument, `progress`. It calls
+        `progress(phase, done, total)`.
         """
         ...
 
@@ -78,7 +78,7 @@ class Yardstick(Protocol):
 class Abridges(Protocol):
     """An evaluation that measures less on the learning curve than at the end, so that curves cost a small part of a run."""
 
-    def abridged(self) -> Yardstick:
+    def abridged(self) -> Evaluation:
         """Return an evaluation with some of these rows, over the same items, so that a curve ends in the final value."""
         ...
 
@@ -114,34 +114,34 @@ class Estimates(Protocol):
         ...
 
 
-def measurement_identity(training_identity: str, yardstick: Yardstick) -> str:
+def measurement_identity(training_identity: str, evaluation: Evaluation) -> str:
     """Return the digest of the trained model's identity and of the evaluation.
 
     The evaluation enters with its name, `VERSION`, fields and files. `on_curve` does not enter: the final value is the same,
     and a trained model can no longer give earlier ones.
     """
     # mypy: a protocol cannot state that every evaluation is a dataclass
-    fields = {f.name: getattr(yardstick, f.name) for f in dataclasses.fields(yardstick) if f.name != "on_curve"}  # type: ignore[arg-type]
-    if isinstance(yardstick, ReadsFiles):
-        fields |= yardstick.fingerprints()
-    return digest(training_identity, yardstick.name, yardstick.VERSION, fields)
+    fields = {f.name: getattr(evaluation, f.name) for f in dataclasses.fields(evaluation) if f.name != "on_curve"}  # type: ignore[arg-type]
+    if isinstance(evaluation, ReadsFiles):
+        fields |= evaluation.fingerprints()
+    return digest(training_identity, evaluation.name, evaluation.VERSION, fields)
 
 
 PAUSE = 0.25
 """Seconds between two calls of the progress callback."""
-_LISTENER: ContextVar[Report] = ContextVar("listener", default=lambda *arguments, **named: None)
+_LISTENER: ContextVar[Progress] = ContextVar("listener", default=lambda *arguments, **named: None)
 
 
 @contextlib.contextmanager
-def progress_to(report: Report) -> Iterator[None]:
-    """Send `report_progress` calls inside the block to `report`, at most one every `PAUSE` seconds."""
+def progress_to(progress: Progress) -> Iterator[None]:
+    """Send `report_progress` calls inside the block to `progress`, at most one every `PAUSE` seconds."""
     last = 0.0
 
     def throttled(phase: str, done: float, total: float) -> None:
         nonlocal last
         if (now := time.monotonic()) - last >= PAUSE:
             last = now
-            report(phase, done, total)
+            progress(phase, done, total)
 
     token = _LISTENER.set(throttled)
     try:
@@ -155,21 +155,21 @@ def report_progress(phase: str, done: float = 0, total: float = 0) -> None:
     _LISTENER.get()(phase, done, total)
 
 
-def readable(yardsticks: Sequence[Any], objective: Any) -> tuple[Any, ...]:
+def readable(evaluations: Sequence[Any], objective: Any) -> tuple[Any, ...]:
     """Return the evaluations whose capability `objective`, a model or its class, has."""
-    return tuple(yardstick for yardstick in yardsticks if isinstance(objective, yardstick.needs))
+    return tuple(evaluation for evaluation in evaluations if isinstance(objective, evaluation.needs))
 
 
-def check_capability(yardstick: Yardstick, objective: Any) -> None:
-    """Raise `ConfigError` unless `objective`, a model or its class, has the capability that `yardstick` needs.
+def check_capability(evaluation: Evaluation, objective: Any) -> None:
+    """Raise `ConfigError` unless `objective`, a model or its class, has the capability that `evaluation` needs.
 
     A class is enough, so that a study is refused before its first model is built.
     """
-    if isinstance(objective, yardstick.needs):
+    if isinstance(objective, evaluation.needs):
         return
     offered = [capability.__name__ for capability in CAPABILITIES if isinstance(objective, capability)]
     raise ConfigError(
-        f"evaluation {yardstick.name} needs the capability {yardstick.needs.__name__}, which objective "
+        f"evaluation {evaluation.name} needs the capability {evaluation.needs.__name__}, which objective "
         f"{objective.name!r} does not have; it has {', '.join(offered) or 'none'}"
     )
 

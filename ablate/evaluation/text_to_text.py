@@ -38,7 +38,7 @@ from ablate.evaluation.reading import Reading, check_capability, device_of, repo
 from ablate.evaluation.tasks.posed import Part, Posed, Shown
 from ablate.evaluation.tasks.task import Task
 from ablate.evaluation.tuning import Kept, StepCounter
-from ablate.measure import Report
+from ablate.measure import Progress
 from ablate.objectives.base import Answers
 
 SAMPLES = 3
@@ -90,18 +90,18 @@ class TextToText(Effort):
                 )
             _check_answers(task, text.tokenizer)
 
-    def measure(self, model: Any, text: Text, report: Report = report_progress) -> Reading:
+    def measure(self, model: Any, text: Text, progress: Progress = report_progress) -> Reading:
         """Return the same rows as `FineTuning.measure`."""
         self.check(model, text)
-        readings = [self._draw(model, text, report, number) for number in range(self.draws)]
+        readings = [self._draw(model, text, progress, number) for number in range(self.draws)]
         return Reading(rows=averaged([reading.rows for reading in readings]), samples=readings[0].samples)
 
-    def _draw(self, model: Any, text: Text, report: Report, number: int) -> Reading:
+    def _draw(self, model: Any, text: Text, progress: Progress, number: int) -> Reading:
         posed = self.posed(text, number)
         judged: list[Judged] = []
         shown: list[dict[str, Any]] = []
         for together in [posed] if self.mixture and posed else [[one] for one in posed]:
-            counter = self.step_counter(report, together, number)
+            counter = self.step_counter(progress, together, number)
             with tuning.isolated(model):
                 own = self._tuned(functools.partial(tuning.twin, model), together, text.tokenizer, counter)
                 random = self._tuned(functools.partial(tuning.random_start, model), together, text.tokenizer, counter)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.evaluation.reading import device_of, noise
-from ablate.measure import Report
+from ablate.measure import Progress
 from ablate.objectives.base import Objective
 from ablate.seeds import torch_seed
 
@@ -54,14 +54,14 @@ class Kept:
 class StepCounter:
     """A counter of optimizer steps that calls the progress callback at every `EVERY`-th step."""
 
-    def __init__(self, report: Report, phase: str, total: int) -> None:
-        self.report, self.phase, self.done, self.total = report, phase, 0, total
+    def __init__(self, progress: Progress, phase: str, total: int) -> None:
+        self.progress, self.phase, self.done, self.total = progress, phase, 0, total
 
     def step(self) -> None:
         """Count one step."""
         self.done += 1
         if self.done % EVERY == 0 or self.done == self.total:
-            self.report(phase=self.phase, done=self.done, total=self.total)
+            self.progress(phase=self.phase, done=self.done, total=self.total)
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ def comparable(evidence: Evidence) -> Table | None:
 
 
 def judged_by(evidence: Evidence, name: str) -> dict[str, list[str]]:
-    """What the arms' numbers under `name`, a column or a yardstick, are -> labels of the arms of which it is so."""
+    """What the arms' numbers under `name`, a column or an evaluation, are -> labels of the arms of which it is so."""
     found: dict[str, list[str]] = {}
     for arm in evidence.arms:
         words = evidence.specification.estimators.get(arm.name, {}).get(name)

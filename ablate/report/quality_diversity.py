@@ -1,7 +1,7 @@
 """Quality against diversity of what the arms write: a curve for each, from the coldest temperature to the hottest.
 
 A point alone says little, because a colder model writes better and more alike; an arm is better where its whole curve lies
-nearer to real text (Caccia et al. 2020). Written by the yardstick `generation`; a study without it has no such section.
+nearer to real text (Caccia et al. 2020). Written by the evaluation `generation`; a study without it has no such section.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Columns that several studies show, written once: one yardstick has one name and as many digits wherever it stands.
+"""Columns that several studies show, written once: one evaluation has one name and as many digits wherever it stands.
 
 A study names them in its `metrics`, and makes those that only it has by hand.
 """

@@ -28,7 +28,7 @@ class Looks(NamedTuple):
     """Number of seeds at each look: the plan's, then each extension's."""
     claims_digest: str
     """Digest of the registered claims at the time of the plan."""
-    yardsticks: str
+    plan_digest: str
     """Digest of the study's columns, levels and thresholds at the time of the plan."""
 
 
@@ -49,14 +49,14 @@ def read(setup: Setup) -> Looks:
     """Return the recorded looks; without a record, no looks and the present claims. Raises `ConfigError` for a damaged file."""
     try:
         raw = json.loads(_path(setup).read_text(encoding="utf-8"))
-        return Looks(tuple(raw["seeds"]), raw["claims_digest"], raw["yardsticks"])
+        return Looks(tuple(raw["seeds"]), raw["claims_digest"], raw["plan_digest"])
     except FileNotFoundError:
-        return Looks((), digest(setup.study.claims), yardsticks(setup))
+        return Looks((), digest(setup.study.claims), plan_digest(setup))
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{_path(setup)} is damaged ({error!r}); without it the number of looks is unknown") from error
 
 
-def yardsticks(setup: Setup) -> str:
+def plan_digest(setup: Setup) -> str:
     """Return the digest of what the study's file contributes to a verdict: its columns, levels and thresholds."""
     study = setup.study
     columns = [(metric.key, metric.better) for metric in study.metrics]

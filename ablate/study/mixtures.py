@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ablate.config import ConfigError
-from ablate.study.looks import read, yardsticks
+from ablate.study.looks import plan_digest, read
 from ablate.study.options import Setup
 from ablate.study.results import Results
 
@@ -53,7 +53,7 @@ def provenance(setup: Setup, found: Results) -> dict[str, str]:
             counts[f"{SOURCE} fingerprint{of}"] = c
     agreed = {key: next(iter(c)) for key, c in sorted(counts.items()) if len(c) == 1}
     note = {"tier": setup.tier.note} if setup.tier.note else {}
-    if read(setup).yardsticks != yardsticks(setup):
+    if read(setup).plan_digest != plan_digest(setup):
         note["changed plan"] = "Columns, levels or thresholds of the study were changed after it was planned."
     return {**agreed, **{f"mixed {key}": mixed[key] for key in sorted(mixed)}, "command": setup.command, **note}
 

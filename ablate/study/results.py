@@ -28,7 +28,7 @@ def results(setup: Setup, final: Plan) -> Results:
 
 def _read_by(setup: Setup, record: Record) -> Record:
     """The record without what another study has read off the same run: a report must not depend on who came by since."""
-    asked = {type(yardstick).name for yardstick in setup.study.base.evaluations}
+    asked = {type(evaluation).name for evaluation in setup.study.base.evaluations}
     if not asked:
         return record
     rows = tuple(row for row in record.rows if row.evaluation in asked or row.evaluation == TRAINING)

@@ -24,7 +24,7 @@ from lightning import Trainer
 from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
-from ablate.evaluation.reading import Abridges, Yardstick, progress_to, readable
+from ablate.evaluation.reading import Abridges, Evaluation, progress_to, readable
 from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.objectives import objective_of
@@ -41,19 +41,19 @@ from ablate.training.schedule import stage
 WEIGHTS = "weights.safetensors"
 
 
-def train(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None]) -> Record:
+def train(run: RunConfig, identity: Identity, folder: Path, progress: Callable[..., None]) -> Record:
     """Train a new model (unless the run is the untrained baseline), save its weights, and run every evaluation."""
     clock = Clock(run.runtime.device)
     started = time.time()
-    text = prepare(run.data, report)
+    text = prepare(run.data, progress)
     model = build(run, text)
-    readings = _Readings(run, model, text, clock, report)
+    readings = _Readings(run, model, text, clock, progress)
     error = None
     with arithmetic(run):
         try:
             if run.pretrain:
                 readings.on_curve(None)
-                budget = TokenBudget(run, clock, readings.on_curve, report)
+                budget = TokenBudget(run, clock, readings.on_curve, progress)
                 readings.spent = budget.spent
                 run_trainer(run, model, text, budget, clock)
                 with clock.account("checkpoint"):
@@ -76,21 +76,21 @@ def train(run: RunConfig, identity: Identity, folder: Path, report: Callable[...
     )
 
 
-def remeasure(run: RunConfig, identity: Identity, folder: Path, report: Callable[..., None], earlier: Record) -> Record:
+def remeasure(run: RunConfig, identity: Identity, folder: Path, progress: Callable[..., None], earlier: Record) -> Record:
     """Run the evaluations that an earlier record lacks on its saved weights, without training.
 
     Rows of other evaluations stay, because other studies may need them. An evaluation with a new version loses its learning
     curve, since only the final weights are saved.
     """
     clock = Clock(run.runtime.device)
-    text = prepare(run.data, report)
+    text = prepare(run.data, progress)
     model = build(run, text)
     if run.pretrain:
         load(model, folder)
     missing = [name for name, found in identity.measurements.items() if earlier.measured.get(name) != found]
     end = max(earlier.rows, key=lambda row: row.tokens)
     spent = Spent(tokens=end.tokens, targets=end.targets, flops=end.flops)
-    readings = _Readings(run, model, text, clock, report, spent=spent, seconds=end.seconds, joules=end.joules)
+    readings = _Readings(run, model, text, clock, progress, spent=spent, seconds=end.seconds, joules=end.joules)
     with arithmetic(run):
         readings.at_end(only=missing)
     kept = tuple(row for row in earlier.rows if row.evaluation not in missing)
@@ -175,7 +175,7 @@ class _Readings:
         model: Objective,
         text: Text,
         clock: Clock,
-        report: Callable[..., None],
+        progress: Callable[..., None],
         spent: Spent | None = None,
         seconds: float | None = None,
         joules: float | None = None,
@@ -183,7 +183,7 @@ class _Readings:
         self.rows: list[Row] = []
         self.samples: list[dict[str, Any]] = []
         self.spent = spent or Spent()
-        self._run, self._model, self._text, self._clock, self._report = run, model, text, clock, report
+        self._run, self._model, self._text, self._clock, self._progress = run, model, text, clock, progress
         self._seconds, self._joules = seconds, joules
         self._energy = counter(run.runtime.device)
 
@@ -211,15 +211,15 @@ class _Readings:
             "joules": self._energy() if self._joules is None else self._joules,
         }
 
-    def _read(self, yardsticks: list[Yardstick], stamp: dict[str, Any], samples: bool) -> None:
+    def _read(self, evaluations: list[Evaluation], stamp: dict[str, Any], samples: bool) -> None:
         with self._clock.account("evaluation"):
-            for yardstick in yardsticks:
-                self._report(yardstick.name)
-                with progress_to(self._report):
-                    reading = yardstick.measure(self._model, self._text)
+            for evaluation in evaluations:
+                self._progress(evaluation.name)
+                with progress_to(self._progress):
+                    reading = evaluation.measure(self._model, self._text)
                 self._add(reading.rows, stamp)
                 if samples:
-                    self.samples += [{**sample, "evaluation": yardstick.name} for sample in reading.samples]
+                    self.samples += [{**sample, "evaluation": evaluation.name} for sample in reading.samples]
 
     def _add(self, rows: Any, stamp: dict[str, Any]) -> None:
         for row in rows:

@@ -43,9 +43,9 @@ class TokenBudget(Callback):
     It calls `read` at `budget.readings` evenly spaced points, the last at the end.
     """
 
-    def __init__(self, run: RunConfig, clock: Clock, read: Callable[[float], None], report: Callable[..., None]) -> None:
+    def __init__(self, run: RunConfig, clock: Clock, read: Callable[[float], None], progress: Callable[..., None]) -> None:
         self.spent = Spent()
-        self._run, self._clock, self._read, self._report = run, clock, read, report
+        self._run, self._clock, self._read, self._progress = run, clock, read, progress
         self._readings = 0
         self.steps = 0
         self._loss_sum: torch.Tensor | None = None
@@ -83,7 +83,7 @@ class TokenBudget(Callback):
         due = int(self.progress * self._run.budget.readings) > self._readings
         if due or self.steps % CHECK_EVERY == 0:
             self._check(float(self._loss_sum))
-            self._report("training", self.spent.tokens, self._run.budget.tokens)
+            self._progress("training", self.spent.tokens, self._run.budget.tokens)
         if due:
             self._clock.charge("compute", wait=True)
             self._readings = int(self.progress * self._run.budget.readings)

@@ -13,7 +13,7 @@ from ablate import interop, sources
 from ablate.config import ConfigError, RunConfig
 from ablate.data.text import fingerprints, prepare
 from ablate.evaluation.reading import Estimates, check_capability, measurement_identity, readable
-from ablate.measure import ESTIMATORS, LEFT_OUT, Identity, Measure, Report, digest, training_fields
+from ablate.measure import ESTIMATORS, LEFT_OUT, Identity, Measure, Progress, digest, training_fields
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
 from ablate.training.attention import attention_of
@@ -26,9 +26,9 @@ FIT = "ablate.training.fit"
 sources.take_snapshot()
 
 
-def fit(run: RunConfig, folder: Path, report: Report | None = None) -> Record:
+def fit(run: RunConfig, folder: Path, progress: Progress | None = None) -> Record:
     """Train and evaluate one run; the weights stay in `folder`."""
-    say = report or (lambda *arguments, **named: None)
+    say = progress or (lambda *arguments, **named: None)
     check(run)
     folder.mkdir(parents=True, exist_ok=True)
     return train(run, identify(run), folder, say)
@@ -52,7 +52,7 @@ def identify(run: RunConfig) -> Identity:
     )
 
 
-def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
+def prepare_run(run: RunConfig, progress: Progress) -> Mapping[str, Any]:
     """Refuse an impossible run, then build corpus and tokenizer; return their facts for the report.
 
     If an objective lacks what an evaluation needs, its arm leaves that column empty. The fact `left out` names the evaluation,
@@ -61,15 +61,15 @@ def prepare_run(run: RunConfig, report: Report) -> Mapping[str, Any]:
     check_machine(run)
     if run.initial:
         interop.architecture_of(objective_of(run.objective).name)
-    text = prepare(run.data, report)
+    text = prepare(run.data, progress)
     kind = objective_of(run.objective)
     windows = kind.windows(text.split("train"), run.objective, run.data.context)
     model = build(run, text)
     estimators: dict[str, str] = {}
-    for yardstick in readable(run.evaluations, model):
-        yardstick.check(model, text)
-        if isinstance(yardstick, Estimates):
-            estimators |= yardstick.estimators(model)
+    for evaluation in readable(run.evaluations, model):
+        evaluation.check(model, text)
+        if isinstance(evaluation, Estimates):
+            estimators |= evaluation.estimators(model)
     return {**text.facts(), "windows in training split": len(windows), **_left_out(run), ESTIMATORS: estimators}
 
 
@@ -84,8 +84,8 @@ def _left_out(run: RunConfig) -> dict[str, str]:
 def check(run: RunConfig) -> None:
     """Check machine and evaluations against the run; `ConfigError` if one does not fit."""
     check_machine(run)
-    for yardstick in run.evaluations:
-        check_capability(yardstick, objective_of(run.objective))
+    for evaluation in run.evaluations:
+        check_capability(evaluation, objective_of(run.objective))
 
 
 def check_machine(run: RunConfig) -> None:
@@ -101,12 +101,12 @@ def check_machine(run: RunConfig) -> None:
         raise ConfigError(f"precision 'bf16' is not supported by {torch.cuda.get_device_name()}; use 'fp32'")
 
 
-def _run(run: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:
+def _run(run: RunConfig, folder: Path, progress: Progress, earlier: Record | None) -> Record:
     identity = identify(run)
     readable = (folder / WEIGHTS).exists() or not run.pretrain
     if earlier is not None and earlier.status == DONE and earlier.rows and readable:
-        return remeasure(run, identity, folder, report, earlier)
-    return train(run, identity, folder, report)
+        return remeasure(run, identity, folder, progress, earlier)
+    return train(run, identity, folder, progress)
 
 
 PRETRAINING = Measure(prepare=prepare_run, identify=identify, run=_run, environment=lambda run: provenance(run.runtime))

@@ -244,7 +244,7 @@ def test_seeds_are_asked_for_only_where_a_direction_is_open() -> None:
         assert undecided.findings[0].seeds_needed is None
 
 
-def test_a_yardstick_is_blind_only_where_arms_are_alike_and_like_random_weights() -> None:
+def test_a_evaluation_is_blind_only_where_arms_are_alike_and_like_random_weights() -> None:
     as_random: Truth = {PRIMARY.key: lambda levels: 8.0}
     same = claim("same", band=0.05)
     assert verdict(same, as_random, own=0.005).findings[0].blind

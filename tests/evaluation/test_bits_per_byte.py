@@ -19,7 +19,7 @@ from ablate.objectives.gan import Gan
 from ablate.objectives.gpt import Gpt
 from ablate.objectives.vae import Vae
 
-YARDSTICK = BitsPerByte(passages=12, length=20, draws=40)
+EVALUATION = BitsPerByte(passages=12, length=20, draws=40)
 SMALL = Backbone(width=16, layers=2, heads=2)
 
 
@@ -81,7 +81,7 @@ def test_unknown_tokens_have_no_bytes_and_are_counted(english: Any, fakes: Any) 
     left_out = next(row for row in reading.rows if row.metric == "left_out")
     assert (left_out.value, left_out.items) == (pytest.approx(16 / 46), 46)
     with pytest.raises(ConfigError, match="every passage of the test split holds an unknown token"):
-        YARDSTICK.check(fakes.Judge(set(), 0.0, 0.0), fakes.Text([fakes.Document(("zzz",), "")], english.tokenizer))
+        EVALUATION.check(fakes.Judge(set(), 0.0, 0.0), fakes.Text([fakes.Document(("zzz",), "")], english.tokenizer))
 
 
 def test_a_long_sentence_is_divided_and_counted(english: Any, fakes: Any) -> None:
@@ -95,10 +95,10 @@ def test_a_long_sentence_is_divided_and_counted(english: Any, fakes: Any) -> Non
 def test_estimators_never_share_a_column(english: Any) -> None:
     torch.manual_seed(0)
     models = [kind(kind.Config(), SMALL, english.vocabulary, 40) for kind in (Gpt, Bert, Vae)]
-    found = [bits(YARDSTICK.measure(model, english)) for model in models]
+    found = [bits(EVALUATION.measure(model, english)) for model in models]
     assert [list(columns) for columns in found] == [["exact"], ["pseudo"], ["bound", "bound, 40 draws"]]
     for model, columns in zip(models, found, strict=True):
-        named = YARDSTICK.estimators(model)
+        named = EVALUATION.estimators(model)
         assert named == {f"bits-per-byte/bits_per_byte@{column}": column for column in columns}
     assert found[2]["bound, 40 draws"] <= found[2]["bound"]
 
@@ -107,7 +107,7 @@ def test_exact_bits_are_the_models_own_loss_on_the_same_text(english: Any) -> No
     """GPT's cross-entropy by hand: [SEP] before the passage, every token of it guessed."""
     torch.manual_seed(0)
     model = Gpt(Gpt.Config(), SMALL, english.vocabulary, 40).eval()
-    made = YARDSTICK.make(english)
+    made = EVALUATION.make(english)
     nats = 0.0
     with torch.no_grad():
         for passage in made.read:
@@ -115,13 +115,13 @@ def test_exact_bits_are_the_models_own_loss_on_the_same_text(english: Any) -> No
                 row = torch.tensor([[3, *part]])
                 logits = model.network.logits(model.encode(row, torch.ones_like(row, dtype=torch.bool)))[0, :-1].double()
                 nats -= float(logits.log_softmax(-1)[range(len(part)), list(part)].sum())
-    assert bits(YARDSTICK.measure(model, english))["exact"] == pytest.approx(nats / math.log(2) / made.bytes, rel=1e-6)
+    assert bits(EVALUATION.measure(model, english))["exact"] == pytest.approx(nats / math.log(2) / made.bytes, rel=1e-6)
 
 
 def test_what_has_no_likelihood_is_not_read(english: Any) -> None:
-    assert readable((YARDSTICK,), Gan) == ()
+    assert readable((EVALUATION,), Gan) == ()
     with pytest.raises(ConfigError, match="needs the capability Scores, which objective 'gan' does not have"):
-        check_capability(YARDSTICK, Gan)
+        check_capability(EVALUATION, Gan)
 
 
 def test_too_small_a_context_and_wrong_fields_are_named(english: Any, fakes: Any) -> None:
@@ -140,18 +140,18 @@ def test_passages_are_spread_over_the_split(english: Any) -> None:
 
 def test_a_model_without_a_likelihood_is_refused_before_training_and_at_the_reading(english: Any) -> None:
     model = Gan(Gan.Config(), SMALL, english.vocabulary, 40)
-    for ask in (YARDSTICK.check, YARDSTICK.measure):
+    for ask in (EVALUATION.check, EVALUATION.measure):
         with pytest.raises(ConfigError, match="bits-per-byte needs the capability Scores, which objective 'gan' does not have"):
             ask(model, english)
 
 
 def test_infinite_bits_are_no_result(english: Any, fakes: Any) -> None:
     with pytest.raises(FloatingPointError, match="bits-per-byte score is -inf"):
-        YARDSTICK.measure(fakes.Judge(set(), 0.0, -math.inf), english)
+        EVALUATION.measure(fakes.Judge(set(), 0.0, -math.inf), english)
 
 
 def test_rows_say_their_unit_and_their_better_side(english: Any, fakes: Any) -> None:
-    rows = {row.metric: row for row in YARDSTICK.measure(fakes.Judge(set(), 0.0, -1.0), english).rows}
+    rows = {row.metric: row for row in EVALUATION.measure(fakes.Judge(set(), 0.0, -1.0), english).rows}
     sides = {name: (row.unit, row.better) for name, row in rows.items()}
     assert sides == {
         "bits_per_byte": ("bits", "lower"),
@@ -159,7 +159,7 @@ def test_rows_say_their_unit_and_their_better_side(english: Any, fakes: Any) -> 
         "left_out": ("share", "none"),
         "divided": ("share", "none"),
     }
-    assert rows["bits_per_byte"].items == YARDSTICK.make(english).bytes
+    assert rows["bits_per_byte"].items == EVALUATION.make(english).bytes
 
 
 def test_effort_is_a_decision_and_its_least_is_allowed() -> None:

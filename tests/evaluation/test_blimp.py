@@ -73,8 +73,8 @@ def test_words_that_no_token_knows_leave_a_tie(english: Any, fakes: Any, tmp_pat
     pairs = [("the man is zzz .", "the man is qqq ."), ("the man is old .", "the man old is .")]
     lines = [{"sentence_good": good, "sentence_bad": bad, "linguistics_term": "x"} for good, bad in pairs]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    yardstick = Blimp(source=str(tmp_path), pairs=0)
-    reading = yardstick.measure(fakes.Judge(heard(english, str(tmp_path), ("x",)), 0.0, -1.0), english)
+    evaluation = Blimp(source=str(tmp_path), pairs=0)
+    reading = evaluation.measure(fakes.Judge(heard(english, str(tmp_path), ("x",)), 0.0, -1.0), english)
     found = values(reading)
     assert found["accuracy", "overall"] == 0.75
     assert found["accuracy", "overall, ties wrong"] == 0.5

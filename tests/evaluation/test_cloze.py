@@ -10,11 +10,11 @@ import torch
 from ablate.config import ConfigError
 from ablate.evaluation.cloze import Cloze
 
-YARDSTICK = Cloze(sentences=400, shortest=5, longest=40)
+EVALUATION = Cloze(sentences=400, shortest=5, longest=40)
 
 
 def test_an_oracle_is_always_right(counting: Any, fakes: Any) -> None:
-    word, majority = YARDSTICK.measure(fakes.Counting(counting.vocabulary.size), counting).rows
+    word, majority = EVALUATION.measure(fakes.Counting(counting.vocabulary.size), counting).rows
     assert word.value == 1.0
     assert word.items == 400
     assert majority.condition == "majority word"
@@ -24,11 +24,11 @@ def test_an_oracle_is_always_right(counting: Any, fakes: Any) -> None:
 
 def test_one_constant_answer_scores_its_share_and_the_best_one_the_floor(english: Any, fakes: Any) -> None:
     size = english.vocabulary.size
-    missing = Counter(tuple(ids[start:end].tolist()) for ids, start, end in YARDSTICK._items(english))
+    missing = Counter(tuple(ids[start:end].tolist()) for ids, start, end in EVALUATION._items(english))
     (answer, count), *_ = ((word, count) for word, count in missing.most_common() if len(word) == 1)
     logits = torch.zeros(size)
     logits[answer[0]] = 1.0
-    word, majority = YARDSTICK.measure(fakes.Unigram(logits), english).rows
+    word, majority = EVALUATION.measure(fakes.Unigram(logits), english).rows
     assert word.value == pytest.approx(count / word.items)
     assert majority.value == pytest.approx(max(missing.values()) / word.items)
 
@@ -37,8 +37,8 @@ def test_a_word_in_pieces_needs_every_piece_right(english: Any, fakes: Any) -> N
     tokenizer = english.tokenizer
     logits = torch.zeros(english.vocabulary.size)
     logits[tokenizer.ids["tuli"]] = 1.0
-    reading = YARDSTICK.measure(fakes.Unigram(logits), english)
-    asked = [ids[start:end].tolist() for ids, start, end in YARDSTICK._items(english)]
+    reading = EVALUATION.measure(fakes.Unigram(logits), english)
+    asked = [ids[start:end].tolist() for ids, start, end in EVALUATION._items(english)]
     assert tokenizer.encode("tulips") in asked, "words of several pieces are asked for whole"
     assert reading.rows[0].value == 0.0
 
@@ -56,7 +56,7 @@ def test_the_missing_word_is_drawn_uniformly_from_words_of_letters(english: Any)
 def test_same_reading_twice(english: Any, fakes: Any) -> None:
     model = fakes.Unigram(torch.randn(english.vocabulary.size)).train()
     state = torch.get_rng_state()
-    assert YARDSTICK.measure(model, english) == YARDSTICK.measure(model, english)
+    assert EVALUATION.measure(model, english) == EVALUATION.measure(model, english)
     assert torch.equal(state, torch.get_rng_state())
     assert model.training
 

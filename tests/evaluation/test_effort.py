@@ -1,4 +1,4 @@
-"""What may be spent is the same for both yardsticks that train, checked once and digested with their identity."""
+"""What may be spent is the same for both evaluations that train, checked once and digested with their identity."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ablate.nn.decoding import Decoding
 from ablate.objectives import OBJECTIVES, objective
 from ablate.objectives.base import Samples
 
-YARDSTICK = Generation(texts=30, length=12, temperatures=(1.0,), references=40, judged=2000)
+EVALUATION = Generation(texts=30, length=12, temperatures=(1.0,), references=40, judged=2000)
 
 
 def writer(fakes: Any, texts: list[list[int]]) -> Any:
@@ -50,7 +50,7 @@ def sentences(text: Any, split: str, count: int, length: int = 12) -> list[list[
 def test_bleu_and_self_bleu_are_those_of_nltk_on_words(english: Any, fakes: Any) -> None:
     rng = np.random.default_rng(0)
     texts = [rng.permutation(ids)[: rng.integers(1, 12)].tolist() for ids in sentences(english, "test", 30)]
-    found = values(YARDSTICK.measure(writer(fakes, texts), english))
+    found = values(EVALUATION.measure(writer(fakes, texts), english))
     words = [english.tokenizer.decode(ids).split() for ids in texts]
     store = english.split("test")
     references = [english.tokenizer.decode(ids).split() for ids in sentences(english, "test", 40)]
@@ -76,7 +76,7 @@ def test_quality_and_diversity_are_told_apart(english: Any, fakes: Any) -> None:
     real = sentences(english, "validation", 30)
     noise = np.random.default_rng(0).integers(5, english.vocabulary.size, (30, 12)).tolist()
     of = {
-        name: values(YARDSTICK.measure(writer(fakes, texts), english))
+        name: values(EVALUATION.measure(writer(fakes, texts), english))
         for name, texts in {"real": real, "one": real[:1], "noise": noise}.items()
     }
     for metric in ("forward_nats_kn5", "reverse_nats_kn5"):
@@ -90,9 +90,9 @@ def test_quality_and_diversity_are_told_apart(english: Any, fakes: Any) -> None:
 
 def test_real_text_is_its_own_row_and_the_same_for_every_model(english: Any, fakes: Any) -> None:
     real = sentences(english, "validation", 30)
-    reading = YARDSTICK.measure(writer(fakes, real), english)
+    reading = EVALUATION.measure(writer(fakes, real), english)
     assert values(reading, "real text") == values(reading)
-    assert values(YARDSTICK.measure(writer(fakes, [[7]]), english), "real text") == values(reading, "real text")
+    assert values(EVALUATION.measure(writer(fakes, [[7]]), english), "real text") == values(reading, "real text")
 
 
 def test_temperatures_are_asked_for_from_the_beginning_of_a_text(english: Any, fakes: Any) -> None:
@@ -116,8 +116,8 @@ def test_variety_is_read_where_texts_are_as_likely_as_real_ones(english: Any, fa
             model = writer(fakes, easy if decoding.temperature < 1 else noise)
             return model.sample(prompts, length, decoding, generator)
 
-    yardstick = Generation(texts=30, length=12, temperatures=(2.0, 0.5), references=40, judged=2000)
-    reading = yardstick.measure(Heated(), english)
+    evaluation = Generation(texts=30, length=12, temperatures=(2.0, 0.5), references=40, judged=2000)
+    reading = evaluation.measure(Heated(), english)
     cold, hot, real = (values(reading, f) for f in ("temperature=0.5", "temperature=2", "real text"))
     forward, reverse = "forward_nats_kn5", "reverse_nats_kn5"
     assert cold[forward] < real[forward] < hot[forward]
@@ -125,7 +125,7 @@ def test_variety_is_read_where_texts_are_as_likely_as_real_ones(english: Any, fa
     (found,) = (row for row in reading.rows if row.condition == "as likely as real text")
     assert found.metric == "matched_reverse_nats_kn5"
     assert found.value == pytest.approx(cold[reverse] + share * (hot[reverse] - cold[reverse]))
-    always = yardstick.measure(writer(fakes, noise), english)
+    always = evaluation.measure(writer(fakes, noise), english)
     assert not any(row.condition == "as likely as real text" for row in always.rows)
 
 
@@ -135,7 +135,7 @@ def test_texts_end_before_their_end(english: Any, fakes: Any) -> None:
 
 
 def test_texts_without_a_word_are_read(english: Any, fakes: Any) -> None:
-    found = values(YARDSTICK.measure(writer(fakes, [[]]), english))
+    found = values(EVALUATION.measure(writer(fakes, [[]]), english))
     assert {found[f"bleu_{n}"] for n in (2, 3, 4, 5)} == {found[f"self_bleu_{n}"] for n in (2, 3, 4, 5)} == {0.0}
     assert found["distinct_1"] == found["tokens_per_text"] == 0.0
     assert found["reverse_nats_kn5"] == pytest.approx(math.log(english.vocabulary.size))
@@ -143,7 +143,7 @@ def test_texts_without_a_word_are_read(english: Any, fakes: Any) -> None:
 
 
 def test_one_word_texts_are_shorter_than_every_ngram(english: Any, fakes: Any) -> None:
-    found = values(YARDSTICK.measure(writer(fakes, [english.tokenizer.encode(word) for word in ("the", "a")]), english))
+    found = values(EVALUATION.measure(writer(fakes, [english.tokenizer.encode(word) for word in ("the", "a")]), english))
     assert found["distinct_2"] == 0.0
     assert 0 < found["bleu_5"] < found["bleu_2"] < 1
 
@@ -154,13 +154,13 @@ def test_an_oracle_judges_what_was_written_in_its_language(fakes: Any) -> None:
     tokenizer = fakes.WordTokenizer([*(document.sentences[0] for document in documents), "x"])
     text = fakes.Text(documents, tokenizer, oracle)
     written = ["w1 w2 w3 w4 w5 w6", "w7 x w8"]
-    yardstick = Generation(texts=2, length=6, temperatures=(1.0,), references=20, judged=300)
-    reading = yardstick.measure(writer(fakes, [tokenizer.encode(sentence) for sentence in written]), text)
+    evaluation = Generation(texts=2, length=6, temperatures=(1.0,), references=20, judged=300)
+    reading = evaluation.measure(writer(fakes, [tokenizer.encode(sentence) for sentence in written]), text)
     assert values(reading)["nll_oracle"] == oracle.nll(written)
     assert {row.metric: row.items for row in reading.rows if row.condition == "temperature=1"}["nll_oracle"] == 7
     many = Generation(texts=300, length=6, temperatures=(1.0,), references=20, judged=300)
     assert values(many.measure(writer(fakes, [[6]]), text), "real text")["nll_oracle"] == pytest.approx(oracle.entropy, abs=0.2)
-    nothing = yardstick.measure(writer(fakes, [tokenizer.encode("x")]), text)
+    nothing = evaluation.measure(writer(fakes, [tokenizer.encode("x")]), text)
     assert "nll_oracle" not in values(nothing)
 
 
@@ -168,10 +168,10 @@ def test_an_oracle_judges_what_was_written_in_its_language(fakes: Any) -> None:
 def test_every_model_that_writes_is_read(name: str, english: Any) -> None:
     torch.manual_seed(0)
     model = objective(name)(objective(name).Config(), Backbone(width=16, layers=2, heads=2), english.vocabulary, 20)
-    yardstick = Generation(texts=8, length=10, temperatures=(0.01, 1.0), references=20, judged=500)
-    yardstick.check(model, english)
-    reading = yardstick.measure(model, english)
-    assert yardstick.measure(model, english) == reading
+    evaluation = Generation(texts=8, length=10, temperatures=(0.01, 1.0), references=20, judged=500)
+    evaluation.check(model, english)
+    reading = evaluation.measure(model, english)
+    assert evaluation.measure(model, english) == reading
     cold, warm = values(reading, "temperature=0.01"), values(reading)
     assert {"bleu_2", "self_bleu_5", "distinct_3", "forward_nats_kn5", "reverse_nats_kn5"} <= warm.keys()
     assert name == "ngram" or cold != warm
@@ -206,4 +206,4 @@ def test_texts_that_do_not_fit_the_model_are_refused_before_training(english: An
     with pytest.raises(ConfigError, match="generation shows 63 tokens of text and 2 special ones"):
         Generation(length=63).check(writer(fakes, [[6]]), english)
     with pytest.raises(ConfigError, match="needs the capability Samples"):
-        YARDSTICK.check(fakes.Constant(), english)
+        EVALUATION.check(fakes.Constant(), english)

@@ -17,7 +17,7 @@ from ablate.evaluation.latent import Latent
 from ablate.evaluation.reading import noise
 from ablate.objectives.vae import Vae
 
-YARDSTICK = Latent(texts=24, weighted=6, draws=5, shortest=5, longest=20)
+EVALUATION = Latent(texts=24, weighted=6, draws=5, shortest=5, longest=20)
 
 
 def vae(text: Any, decoder: Any = "lstm") -> Vae:
@@ -36,7 +36,7 @@ def values(reading: Any) -> dict[str, float]:
 @torch.no_grad()
 def test_each_number_text_by_text(decoder: str, english: Any) -> None:
     model = vae(english, decoder)
-    texts = YARDSTICK._sentences(english)
+    texts = EVALUATION._sentences(english)
     assert len(texts) == 24
     framed = [torch.tensor([model.frame(ids.tolist())]) for ids in texts]
     posteriors = []
@@ -55,7 +55,7 @@ def test_each_number_text_by_text(decoder: str, english: Any) -> None:
     information = float((density.diagonal() - (density.logsumexp(1) - math.log(24))).mean())
     bounds = [-float(model.importance_weighted(framed[i], scored[i] | True, scored[i], 5)) for i in range(0, 24, 4)]
     tokens_of = [framed[i].shape[1] - 1 for i in range(0, 24, 4)]
-    found = values(YARDSTICK.measure(model, english))
+    found = values(EVALUATION.measure(model, english))
     assert found == pytest.approx(
         {
             "kl": kl,
@@ -71,8 +71,8 @@ def test_each_number_text_by_text(decoder: str, english: Any) -> None:
 
 
 def test_the_weighted_bound_is_the_tighter_one(english: Any) -> None:
-    yardstick = Latent(texts=40, weighted=40, draws=100, shortest=5, longest=20)
-    found = values(yardstick.measure(vae(english), english))
+    evaluation = Latent(texts=40, weighted=40, draws=100, shortest=5, longest=20)
+    found = values(evaluation.measure(vae(english), english))
     assert found["importance_weighted"] < found["elbo"]
 
 
@@ -80,7 +80,7 @@ def test_a_collapsed_posterior_says_nothing(english: Any) -> None:
     model = vae(english)
     torch.nn.init.zeros_(model.encoder.posterior.weight)
     torch.nn.init.zeros_(model.encoder.posterior.bias)
-    found = values(YARDSTICK.measure(model, english))
+    found = values(EVALUATION.measure(model, english))
     assert found["kl"] == found["active_units"] == 0.0
     assert found["mutual_information"] == pytest.approx(0.0, abs=1e-9)
     assert found["elbo"] == found["reconstruction"]
@@ -110,9 +110,9 @@ def far_apart(fakes: Any) -> Any:
 
 
 def test_a_posterior_that_names_the_text_has_the_information_of_the_number_of_texts(english: Any, fakes: Any) -> None:
-    texts = YARDSTICK._sentences(english)
+    texts = EVALUATION._sentences(english)
     assert len({tuple(ids.tolist()) for ids in texts}) == len(texts)
-    reading = YARDSTICK.measure(far_apart(fakes), english)
+    reading = EVALUATION.measure(far_apart(fakes), english)
     found = values(reading)
     assert found["mutual_information"] == pytest.approx(math.log(24))
     assert found["active_units"] == 2.0
@@ -143,9 +143,9 @@ def by_kind(reading: Any, kind: str) -> list[dict[str, Any]]:
 
 
 def test_a_model_that_copies_reconstructs_its_texts_and_interpolates_from_end_to_end(english: Any, fakes: Any) -> None:
-    texts = YARDSTICK._sentences(english)
+    texts = EVALUATION._sentences(english)
     shown = [held_out.show(texts[number], english.tokenizer) for number in range(24)]
-    reading = YARDSTICK.measure(copying(fakes), english)
+    reading = EVALUATION.measure(copying(fakes), english)
     assert [(s["input"], s["output"]) for s in by_kind(reading, "reconstruction")] == [(shown[i], shown[i]) for i in (0, 8, 16)]
     steps = by_kind(reading, "interpolation")
     for begin, end in ((0, 6), (12, 18)):
@@ -162,7 +162,7 @@ def _framed(fakes: Any, texts: list[Any], *numbers: int) -> list[torch.Tensor]:
 
 
 def test_points_of_an_interpolation_with_the_same_text_are_one_sample(english: Any, fakes: Any) -> None:
-    reading = YARDSTICK.measure(far_apart(fakes), english)
+    reading = EVALUATION.measure(far_apart(fakes), english)
     steps = by_kind(reading, "interpolation")
     assert [(step["output"], step["point"]) for step in steps] == [("∅", "1 to 5 of 5")] * 2
 
@@ -188,7 +188,7 @@ def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], message: st
 
 def test_what_cannot_be_read_is_said_before_training(english: Any, fakes: Any) -> None:
     with pytest.raises(ConfigError, match="needs the capability Latent"):
-        YARDSTICK.check(fakes.Constant(), english)
+        EVALUATION.check(fakes.Constant(), english)
     with pytest.raises(ConfigError, match="no sentence of 31 to 31 tokens"):
         Latent(shortest=31, longest=31).check(vae(english), english)
     with pytest.raises(ConfigError, match="latent shows 39 tokens of text and 2 special ones"):

@@ -9,7 +9,7 @@ import torch
 
 from ablate.evaluation.linear_probe import LinearProbe, pooled
 
-YARDSTICK = LinearProbe(train=240, test=240, length=40)
+EVALUATION = LinearProbe(train=240, test=240, length=40)
 
 
 def accuracies(reading: Any) -> dict[str, float]:
@@ -17,14 +17,14 @@ def accuracies(reading: Any) -> dict[str, float]:
 
 
 def test_tokens_as_hidden_states_are_a_bag_of_words(english: Any, fakes: Any) -> None:
-    found = accuracies(YARDSTICK.measure(fakes.OneHot(english.vocabulary.size), english))
+    found = accuracies(EVALUATION.measure(fakes.OneHot(english.vocabulary.size), english))
     assert found["topic"] == found["topic, bag of words"] == 1.0
     shorter = accuracies(LinearProbe(train=240, test=240, length=3).measure(fakes.OneHot(english.vocabulary.size), english))
     assert shorter["topic"] == shorter["topic, bag of words"] < 1.0
 
 
 def test_hidden_states_that_say_nothing_give_the_majority_class(english: Any, fakes: Any) -> None:
-    found = accuracies(YARDSTICK.measure(fakes.Constant(), english))
+    found = accuracies(EVALUATION.measure(fakes.Constant(), english))
     labels = [d.label for d in english.documents_]
     assert found["topic"] == found["topic, majority class"] == pytest.approx(max(map(labels.count, labels)) / len(labels))
 
@@ -39,7 +39,7 @@ def test_labels_dealt_out_at_random_cannot_be_read(english: Any, fakes: Any) -> 
             half = documents[:120] if name == "validation" else documents[120:]
             return fakes.Text(half, self.tokenizer).split(name)
 
-    found = accuracies(YARDSTICK.measure(fakes.OneHot(english.vocabulary.size), Halves(documents, english.tokenizer)))
+    found = accuracies(EVALUATION.measure(fakes.OneHot(english.vocabulary.size), Halves(documents, english.tokenizer)))
     chance = found["topic, majority class"]
     assert found["topic"] < chance + 3 * math.sqrt(chance * (1 - chance) / 120)
 
@@ -56,15 +56,15 @@ def test_pooling_leaves_the_frame_out(english: Any, fakes: Any) -> None:
 def test_rare_labels_are_dropped_and_unlabelled_text_has_no_rows(english: Any, fakes: Any) -> None:
     model = fakes.OneHot(english.vocabulary.size)
     rare = [fakes.Document(d.sentences, f"rare {i}" if i < 19 else d.label) for i, d in enumerate(english.documents_)]
-    rows = YARDSTICK.measure(model, fakes.Text(rare, english.tokenizer)).rows
+    rows = EVALUATION.measure(model, fakes.Text(rare, english.tokenizer)).rows
     assert {row.items for row in rows} == {240 - 19}
     unlabelled = [fakes.Document(d.sentences, "") for d in english.documents_]
-    assert YARDSTICK.measure(model, fakes.Text(unlabelled, english.tokenizer)).rows == ()
+    assert EVALUATION.measure(model, fakes.Text(unlabelled, english.tokenizer)).rows == ()
 
 
 def test_same_reading_twice_and_nothing_disturbed(english: Any, fakes: Any) -> None:
     model = fakes.OneHot(english.vocabulary.size).train()
     state = torch.get_rng_state()
-    assert YARDSTICK.measure(model, english) == YARDSTICK.measure(model, english)
+    assert EVALUATION.measure(model, english) == EVALUATION.measure(model, english)
     assert torch.equal(state, torch.get_rng_state())
     assert model.training

@@ -13,7 +13,7 @@ from ablate.config import ConfigError
 from ablate.evaluation.masked_bits import MaskedBits, hide
 from ablate.evaluation.unigram import log_unigram
 
-YARDSTICK = MaskedBits(rates=(0.15, 0.4, 0.8), windows=32)
+EVALUATION = MaskedBits(rates=(0.15, 0.4, 0.8), windows=32)
 
 
 def values(reading: Any, metric: str) -> list[float]:
@@ -22,7 +22,7 @@ def values(reading: Any, metric: str) -> list[float]:
 
 def test_uniform_model_needs_log2_v_bits(english: Any, fakes: Any) -> None:
     size = english.vocabulary.size
-    reading = YARDSTICK.measure(fakes.Unigram(torch.zeros(size)), english)
+    reading = EVALUATION.measure(fakes.Unigram(torch.zeros(size)), english)
     assert values(reading, "bits_per_token") == pytest.approx([math.log2(size)] * 3, abs=1e-6)
     assert [row.condition for row in reading.rows[::2]] == ["mask_rate=0.15", "mask_rate=0.4", "mask_rate=0.8"]
 
@@ -30,12 +30,12 @@ def test_uniform_model_needs_log2_v_bits(english: Any, fakes: Any) -> None:
 def test_unigram_model_is_zero_nats_below_the_unigram(english: Any, fakes: Any) -> None:
     counts = english.unigram_counts().astype(float)
     p = (counts + 1) / (counts + 1).sum()
-    reading = YARDSTICK.measure(fakes.Unigram(torch.tensor(np.log(p), dtype=torch.float32)), english)
+    reading = EVALUATION.measure(fakes.Unigram(torch.tensor(np.log(p), dtype=torch.float32)), english)
     assert values(reading, "nats_below_unigram") == pytest.approx([0.0] * 3, abs=1e-6)
 
 
 def test_oracle_needs_no_bits_at_any_rate(counting: Any, fakes: Any) -> None:
-    reading = YARDSTICK.measure(fakes.Counting(counting.vocabulary.size), counting)
+    reading = EVALUATION.measure(fakes.Counting(counting.vocabulary.size), counting)
     assert values(reading, "bits_per_token") == pytest.approx([0.0] * 3, abs=1e-9)
     assert [row.items for row in reading.rows[::2]] == [32 * 9, 32 * 24, 32 * 48]
     log_p = log_unigram(counting.unigram_counts())
@@ -58,7 +58,7 @@ def test_only_hidden_tokens_are_masked_and_asked_for(english: Any, fakes: Any) -
             seen.append(tokens_BT)
             return super().fill(tokens_BT, visible_BT, positions_M2)
 
-    YARDSTICK.measure(Witness(torch.zeros(english.vocabulary.size)), english)
+    EVALUATION.measure(Witness(torch.zeros(english.vocabulary.size)), english)
     low, middle, high = (tokens_BT == 4 for tokens_BT in seen[:3])
     assert (low & ~middle).sum() == 0
     assert (middle & ~high).sum() == 0
@@ -68,25 +68,25 @@ def test_same_numbers_twice_and_from_a_model_in_training(english: Any, fakes: An
     model = fakes.Unigram(torch.randn(english.vocabulary.size)).train()
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = YARDSTICK.measure(model, english)
+    first = EVALUATION.measure(model, english)
     assert torch.equal(before, torch.get_rng_state())
     assert model.training
     assert model.dropout.training
     torch.manual_seed(2)
-    assert YARDSTICK.measure(model, english) == first
+    assert EVALUATION.measure(model, english) == first
 
 
 def test_abridged_it_reads_the_same_numbers_for_the_first_rate(english: Any, fakes: Any) -> None:
     """The noise ranks the places once for all rates, so a curve ends in the final reading without a step."""
     model = fakes.Unigram(torch.randn(english.vocabulary.size))
-    whole, curve = YARDSTICK.measure(model, english), YARDSTICK.abridged().measure(model, english)
-    assert curve.rows == tuple(row for row in whole.rows if row.condition == f"mask_rate={YARDSTICK.rates[0]:g}")
+    whole, curve = EVALUATION.measure(model, english), EVALUATION.abridged().measure(model, english)
+    assert curve.rows == tuple(row for row in whole.rows if row.condition == f"mask_rate={EVALUATION.rates[0]:g}")
 
 
 def test_a_text_longer_than_the_context_is_refused(english: Any, fakes: Any) -> None:
     model = fakes.Unigram(torch.zeros(english.vocabulary.size))
     model.context = 32
-    for ask in (YARDSTICK.check, YARDSTICK.measure):
+    for ask in (EVALUATION.check, EVALUATION.measure):
         with pytest.raises(ConfigError, match=r"masked-bits shows 60 .* data.context = 32; .* at most 30"):
             ask(model, english)
 

@@ -11,7 +11,7 @@ from ablate.evaluation.minimal_pairs import MinimalPairs
 from ablate.evaluation.sentence_scores import score
 from ablate.evaluation.unigram import log_unigram
 
-YARDSTICK = MinimalPairs(pairs=50)
+EVALUATION = MinimalPairs(pairs=50)
 
 
 def heard(text: Any) -> set[tuple[int, ...]]:
@@ -29,7 +29,7 @@ def accuracies(reading: Any) -> dict[str, float]:
 def test_who_knows_the_sentences_wins_and_who_cannot_tell_ties(
     english: Any, fakes: Any, right: float, wrong: float, accuracy: float, ties: int
 ) -> None:
-    reading = YARDSTICK.measure(fakes.Judge(heard(english), right, wrong), english)
+    reading = EVALUATION.measure(fakes.Judge(heard(english), right, wrong), english)
     assert accuracies(reading) == {
         **dict.fromkeys(["overall", "agreement", "closed class", "swap"], accuracy),
         "overall, unigram": 0.5,
@@ -42,7 +42,7 @@ def test_who_knows_the_sentences_wins_and_who_cannot_tell_ties(
 
 def test_a_score_that_is_no_number_is_no_wrong_answer(english: Any, fakes: Any) -> None:
     with pytest.raises(FloatingPointError, match="minimal-pairs score is nan"):
-        YARDSTICK.measure(fakes.Judge(heard(english), float("nan"), -1.0), english)
+        EVALUATION.measure(fakes.Judge(heard(english), float("nan"), -1.0), english)
 
 
 def test_counting_words_is_worth_one_half(english: Any, fakes: Any) -> None:
@@ -52,7 +52,7 @@ def test_counting_words_is_worth_one_half(english: Any, fakes: Any) -> None:
         def score(self, tokens_BT: torch.Tensor, visible_BT: torch.Tensor, scored_BT: torch.Tensor) -> torch.Tensor:
             return (log_p[tokens_BT] * scored_BT).sum(1)
 
-    found = accuracies(YARDSTICK.measure(Counts(set(), 0.0, 0.0), english))
+    found = accuracies(EVALUATION.measure(Counts(set(), 0.0, 0.0), english))
     assert set(found.values()) == {0.5}
     assert len(found) == 5
 
@@ -87,13 +87,13 @@ def test_a_corpus_that_labels_its_own_pairs_is_asked_for_them(english: Any, fake
 
     text = fakes.Text(english.documents_, english.tokenizer, SimpleNamespace(minimal_pairs=write))
     model = fakes.Judge({tuple(text.tokenizer.encode("the man is old ."))}, 0.0, -1.0)
-    assert accuracies(YARDSTICK.measure(model, text)) == {"overall": 1.0, "number": 1.0, "overall, unigram": 1.0}
+    assert accuracies(EVALUATION.measure(model, text)) == {"overall": 1.0, "number": 1.0, "overall, unigram": 1.0}
 
 
 def test_same_reading_twice_and_nothing_disturbed(english: Any, fakes: Any) -> None:
     model = fakes.Judge(heard(english), 0.0, -1.0).train()
     state = torch.get_rng_state()
-    assert YARDSTICK.measure(model, english) == YARDSTICK.measure(model, english)
+    assert EVALUATION.measure(model, english) == EVALUATION.measure(model, english)
     assert torch.equal(state, torch.get_rng_state())
     assert model.training
 

@@ -21,7 +21,7 @@ from ablate.objectives.gpt import Gpt
 from ablate.objectives.xlnet import Xlnet
 from ablate.seeds import generator
 
-YARDSTICK = OrderLoss(passages=12, length=20, places=2, contexts=4)
+EVALUATION = OrderLoss(passages=12, length=20, places=2, contexts=4)
 SMALL = Backbone(width=16, layers=2, heads=2)
 
 
@@ -62,7 +62,7 @@ def test_text_order_and_the_own_fixed_one_are_the_sums_of_the_definition(english
         text_order -= sum(in_order(model, ids, columns))
         own -= sum(in_order(model, ids, sorted(columns, key=lambda column: fixed[column])))
         tokens += len(ids)
-    found = values(YARDSTICK.measure(model, english))
+    found = values(EVALUATION.measure(model, english))
     assert found["left to right"] == pytest.approx(text_order / tokens, rel=1e-5)
     assert found["own order"] == pytest.approx(own / tokens, rel=1e-5)
     assert abs(found["own order"] - found["left to right"]) > 1e-4
@@ -112,7 +112,7 @@ class InOrder(torch.nn.Module):
 def test_prices_that_depend_on_the_order_are_added_up(english: Any) -> None:
     """Half where the left neighbour has just been read, a quarter elsewhere; backwards is never so."""
     model = InOrder(lambda before, column: 0.5 if before and before[-1] == column - 1 else 0.25)
-    reading = YARDSTICK.measure(model, english)
+    reading = EVALUATION.measure(model, english)
     found, rows = values(reading), texts(english)
     tokens = sum(map(len, rows))
     assert found["own order"] == pytest.approx(math.log(4), rel=1e-6)
@@ -128,7 +128,7 @@ def test_prices_that_depend_on_the_order_are_added_up(english: Any) -> None:
 
 def test_what_is_blind_to_the_order_of_its_context_gains_nothing_from_averaging(english: Any) -> None:
     model = InOrder(lambda before, column: 1 / (2 + len(before)))
-    found = values(YARDSTICK.measure(model, english))
+    found = values(EVALUATION.measure(model, english))
     assert found["mean of 4 contexts"] == pytest.approx(found["one context"], rel=1e-6)
 
 
@@ -153,11 +153,11 @@ def test_contexts_are_the_same_tokens_in_other_orders(english: Any) -> None:
 def test_random_orders_are_the_same_for_every_model_and_its_seed(english: Any) -> None:
     price = functools.partial(lambda before, column: 0.5)
     one, other = InOrder(price), InOrder(price)
-    YARDSTICK.measure(one, english)
-    YARDSTICK.measure(other, english)
+    EVALUATION.measure(one, english)
+    EVALUATION.measure(other, english)
     assert one.asked == other.asked
     first, second = (
-        values(YARDSTICK.measure(xlnet(english, seed=seed, factorization_order="fixed"), english)) for seed in (1, 2)
+        values(EVALUATION.measure(xlnet(english, seed=seed, factorization_order="fixed"), english)) for seed in (1, 2)
     )
     assert first["random order"] == second["random order"]
     assert first["own order"] != second["own order"]
@@ -165,7 +165,7 @@ def test_random_orders_are_the_same_for_every_model_and_its_seed(english: Any) -
 
 def test_what_has_no_orders_and_wrong_fields_are_named(english: Any) -> None:
     with pytest.raises(ConfigError, match="needs the capability ScoresInOrder, which objective 'gpt' does not have"):
-        check_capability(YARDSTICK, Gpt)
+        check_capability(EVALUATION, Gpt)
     for field in ({"passages": 0}, {"length": 0}, {"places": -1}, {"contexts": 1}):
         with pytest.raises(ConfigError, match="order-loss"):
             OrderLoss(**field)
@@ -173,5 +173,5 @@ def test_what_has_no_orders_and_wrong_fields_are_named(english: Any) -> None:
 
 def test_abridged_it_reads_the_same_orders_and_no_contexts(english: Any) -> None:
     model = xlnet(english)
-    whole, curve = values(YARDSTICK.measure(model, english)), values(YARDSTICK.abridged().measure(model, english))
+    whole, curve = values(EVALUATION.measure(model, english)), values(EVALUATION.abridged().measure(model, english))
     assert curve == {order: whole[order] for order in ("own order", "left to right", "random order")}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ablate.config import ConfigError
-from ablate.evaluation import YARDSTICKS, yardstick
+from ablate.evaluation import EVALUATIONS, evaluation_of
 from ablate.evaluation.cloze import Cloze
 from ablate.evaluation.linear_probe import LinearProbe
 from ablate.evaluation.masked_bits import MaskedBits
@@ -56,12 +56,12 @@ def test_a_reading_leaves_model_and_generators_as_they_were(fakes: Any) -> None:
     assert torch.equal(*drawn), "a model that draws, draws the same at every reading"
 
 
-def test_registry_knows_every_yardstick_by_its_name() -> None:
-    for name in YARDSTICKS:
-        assert yardstick(name).name == name
-        yardstick(name)()
+def test_registry_knows_every_evaluation_by_its_name() -> None:
+    for name in EVALUATIONS:
+        assert evaluation_of(name).name == name
+        evaluation_of(name)()
     with pytest.raises(ConfigError, match="did you mean masked-bits"):
-        yardstick("masked-bit")
+        evaluation_of("masked-bit")
 
 
 @pytest.mark.parametrize(

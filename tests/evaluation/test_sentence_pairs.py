@@ -14,7 +14,7 @@ from ablate.evaluation.sentence_pairs import SentencePairs
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 
-YARDSTICK = SentencePairs(pairs=40)
+EVALUATION = SentencePairs(pairs=40)
 
 
 class Head(torch.nn.Module):
@@ -32,7 +32,7 @@ class Head(torch.nn.Module):
 
 
 def accuracy(model: Any, text: Any) -> dict[str, float]:
-    return {row.condition: row.value for row in YARDSTICK.measure(model, text).rows}
+    return {row.condition: row.value for row in EVALUATION.measure(model, text).rows}
 
 
 def stream(text: Any) -> str:
@@ -81,8 +81,8 @@ def test_berts_answer_is_that_of_its_training_loss(english: Any) -> None:
 
 def test_without_a_head_there_is_nothing_to_read(english: Any) -> None:
     model = Bert(Bert.Config(next_sentence="off"), Backbone(width=16, layers=1, heads=2), english.vocabulary, 40)
-    assert YARDSTICK.measure(model, english).rows == ()
+    assert EVALUATION.measure(model, english).rows == ()
     with pytest.raises(ConfigError, match="needs the capability JudgesPairs, which objective 'gpt' does not have"):
-        check_capability(YARDSTICK, Gpt)
+        check_capability(EVALUATION, Gpt)
     with pytest.raises(ConfigError, match="sentence-pairs pairs = 0"):
         SentencePairs(pairs=0)

@@ -141,7 +141,7 @@ def test_a_twin_shares_nothing_and_a_fresh_start_is_another_for_each_seed() -> N
     assert second.std().item() == pytest.approx(before[name].std().item(), rel=0.2)
 
 
-def test_apart_from_the_model_chance_is_the_yardsticks_own() -> None:
+def test_apart_from_the_model_chance_is_the_evaluations_own() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
     with torch.inference_mode(), tuning.isolated(gpt(0)):

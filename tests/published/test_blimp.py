@@ -106,8 +106,8 @@ def test_a_kneser_ney_5_gram_beside_the_published_one(
     run = dataclasses.replace(run, budget=Budget(tokens=min(tokens, len(text.split("train").tokens) - 20_000), readings=1))
     run_trainer(run, model, text, TokenBudget(run, Clock("cpu"), lambda loss: None, lambda *a, **k: None), Clock("cpu"))
 
-    yardstick = Blimp(source=str(blimp_in_words(tmp_path / "pairs")), pairs=0)
-    found = values(yardstick.measure(model, text).rows)
+    evaluation = Blimp(source=str(blimp_in_words(tmp_path / "pairs")), pairs=0)
+    found = values(evaluation.measure(model, text).rows)
     published = {figure.metric: figure.value for figure in warstadt2020.FIGURES if figure.setting.startswith("5-gram")}
     print(f"\n{corpus}: {run.budget.tokens:,} words; ties {found['ties', 'overall']:.0f}, ", end="")
     print(f"of the same tokens {found['ties', 'overall, same tokens']:.0f}, left out {found['left_out', 'overall']:.0f}")
@@ -129,9 +129,9 @@ def test_random_initialisations_know_nothing(name: str, pydocs: Text) -> None:
     24 and not five, because one initialisation likes a template or not as a whole: they lie 3 points apart (sd).
     """
     whole = prepare(Data(corpus="pydocs", tokenizer="word", vocabulary=4096, context=64))
-    yardstick = Blimp(source=str(BLIMP), pairs=8)
+    evaluation = Blimp(source=str(BLIMP), pairs=8)
     for kind, text in (("words", whole), ("pieces", pydocs)):
-        read = yardstick.make(text)
+        read = evaluation.make(text)
         longer = np.array([len(bad) - len(good) for paradigm in read for good, bad in paradigm.pairs])
         all_pairs, even = [], []
         for seed in range(24):

@@ -1,4 +1,4 @@
-"""What arms are made of, and an arm that a yardstick cannot be read off."""
+"""What arms are made of, and an arm that an evaluation cannot be read off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the generation yardstick, planted, and what the section makes of them."""
+"""Rows of the generation evaluation, planted, and what the section makes of them."""
 
 from __future__ import annotations
 

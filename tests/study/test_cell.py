@@ -103,19 +103,19 @@ def test_a_death_is_not_written_into_a_run_that_another_holds(store: Store) -> N
     assert store.read(RUN) is None
 
 
-def test_a_fault_of_a_new_yardstick_costs_no_number_that_is_there(tmp_path: Path, store: Store) -> None:
+def test_a_fault_of_a_new_evaluation_costs_no_number_that_is_there(tmp_path: Path, store: Store) -> None:
     lacking = dataclasses.replace(STUDY.measure.run(RUN, tmp_path, silent, None), measured={})
     store.write(RUN, lacking)
     failing = Store(tmp_path, broken(ValueError("a\nbug")))
     outcome = run_cell(failing, RUN, silent)
     assert outcome.kind == "stop"
-    assert outcome.message.startswith("a yardstick failed on a finished run: ValueError: a bug; see ")
+    assert outcome.message.startswith("an evaluation failed on a finished run: ValueError: a bug; see ")
     assert died(failing, RUN, 9).kind == "stop"
     assert failing.read(RUN) == lacking
 
 
 def test_a_run_that_failed_before_is_a_failure_again(tmp_path: Path, store: Store) -> None:
-    """Such a record holds no numbers to lose. It is read when a yardstick is asked for that it lacks."""
+    """Such a record holds no numbers to lose. It is read when an evaluation is asked for that it lacks."""
     earlier: list[Record | None] = []
 
     def run(config: RunConfig, folder: Path, report: object, found: Record | None) -> Record:

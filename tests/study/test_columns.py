@@ -1,4 +1,4 @@
-"""Shared columns: the key finds the number that a yardstick writes, and the unit is the one shown."""
+"""Shared columns: the key finds the number that an evaluation writes, and the unit is the one shown."""
 
 from __future__ import annotations
 

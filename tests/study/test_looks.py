@@ -11,7 +11,7 @@ import pytest
 from ablate.claims.registry import digest
 from ablate.config import ConfigError, override
 from ablate.study.factor import Factor
-from ablate.study.looks import read, register, yardsticks
+from ablate.study.looks import plan_digest, read, register
 from ablate.study.options import Options, Setup, set_up
 from ablate.study.study import Study
 from tests.study.planted import LOSS, STUDY
@@ -24,7 +24,7 @@ def setup(root: Path, seeds: int = 3, study: Study = STUDY, **overrides: float) 
 def test_without_a_plan_there_are_no_looks_and_claims_are_as_they_are(tmp_path: Path) -> None:
     study = dataclasses.replace(STUDY, claims=("C04",))
     found = read(setup(tmp_path, study=study))
-    assert found == ((), digest(("C04",)), yardsticks(setup(tmp_path)))
+    assert found == ((), digest(("C04",)), plan_digest(setup(tmp_path)))
     assert not list(tmp_path.rglob("looks-*"))
 
 
@@ -38,7 +38,7 @@ def test_claims_and_columns_stay_as_they_were_when_the_plan_was_made(tmp_path: P
     planned = register(setup(tmp_path))
     changed = dataclasses.replace(STUDY, claims=("C04",), alpha=0.01)
     assert register(setup(tmp_path, 5, changed))[1:] == planned[1:]
-    assert yardsticks(setup(tmp_path, 5, changed)) != planned.yardsticks
+    assert plan_digest(setup(tmp_path, 5, changed)) != planned.plan_digest
 
 
 def test_another_baseline_is_another_study(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_another_baseline_is_another_study(tmp_path: Path) -> None:
 
 def test_the_digest_holds_what_a_verdict_hangs_on_and_no_more(tmp_path: Path) -> None:
     def of(**changes: object) -> str:
-        return yardsticks(setup(tmp_path, study=dataclasses.replace(STUDY, **changes)))  # type: ignore[arg-type]
+        return plan_digest(setup(tmp_path, study=dataclasses.replace(STUDY, **changes)))  # type: ignore[arg-type]
 
     higher = dataclasses.replace(LOSS, better="higher")
     fewer = Factor(path="objective.level", levels=(0.15, 0.4))

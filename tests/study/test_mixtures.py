@@ -14,9 +14,9 @@ from ablate.study import mixtures
 
 def provenance(monkeypatch: pytest.MonkeyPatch, *runs: tuple[str, str]) -> dict[str, str]:
     """Of a study whose runs have these objectives and source fingerprints."""
-    plan = SimpleNamespace(yardsticks="")
+    plan = SimpleNamespace(plan_digest="")
     monkeypatch.setattr(mixtures, "read", lambda setup: plan)
-    monkeypatch.setattr(mixtures, "yardsticks", lambda setup: "")
+    monkeypatch.setattr(mixtures, "plan_digest", lambda setup: "")
     setup: Any = SimpleNamespace(allow_mixed=False, tier=SimpleNamespace(note=""), command="")
     found: Any = [
         (None, 0, Record(identity="", config={"objective.name": name}, ingredients={"source": source, "corpus": "c"}))

@@ -17,7 +17,7 @@ import ablate
 from ablate.analysis.distinguishable import best_arms
 from ablate.analysis.paired import differences, noise_floor
 from ablate.config import ConfigError, RunConfig
-from ablate.measure import Report
+from ablate.measure import Progress
 from ablate.records import from_json as record_from_json
 from ablate.specification import from_json
 from ablate.study.factor import Factor
@@ -169,7 +169,7 @@ def test_the_learner_itself_is_what_it_claims() -> None:
 
 
 def test_arms_that_were_not_asked_for_need_not_be_able_to_run(tmp_path: Path) -> None:
-    def refuse(config: RunConfig, report: Report) -> dict[str, str]:
+    def refuse(config: RunConfig, progress: Progress) -> dict[str, str]:
         if config.objective.level == 0.15:
             raise ConfigError("the baseline cannot run here")
         return {}

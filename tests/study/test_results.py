@@ -11,7 +11,7 @@ from ablate.study.results import _read_by
 
 
 def test_what_another_study_read_off_the_same_run_stays_out() -> None:
-    """The record is shared, and grows when a later study adds its yardsticks; the earlier study's report must not."""
+    """The record is shared, and grows when a later study adds its evaluations; the earlier study's report must not."""
     rows = tuple(Row(evaluation=name, metric="m", value=1.0, unit="nats") for name in ("training", "cloze", "fine-tuning"))
     samples = ({"evaluation": "cloze"}, {"evaluation": "fine-tuning"})
     record = Record(identity="a", rows=rows, samples=samples)
@@ -20,4 +20,4 @@ def test_what_another_study_read_off_the_same_run_stays_out() -> None:
     assert [row.evaluation for row in seen.rows] == ["training", "cloze"]
     assert seen.samples == ({"evaluation": "cloze"},)
     setup.study.base.evaluations = ()
-    assert _read_by(setup, record) is record, "a measure without yardsticks keeps all it has"
+    assert _read_by(setup, record) is record, "a measure without evaluations keeps all it has"

@@ -1,4 +1,4 @@
-"""Real objectives and yardsticks: what their numbers are, and a study that would rank unlike ones."""
+"""Real objectives and evaluations: what their numbers are, and a study that would rank unlike ones."""
 
 from __future__ import annotations
 

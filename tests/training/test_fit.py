@@ -116,7 +116,9 @@ def test_a_loss_that_is_not_a_number_is_recorded_as_diverged(tmp_path: Path) -> 
     assert all(math.isfinite(row.value) for row in record.rows)
 
 
-def test_a_new_yardstick_is_measured_from_the_weights_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_evaluation_is_measured_from_the_weights_without_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = dataclasses.replace(RUN, evaluations=RUN.evaluations[:1])
     earlier = PRETRAINING.run(few, tmp_path, silent, None)
     monkeypatch.setattr("ablate.training.measure.train", lambda *arguments: pytest.fail("trained again"))
@@ -128,7 +130,7 @@ def test_a_new_yardstick_is_measured_from_the_weights_without_training(tmp_path:
     assert final(PRETRAINING.run(RUN, tmp_path, silent, earlier)) == final(later)
 
 
-def test_a_yardstick_that_trains_says_how_far_it_is_and_leaves_the_weights_alone(first: Record, tmp_path: Path) -> None:
+def test_a_evaluation_that_trains_says_how_far_it_is_and_leaves_the_weights_alone(first: Record, tmp_path: Path) -> None:
     sizes = {"train": 16, "validation": 8, "test": 16, "length": 12, "epochs": 1}
     tuned = dataclasses.replace(RUN, evaluations=(FineTuning(tasks="bigram-shift", **sizes), *RUN.evaluations))
     said: list[tuple[object, ...]] = []
@@ -178,8 +180,8 @@ def final(record: Record) -> list[tuple[str, str, float]]:
 
 
 def test_what_a_model_writes_is_read_at_the_end_and_both_counts_of_arithmetic_are_facts(tmp_path: Path) -> None:
-    yardstick = Generation(texts=16, length=12, temperatures=(0.5, 1.0), references=50, judged=5_000)
-    run = dataclasses.replace(RUN, objective=Gpt.Config(), evaluations=(yardstick,))
+    evaluation = Generation(texts=16, length=12, temperatures=(0.5, 1.0), references=50, judged=5_000)
+    run = dataclasses.replace(RUN, objective=Gpt.Config(), evaluations=(evaluation,))
     record = fit(run, tmp_path)
     assert record.status == DONE
     assert {row.condition for row in record.rows if row.evaluation == "generation"} == {

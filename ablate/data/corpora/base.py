@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ablate.data.document import Document
-from ablate.measure import Report
+from ablate.measure import Progress
 
 
 class MinimalPair(NamedTuple):
@@ -36,5 +36,5 @@ class Corpus(Protocol):
 class Builds(Protocol):
     """A corpus that keeps a cache of its own and wants to fill it before it is read."""
 
-    def build(self, report: Report) -> None:
+    def build(self, progress: Progress) -> None:
         """Fill the cache, once, and say how far it is."""

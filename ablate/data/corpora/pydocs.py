@@ -26,7 +26,7 @@ from ablate.cache import build_once, cache_root, silent
 from ablate.config import ConfigError, Data
 from ablate.data.corpora.near_duplicates import FreshText
 from ablate.data.document import Document
-from ablate.measure import Report, digest
+from ablate.measure import Progress, digest
 from ablate.sources import source_digest
 
 PACKAGES = {
@@ -102,9 +102,11 @@ class PyDocs:
             "labels": "package of the docstring",
         }
 
-    def build(self, report: Report = silent) -> Path:
+    def build(self, progress: Progress = silent) -> Path:
         """The folder with the cleaned documents; the first call takes half a minute on two cores."""
-        return build_once(cache_root() / self.name / self.fingerprint(), lambda temporary: _build(temporary, report), report)
+        return build_once(
+            cache_root() / self.name / self.fingerprint(), lambda temporary: _build(temporary, progress), progress
+        )
 
     def documents(self) -> Iterator[Document]:
         """The cleaned documents, from the cache."""
@@ -154,21 +156,21 @@ def _python_files(root: Path, without: frozenset[str]) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(root).as_posix())
 
 
-def _build(folder: Path, report: Report) -> None:
+def _build(folder: Path, progress: Progress) -> None:
     fresh = FreshText()
     with open(folder / "documents.jsonl", "w", encoding="utf-8") as lines:
-        for document in _read(source_files(), report):
+        for document in _read(source_files(), progress):
             if kept := fresh.keep(document):
                 lines.write(json.dumps([kept.label, *kept.sentences], ensure_ascii=False) + "\n")
 
 
-def _read(files: list[tuple[Path, str]], report: Report) -> Iterator[Document]:
+def _read(files: list[tuple[Path, str]], progress: Progress) -> Iterator[Document]:
     """Documents in the order of the files: reader r takes files r, r + READERS, ..., and their answers are merged."""
-    report(phase="reading documentation", done=0, total=len(files))
+    progress(phase="reading documentation", done=0, total=len(files))
     readers = [_Reader(files, first) for first in range(READERS)]
     try:
         for done, document in heapq.merge(*readers, key=lambda numbered: numbered[0]):
-            report(phase="reading documentation", done=done, total=len(files))
+            progress(phase="reading documentation", done=done, total=len(files))
             yield document
     finally:
         for reader in readers:

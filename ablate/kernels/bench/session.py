@@ -25,7 +25,7 @@ from ablate.kernels.bench.competitors import AGAIN, Compete, Contender, contende
 from ablate.kernels.bench.correctness import Errors, Truths, errors, verdict
 from ablate.kernels.bench.grid import SCALED, AttentionGrid, Point, points
 from ablate.kernels.bench.profiling import SHORT, Profiled, busiest
-from ablate.measure import Report
+from ablate.measure import Progress
 from ablate.nn.attention.backends import machine_of
 from ablate.seeds import generator, torch_seed
 from ablate.timing.interleaved import Competitor, Device, Stopwatch, Times, Wall, interleave, ratio, spread
@@ -78,7 +78,7 @@ def competing(grid: AttentionGrid) -> Compete:
     return "compared" if grid.size in ("smoke", "quick") else "all"
 
 
-def session(run: RunConfig, report: Report, keep: Callable[[Session], None], earlier: Sequence[Result] = ()) -> Session:
+def session(run: RunConfig, progress: Progress, keep: Callable[[Session], None], earlier: Sequence[Result] = ()) -> Session:
     """All points of `run.objective`; `keep` is given the session so far after each. What is in `earlier` is not repeated.
 
     A neighbour who is busy for some seconds moves some competitors of a point more than others, and the two that are equal
@@ -110,7 +110,7 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
         for together in by_memory(plan):
             began = stopwatch.now()
             for point in together:
-                report(phase=f"timing {point.label}", done=number, total=len(plan))
+                progress(phase=f"timing {point.label}", done=number, total=len(plan))
                 number += 1
                 if point not in have:
                     found += timed(point)
@@ -120,10 +120,10 @@ def session(run: RunConfig, report: Report, keep: Callable[[Session], None], ear
             for point in restless(found, together):
                 if stopwatch.now() >= until:
                     break
-                report(phase=f"timing {point.label} once more", done=number, total=len(plan))
+                progress(phase=f"timing {point.label} once more", done=number, total=len(plan))
                 found[:] = calmer(found, timed(point, " once more"))
                 keep(so_far())
-        report(phase="timing", done=len(plan), total=len(plan))
+        progress(phase="timing", done=len(plan), total=len(plan))
         return so_far()
     finally:
         torch.set_num_threads(threads)

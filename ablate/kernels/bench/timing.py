@@ -23,7 +23,7 @@ from ablate.kernels.bench.correctness import Errors
 from ablate.kernels.bench.grid import AttentionGrid, Point, points
 from ablate.kernels.bench.rows import rows
 from ablate.kernels.bench.session import DTYPES, Result, Session, competing, session
-from ablate.measure import Identity, Measure, Report, digest
+from ablate.measure import Identity, Measure, Progress, digest
 from ablate.nn.attention.backends import BACKENDS, machine_of
 from ablate.records import Record, write_atomically
 from ablate.timing.interleaved import Times
@@ -47,7 +47,7 @@ def identify(run: RunConfig) -> Identity:
     return Identity(training=identity, measurements={"attention": identity}, ingredients={"source": source})
 
 
-def prepare(run: RunConfig, report: Report) -> Mapping[str, Any]:
+def prepare(run: RunConfig, progress: Progress) -> Mapping[str, Any]:
     """Refuse a machine that is not there; what the report says of the grid."""
     check(run)
     grid: AttentionGrid = run.objective
@@ -79,11 +79,11 @@ def check(run: RunConfig) -> None:
         )
 
 
-def run_session(run: RunConfig, folder: Path, report: Report, earlier: Record | None) -> Record:
+def run_session(run: RunConfig, folder: Path, progress: Progress, earlier: Record | None) -> Record:
     """One session; what an interrupted one has measured in `folder` is taken over."""
     check(run)
     identity, partial = identify(run), folder / PARTIAL
-    found = session(run, report, lambda done: write_atomically(partial, to_json(done.results)), from_json(partial))
+    found = session(run, progress, lambda done: write_atomically(partial, to_json(done.results)), from_json(partial))
     wrong = [f"{r.name} at {r.point.label}: {r.wrong}" for r in found.results if r.wrong]
     record = Record(
         identity=identity.training,

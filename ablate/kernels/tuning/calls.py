@@ -24,13 +24,13 @@ from ablate.training.fit import arithmetic, build, text_module
 from ablate.training.measure import check_machine
 
 
-def calls_of(run: RunConfig, report: Callable[..., None] = lambda *arguments, **named: None) -> list[Call]:
+def calls_of(run: RunConfig, progress: Callable[..., None] = lambda *arguments, **named: None) -> list[Call]:
     """The attention calls of one training batch, each kind once, in the order of their first appearance.
 
     `ConfigError` for a machine that cannot do the run.
     """
     check_machine(run)
-    text = prepare(run.data, report)
+    text = prepare(run.data, progress)
     model = build(run, text).train()
     batch = next(iter(text_module(run, model, text).train_dataloader()))
     batch = type(batch)(*(value.to(run.runtime.device) if isinstance(value, torch.Tensor) else value for value in batch))
@@ -46,7 +46,7 @@ def calls_of(run: RunConfig, report: Callable[..., None] = lambda *arguments, **
     return list(found)
 
 
-def tune_run(run: RunConfig, path: Path, report: Callable[..., None]) -> list[Choice]:
+def tune_run(run: RunConfig, path: Path, progress: Callable[..., None]) -> list[Choice]:
     """Measure the calls of `run` on its device and threads, and write the choices to `path`.
 
     `ConfigError`, before anything is measured, for a device that cannot be tuned and for a folder in the place of the file.
@@ -55,9 +55,9 @@ def tune_run(run: RunConfig, path: Path, report: Callable[..., None]) -> list[Ch
     check_device(run.runtime.device)
     if path.is_dir():
         raise ConfigError(f"{path} is a folder, but must be the name of a file for the choices")
-    calls = calls_of(run, report)
+    calls = calls_of(run, progress)
     torch.set_num_threads(run.runtime.threads)
-    return tune(calls, path, device=run.runtime.device, report=report)
+    return tune(calls, path, device=run.runtime.device, progress=progress)
 
 
 def table(found: list[Choice]) -> str:

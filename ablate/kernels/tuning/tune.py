@@ -44,11 +44,11 @@ def tune(
     turns: int = TURNS,
     backends: Mapping[str, Attend] | None = None,
     seconds: Callable[[Attend, Work], float] | None = None,  # `seconds_of`
-    report: Callable[..., None] = lambda **progress: None,
+    progress: Callable[..., None] = lambda **stage: None,
 ) -> list[Choice]:
     """Measure `calls` on `device` and write the choices to `path`.
 
-    `backends` and `seconds` replace the competitors and the clock. `report(phase=, done=, total=)` is called after each call.
+    `backends` and `seconds` replace the competitors and the clock. `progress(phase=, done=, total=)` is called after each call.
     Raises `ConfigError` for a call that no backend can run, for a device that cannot be tuned and for fewer than 20 turns.
     """
     if turns < TURNS:
@@ -58,10 +58,10 @@ def tune(
     install()
     machine, found = machine_here(place), []
     for done, call in enumerate(calls):
-        report(phase=f"tuning attention, {call}", done=done, total=len(calls))
+        progress(phase=f"tuning attention, {call}", done=done, total=len(calls))
         named = {name: load(name) for name in eligible(call, machine)} if backends is None else backends
         found.append(_choose(call, machine, place, turns, named, seconds))
-    report(phase="tuning attention", done=len(calls), total=len(calls))
+    progress(phase="tuning attention", done=len(calls), total=len(calls))
     if path is not None:
         save(found, path)
     return found

@@ -142,7 +142,7 @@ def test_the_work_is_of_the_kind_the_call_describes(mask: str, T: int, S: int) -
 def test_with_the_real_backends_and_clock_the_choices_are_among_the_right_ones(tmp_path: Path) -> None:
     said: list[Any] = []
     calls = [replace(CALL, T=128, S=128), replace(CALL, T=128, S=128, dtype="float64", bias="learned")]
-    found = tune.tune(calls, tmp_path / "deep" / "choices.json", report=lambda **progress: said.append(progress))
+    found = tune.tune(calls, tmp_path / "deep" / "choices.json", progress=lambda **stage: said.append(stage))
     for choice in found:
         assert set(choice.seconds) | set(choice.wrong) >= {"matmul", "sdpa:math"}
         assert all(0 < seconds < 5 for seconds in choice.seconds.values())

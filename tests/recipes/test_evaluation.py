@@ -1,10 +1,10 @@
-"""A new yardstick is one file and one line: the contract then reads it at its own smallest size."""
+"""A new evaluation is one file and one line: the contract then reads it at its own smallest size."""
 
 from __future__ import annotations
 
 from typing import Any
 
-YARDSTICK = '''"""Weights: the mean square of a model's weights, which decay pulls down."""
+EVALUATION = '''"""Weights: the mean square of a model's weights, which decay pulls down."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ class Weights:
 
 
 def test_the_contract_enrols_it(house: Any) -> None:
-    house.write("ablate/evaluation/weights.py", YARDSTICK)
+    house.write("ablate/evaluation/weights.py", EVALUATION)
     house.add(
-        "ablate/evaluation/__init__.py", "YARDSTICKS: dict[str, str] = {", '    "weights": "ablate.evaluation.weights:Weights",'
+        "ablate/evaluation/__init__.py",
+        "EVALUATIONS: dict[str, str] = {",
+        '    "weights": "ablate.evaluation.weights:Weights",',
     )
-    house.test("tests/evaluation/test_every_yardstick.py", "tests/test_floors.py", "-k", "weights")
+    house.test("tests/evaluation/test_every_evaluation.py", "tests/test_floors.py", "-k", "weights")

@@ -1,4 +1,4 @@
-"""Every entry of `YARDSTICKS` keeps the contract of `ablate.testing`."""
+"""Every entry of `EVALUATIONS` keeps the contract of `ablate.testing`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from ablate.config import Backbone
-from ablate.evaluation import YARDSTICKS, yardstick
+from ablate.evaluation import EVALUATIONS, evaluation_of
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.bert import Bert
 from ablate.testing.metric import MetricContract
 
 
-@pytest.mark.parametrize("metric", [yardstick(name) for name in YARDSTICKS], ids=YARDSTICKS)
-class TestEveryYardstick(MetricContract):
+@pytest.mark.parametrize("metric", [evaluation_of(name) for name in EVALUATIONS], ids=EVALUATIONS)
+class TestEveryEvaluation(MetricContract):
     """Here are the entries; what they are held to is in `ablate.testing`."""
 
 
-@pytest.mark.parametrize("name", YARDSTICKS)
-def test_every_entry_is_the_yardstick_of_that_name(name: str) -> None:
-    assert yardstick(name).name == name
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_every_entry_is_the_evaluation_of_that_name(name: str) -> None:
+    assert evaluation_of(name).name == name
 
 
 def test_own_loss_tells_the_parts_apart(english: Any) -> None:
