@@ -77,8 +77,12 @@ for file in sorted((HERE / "studies").glob("[!_]*.py")):
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Run the tests, without whole studies."""
-    session.run(python(session), "-m", "pytest", "-m", "not smoke and not published", *session.posargs, external=True)
+    """Run the tests, without whole studies, in a process for each core."""
+    interpreter, marked = python(session), "not smoke and not published"
+    # One thread a process: together they would only wait for each other.
+    threads = {"OMP_NUM_THREADS": "1"}
+    processes = ("-n", "auto", "--maxprocesses", "8")
+    session.run(interpreter, "-m", "pytest", "-m", marked, *processes, *session.posargs, env=threads, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -89,7 +93,7 @@ def published(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def mutants(session: nox.Session) -> None:
-    """Is a module that decides numbers tested? One change at a time must make a test fail; about ten minutes."""
+    """Change modules that decide numbers, one expression at a time: tests must fail. Takes about ten minutes."""
     session.run(python(session), "-m", "tests.mutants", *session.posargs, external=True)
 
 

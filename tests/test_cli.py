@@ -67,7 +67,7 @@ def test_tune_refuses_a_device_that_is_not_there(
     assert not (elsewhere / "f.json").exists()
 
 
-@pytest.mark.parametrize("text", ["[]", '{"format": 2, "choices": [{"machine": null}]}'])
+@pytest.mark.parametrize("text", ["[]", '{"format": 3, "choices": [{"machine": null}]}'])
 def test_a_run_by_a_file_of_no_choices_is_refused(text: str, capsys: pytest.CaptureFixture[str], texts: Path) -> None:
     (texts / "f.json").write_text(text)
     study = str(ROOT / "studies" / "bert_masking.py")

@@ -101,7 +101,7 @@ def house(tmp_path: Path) -> Path:
     """A copy of the package with a measure and an objective from outside beside it."""
     shutil.copytree(PACKAGE, tmp_path / "house" / "ablate", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "house" / "measure_of_study.py").write_text(MEASURE)
-    toy = (Path(__file__).parent / "objectives" / "toy.py").read_text()
+    toy = (Path(__file__).parent / "recipes" / "toy.py").read_text()
     (tmp_path / "house" / "outside.py").write_text(toy.replace("Toy", "Outside"))
     return tmp_path / "house"
 

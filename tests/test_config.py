@@ -222,7 +222,7 @@ def test_a_tokenizer_is_a_known_one_or_a_folder() -> None:
 
 def test_heads_need_even_features_only_where_rotary_positions_turn_them() -> None:
     odd = {"width": 12, "heads": 4}
-    with pytest.raises(ConfigError, match=r"2 x heads = 8 times a whole number, because rotary positions turn pairs"):
+    with pytest.raises(ConfigError, match=r"a multiple of 2 x heads = 8, because rotary positions rotate pairs"):
         Backbone(**odd)
     for fields in ({"positions": "alibi"}, {"kind": "published"}, {"key_width": 4}):
         Backbone(**odd, **fields)  # type: ignore[arg-type]

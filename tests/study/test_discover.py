@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, text: bytes, message:
         ("import json\n\njson.loads('{')", r"my_study\.py, line 3: JSONDecodeError: Expecting property name"),
         ("from ablate.config import ConfigError\nraise ConfigError('no')", r"my_study\.py: no$"),
         ("STUDY = 3", r"my_study\.py defines no STUDY = Study"),
-        ("from tests.study.planted import STUDY", "the study is named 'planted', but its file makes it 'my-study'"),
+        ("from tests.study.planted import STUDY", "name = 'planted', but must be 'my-study', like the file"),
     ],
 )
 def test_a_file_that_makes_no_study_is_refused_with_the_reason(tmp_path: Path, source: str, message: str) -> None:

@@ -30,7 +30,7 @@ def finish(setup: Setup, count: int, seconds: float = 60.0) -> None:
 def test_without_records_nothing_is_guessed(setup: Setup) -> None:
     text = describe(setup)
     assert "5 arms x 3 seeds = 15 runs, 0 finished; 1,000 tokens a run, 2 side by side" in text
-    assert "time: unknown" in text and "spread not yet measured" in text
+    assert "time: unknown" in text and "sd not yet measured" in text
 
 
 def test_the_smallest_effect_is_that_of_a_paired_t_test(setup: Setup) -> None:
@@ -69,4 +69,4 @@ def test_a_finished_study_has_nothing_left(setup: Setup) -> None:
 def test_one_seed_sees_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = describe(set_up(STUDY, Options(tier="smoke", seeds=1, root=tmp_path / "runs")))
-    assert "none: one seed has no spread; take at least 3" in text
+    assert "none: one seed has no standard deviation; use at least 3" in text

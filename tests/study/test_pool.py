@@ -14,7 +14,7 @@ import pytest
 from ablate.records import DIED, DONE
 from ablate.study.discover import load
 from ablate.study.plan import Cell, plan
-from ablate.study.pool import Ended, Inline, Pool, Progress, _without_main
+from ablate.study.pool import Advanced, Ended, Inline, Pool, _without_main
 from ablate.study.store import Store
 from ablate.study.study import Tier
 from tests.study.planted import STUDY
@@ -68,7 +68,7 @@ def ended(pool: Pool) -> Ended:
         for event in pool.wait(60):
             if isinstance(event, Ended):
                 return event
-            assert isinstance(event, Progress)
+            assert isinstance(event, Advanced)
 
 
 def test_a_run_ends_with_its_record_and_a_killed_one_as_died(slow: tuple[Pool, Store]) -> None:

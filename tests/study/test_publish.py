@@ -63,16 +63,16 @@ def test_a_report_is_renewed_by_one_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"tier": "standard"}, "tier smoke, and this one is of tier standard"),
-        ({"name": "other"}, "study planted, and this one is of study other"),
-        ({"config": {"data.corpus": "ptb"}}, "corpus pydocs, and this one is of corpus ptb"),
+        ({"tier": "standard"}, "tier smoke, but this one is of tier standard"),
+        ({"name": "other"}, "study planted, but this one is of study other"),
+        ({"config": {"data.corpus": "ptb"}}, "corpus pydocs, but this one is of corpus ptb"),
     ],
 )
 def test_evidence_of_another_tier_study_or_text_is_not_replaced(tmp_path: Path, change: dict[str, object], what: str) -> None:
     local(tmp_path)
     publish("planted", tmp_path)
     local(tmp_path, dataclasses.replace(PLAN, **change))  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=f"holds a report of {what}; publish it beside the other with --as .*-NAME"):
+    with pytest.raises(ConfigError, match=f"has a report of {what}; publish it under another name with --as .*-NAME"):
         publish("planted", tmp_path)
     assert (tmp_path / "planted" / "study.json").read_text() == to_json(PLAN)
 
@@ -88,7 +88,7 @@ def test_a_further_report_stands_under_a_longer_name(tmp_path: Path) -> None:
 
 def test_missing_runs_are_counted_and_the_first_of_them_named(tmp_path: Path) -> None:
     local(tmp_path, runs=9)
-    with pytest.raises(ConfigError, match=r"lacks 1 runs \(untrained seed 2\); run the study again"):
+    with pytest.raises(ConfigError, match=r"lacks 1 run \(untrained seed 2\); run the study again"):
         publish("planted", tmp_path)
     local(tmp_path, runs=5)
     with pytest.raises(ConfigError, match=r"lacks 5 runs \(mask_rate=0\.8 seed 2, a/a seed 1, a/a seed 2, \.\.\.\)"):
@@ -100,7 +100,7 @@ def test_missing_runs_are_counted_and_the_first_of_them_named(tmp_path: Path) ->
     ("provenance", "message"),
     [
         ({"commit": "unknown"}, "does not say from which commit it was made"),
-        ({"commit": "abc, with local changes"}, "was made from sources with local changes"),
+        ({"commit": "abc, with local changes"}, "was made from source code with local changes"),
         ({"mixed commit": "abc (3 runs); unknown (1 runs)"}, "does not say from which commit it was made"),
     ],
 )
