@@ -112,7 +112,7 @@ def _cells(finding: Finding, evidence: Evidence) -> tuple[Cell, ...]:
     pair = f"{evidence.labels.get(finding.arm, finding.arm)} against {evidence.labels.get(finding.against, finding.against)}"
     text = rounding.difference(metric, finding.estimate, finding.low, finding.high)
     return (
-        Cell(f"{rounding.held(one_line(finding.label))}: {pair}"),
+        Cell(f"{rounding.unbroken(one_line(finding.label))}: {pair}"),
         Cell(finding.expect),
         Cell(text, order=finding.estimate),
         Cell(str(finding.n)),
