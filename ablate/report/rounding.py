@@ -141,10 +141,11 @@ def fraction(ratio: float) -> str:
     return words.get(number) or ("a tenth" if number < 20 else "a twentieth")
 
 
-def span(numbers: Iterable[int]) -> str:
-    """Return `5`, or `3 to 5` if the numbers differ; captions write n in this way."""
-    found = sorted(numbers)
-    return f"{found[0]}" if found[0] == found[-1] else f"{found[0]} to {found[-1]}"
+def span(numbers: Iterable[int], noun: str = "") -> str:
+    """Return `5`, or `3 to 5` if the numbers differ; with a noun `1 seed`, `5 seeds`, `3 to 5 seeds`."""
+    ordered = sorted(numbers)
+    text = f"{ordered[0]}" if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
+    return f"{text} {noun if text == '1' else noun + 's'}" if noun else text
 
 
 def level(alpha: float) -> str:
