@@ -1,7 +1,7 @@
-"""The published claims this study was registered to test, and what became of them.
+"""The published claims that this study tests, and their verdicts.
 
-A verdict is `ablate.claims.verdicts`: every comparison of a claim must hold, Holm runs across the claims, and nothing is
-decided under three seeds.
+`ablate.claims.verdicts` decides: every comparison of a claim must hold, Holm's correction runs across the claims, and a
+verdict needs three seeds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def claims(evidence: Evidence) -> Section:
 
 
 def claims_frame(evidence: Evidence) -> pd.DataFrame:
-    """One row per comparison, one for a claim without any: claim, citekey, statement, status, why, then the comparison."""
+    """Return one row per comparison, and one for a claim without comparisons: claim, citekey, statement, status, why, then the comparison."""
     rows = []
     for verdict in evidence.verdicts:
         found = claim(verdict.claim)
@@ -89,17 +89,16 @@ def claims_table(evidence: Evidence) -> Table:
     look = evidence.verdicts[0].look
     alpha = evidence.verdicts[0].alpha
     tested = sorted({finding.level for verdict in evidence.verdicts for finding in verdict.findings if finding.n >= 2})
-    levels = (
-        f"; intervals at the level tested, {rounding.listed([rounding.level(1 - level) for level in tested])}" if tested else ""
-    )
+    levels = rounding.listed([rounding.level(1 - level) for level in tested])
+    intervals = f" Intervals have the level of the test: {levels}." if tested else ""
     return Table(
         name="claims",
-        caption="Published claims and what this study finds.",
+        caption="Published claims and this study's findings.",
         columns=columns,
         rows=tuple(rows),
         notes=(
-            f"Paired t over n seeds, Holm across the claims, α = {alpha:.3g} at the look at {rounding.counted(look, 'seed')}"
-            f"{levels}. A claim is reproduced when all of its comparisons hold.",
+            f"Paired t tests over n seeds with Holm's correction across the claims; α = {alpha:.3g} at the look with "
+            f"{rounding.counted(look, 'seed')}.{intervals} A claim is reproduced if all of its comparisons hold.",
         ),
         rules=frozenset(rules),
         frame=claims_frame(evidence),
@@ -109,10 +108,10 @@ def claims_table(evidence: Evidence) -> Table:
 
 def _cells(finding: Finding, evidence: Evidence) -> tuple[Cell, ...]:
     metric = _metric(finding.metric, evidence)
-    pair = f"{evidence.labels.get(finding.arm, finding.arm)} against {evidence.labels.get(finding.against, finding.against)}"
+    arm, against = (rounding.quoted(evidence.labels.get(name, name)) for name in (finding.arm, finding.against))
     text = rounding.difference(metric, finding.estimate, finding.low, finding.high)
     return (
-        Cell(f"{rounding.held(one_line(finding.label))}: {pair}"),
+        Cell(f"{rounding.unbroken(one_line(finding.label))}: {pair}"),
         Cell(finding.expect),
         Cell(text, order=finding.estimate),
         Cell(str(finding.n)),
@@ -120,7 +119,7 @@ def _cells(finding: Finding, evidence: Evidence) -> tuple[Cell, ...]:
 
 
 def _metric(key: str, evidence: Evidence) -> Metric:
-    """The study's column, for its scale and digits; a plain one for a number the study does not show."""
+    """Return the study's column with this key, or a plain one if the report does not show that number."""
     for metric in evidence.specification.metrics:
         if metric.key == key:
             return metric

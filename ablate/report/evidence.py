@@ -76,7 +76,7 @@ class Evidence:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Arm name to the words shown for it, on one line."""
-        return {arm.name: rounding.held(one_line(arm.label) or one_line(arm.name)) for arm in self.specification.arms}
+        return {arm.name: rounding.unbroken(one_line(arm.label) or one_line(arm.name)) for arm in self.specification.arms}
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -1,7 +1,7 @@
-"""Forest plot: each arm's paired difference to the baseline, with its interval, one panel for each metric.
+"""Forest plot: each arm's paired difference to the baseline with its interval, one panel per metric.
 
-Filled marker: distinguishable from the baseline after Holm; hollow: not. The grey band is as wide as the A/A difference,
-the size of "nothing changed". Hurlbert 1984 on what a replicate is: n counts seeds, never readings or test items.
+A filled marker is distinguishable from the baseline after Holm's correction, a hollow one is not. The grey band shows the A/A
+difference: the size of a difference when nothing changes. n counts seeds, never evaluations or test items (Hurlbert 1984).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 MOST = 24
-"""Arms in a panel; tables and CSV files have all."""
+"""Arms in a panel; tables and CSV files show all."""
 
 
 def forest(evidence: Evidence) -> Section:
     metric = evidence.specification.primary
     blocks: list[Block] = []
     if len(evidence.specification.arms) < 2:
-        blocks.append(Paragraph(("One arm alone has no difference to show.",)))
+        blocks.append(Paragraph(("With one arm there is no difference to show.",)))
     else:
         blocks.append(differences_table(evidence, metric))
         figures = tuple(figure for metric in evidence.compared if (figure := panel(evidence, metric)))
@@ -39,7 +39,7 @@ def forest(evidence: Evidence) -> Section:
 
 
 def forest_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
-    """In display scale: arm, label, metric, role, mean, low, high, n, p_holm, detectable, decided, improves, text."""
+    """Return differences in display scale: arm, label, metric, role, mean, low, high, n, p_holm, detectable, decided, improves, text."""
     frame = evidence.differences(metric).copy()
     place = {arm.name: number for number, arm in enumerate(evidence.arms)}
     frame = frame.sort_values("arm", key=lambda arms: arms.map(place), kind="stable").reset_index(drop=True)
@@ -54,7 +54,7 @@ def forest_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
 
 
 def differences_table(evidence: Evidence, metric: Metric) -> Table:
-    """The primary metric in words; its CSV file holds all metrics."""
+    """Return the table of the primary metric; its CSV file holds all metrics."""
     frame = forest_frame(evidence, metric)
     rows = []
     for _, row in frame.iterrows():
@@ -87,20 +87,20 @@ def differences_table(evidence: Evidence, metric: Metric) -> Table:
     )
     return Table(
         name="differences",
-        caption=f"{rounding.capital(rounding.words(metric))}: arm minus baseline ({base}).",
+        caption=f"{rounding.capital(rounding.words(metric))}: arm minus baseline ({rounding.quoted(base)}).",
         columns=columns,
         rows=tuple(rows),
         notes=(
-            f"n seeds; paired t within seeds, {level} intervals; p after Holm over the arms. Detectable: the smallest "
-            "difference that this n and spread would find with power 0.8. The A/A arm shares no seeds and is compared unpaired "
-            "(Welch).",
+            f"Paired t tests over n shared seeds with {level} intervals; p is Holm-adjusted across the arms. Detectable: the "
+            "smallest difference that n seeds with this spread detect with power 0.8. The A/A arm shares no seed with the "
+            "baseline, so its interval is unpaired (Welch).",
         ),
         frame=pd.concat([forest_frame(evidence, m) for m in evidence.specification.metrics], ignore_index=True),
     )
 
 
 def drawn(evidence: Evidence) -> list[str]:
-    """Arms that a panel has room for: all but the untrained, or those best on the primary metric; always the A/A arm."""
+    """Return the arms of a panel: all but the untrained, or the `MOST` best on the primary metric; always the A/A arm."""
     primary, names = evidence.specification.primary, [arm.name for arm in evidence.arms if arm.role == "arm"]
     means = evidence.means(primary).set_index("arm")["mean"].reindex(names)
     ranked = means.sort_values(ascending=primary.better != "higher", kind="stable").index.tolist()
@@ -109,7 +109,7 @@ def drawn(evidence: Evidence) -> list[str]:
 
 
 def panel(evidence: Evidence, metric: Metric) -> Figure | None:
-    """One metric's panel; None when no arm has a difference."""
+    """Return the panel of one metric; None if no arm has a difference."""
     frame = forest_frame(evidence, metric)
     shown = frame[frame["mean"].notna() & frame["arm"].isin(drawn(evidence))].reset_index(drop=True)
     if shown.empty:
@@ -118,11 +118,11 @@ def panel(evidence: Evidence, metric: Metric) -> Figure | None:
     unit = metric.unit if metric.scale == 1 else ""
     side = "lower is better" if metric.better == "lower" else "higher is better"
     axis = f"difference to baseline{f' [{unit}]' if unit else ''}; {side}"
-    told = "; ".join(f"{row['label']} {row['text']}" for _, row in shown.head(12).iterrows())
+    differences = "; ".join(f"{row['label']} {row['text']}" for _, row in shown.head(12).iterrows())
     return Figure(
         name=f"forest-{slug(metric.key)}",
         title=title,
-        alt=f"Forest plot of {title}, difference to the baseline: {told}.",
+        alt=f"Forest plot of {title}, difference to the baseline: {differences}.",
         frame=shown,
         draw=partial(draw, title=title, axis=axis, floor=evidence.floor(metric) * metric.scale),
     )
@@ -155,12 +155,11 @@ def draw(frame: pd.DataFrame, *, title: str, axis: str, floor: float) -> Drawing
 
 def _caption(evidence: Evidence) -> str:
     level = rounding.level(evidence.specification.alpha)
-    n = evidence.counts["done"]
-    seeds = rounding.span(n)
-    names = [arm for arm in evidence.specification.arms if arm.role == "arm"]
-    rest = f" The {MOST} best of {len(names)} arms; the table has all." if len(names) > MOST else ""
+    seeds = rounding.span(evidence.counts["done"], "seed")
+    arms = sum(arm.role == "arm" for arm in evidence.specification.arms)
+    rest = f" The figure shows the {MOST} best of {arms} arms, the table all." if arms > MOST else ""
     return (
-        f"Paired differences to the baseline within seeds, {level} t intervals, n = {seeds} seeds an arm. Filled: "
-        f"distinguishable from the baseline (Holm, α = {evidence.specification.alpha:g}); hollow: not. Diamond and grey band: "
-        f"the A/A difference, unpaired.{rest}"
+        f"Paired differences to the baseline with {level} t intervals, n = {seeds} per arm. Filled markers: distinguishable "
+        f"from the baseline (Holm, α = {evidence.specification.alpha:g}). Hollow markers: not distinguishable. Diamond and grey "
+        f"band: the A/A difference, unpaired.{rest}"
     )

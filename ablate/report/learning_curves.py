@@ -1,7 +1,7 @@
-"""Learning curves on a token axis: the mean over seeds at each reading, with its t band.
+"""Learning curves over tokens: the mean over seeds at each evaluation, with its t band.
 
-The axis counts source tokens read, not optimizer steps, so that arms are compared at what they were given. The dotted line
-is where the learning rate starts to fall: to its right, curves are annealed.
+The axis counts source tokens, not optimizer steps, because the budget is a number of tokens. The learning rate starts to fall
+at the dotted line; curves to its right are annealed.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ def learning_curves(evidence: Evidence) -> Section:
     drawn = [figure for metric in evidence.specification.metrics if (figure := panel(evidence, metric))]
     blocks: list[Block] = [Figures(caption=_caption(evidence), figures=tuple(drawn))] if drawn else []
     if not drawn:
-        blocks.append(Paragraph(("The runs hold final readings only, so there is no curve to draw.",)))
+        blocks.append(Paragraph(("Runs are evaluated only at the end of training, so there is no curve to draw.",)))
     return Section(anchor="curves", title="Learning curves", blocks=tuple(blocks))
 
 
 def curve_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
-    """In display scale: arm, label, role, reading, x [tokens], mean, low, high, n, stage, own (drawn in a look of its own).
+    """Return curves in display scale: arm, label, role, reading, x [tokens], mean, low, high, n, stage, own.
 
-    Arms without pretraining have no curve. With more arms than looks, the baseline and the best arms have their own.
+    `own` marks arms drawn in a look of their own: all of them, or the baseline and the best arms if there are more arms than
+    looks. Untrained arms have no curve.
     """
     frame = bands(evidence.about(metric), evidence.specification, metric, level=evidence.level)
     frame = frame[~frame["role"].isin(["a/a", "untrained"])].reset_index(drop=True)
@@ -46,7 +47,7 @@ def curve_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
 
 
 def noted(evidence: Evidence) -> list[str]:
-    """At most `style.MOST` arms in table order: all, or the baseline and those best on the primary metric."""
+    """Return at most `style.MOST` arms in table order: all, or the baseline and the best on the primary metric."""
     names = [arm.name for arm in evidence.arms if arm.role in ("baseline", "arm")]
     if len(names) <= style.MOST:
         return names
@@ -59,7 +60,7 @@ def noted(evidence: Evidence) -> list[str]:
 
 
 def panel(evidence: Evidence, metric: Metric) -> Figure | None:
-    """One metric's curves; None when no run was read more than once."""
+    """Return the curves of one metric; None if no run was evaluated more than once."""
     frame = curve_frame(evidence, metric)
     if frame.empty or frame["reading"].max() < 1:
         return None
@@ -127,7 +128,7 @@ def _annealing(axes: Axes, frame: pd.DataFrame) -> None:
 
 
 def _frame_values(axes: Axes, frame: pd.DataFrame) -> None:
-    """Height from the means and from bands past the first quarter: wide bands at the start would flatten the rest."""
+    """Set the height by the means and by the bands after the first quarter: wide early bands would flatten the rest."""
     late = frame[frame["x"] >= frame["x"].max() / 4]
     low = min(frame["mean"].min(), late["low"].min() if late["low"].notna().any() else math.inf)
     high = max(frame["mean"].max(), late["high"].max() if late["high"].notna().any() else -math.inf)
@@ -136,7 +137,7 @@ def _frame_values(axes: Axes, frame: pd.DataFrame) -> None:
 
 
 def _name_ends(axes: Axes, own: pd.DataFrame, colours: dict[str, str]) -> None:
-    """Each curve's name at its end, moved apart where curves end together."""
+    """Write each curve's name at its end; names of curves that end together are moved apart."""
     axes.set_xlim(0, own["x"].max() * 1.02)
     last = own.sort_values("x", kind="stable").groupby("arm", sort=False).tail(1)
     style.name_beside(axes, [(row.x, row.mean, row.label, colours[row.arm]) for row in last.itertuples()])
@@ -144,9 +145,9 @@ def _name_ends(axes: Axes, own: pd.DataFrame, colours: dict[str, str]) -> None:
 
 def _caption(evidence: Evidence) -> str:
     n = evidence.counts["done"]
-    seeds = rounding.span(n)
     level = rounding.level(evidence.specification.alpha)
-    band = f"Mean over seeds with its {level} t band at each reading" if n.max() > 1 else "One seed, so without a band"
-    names = [arm for arm in evidence.arms if arm.role in ("baseline", "arm")]
-    rest = f" Grey: the other {len(names) - style.MOST} arms." if len(names) > style.MOST else ""
-    return f"{band}, n = {seeds} seeds an arm; arms share their seeds. Right of the dotted line the learning rate falls.{rest}"
+    band = f"Mean over seeds with its {level} t band at each evaluation" if n.max() > 1 else "One seed, so there is no band"
+    others = sum(arm.role in ("baseline", "arm") for arm in evidence.arms) - style.MOST
+    rest = f" Grey: the other {rounding.counted(others, 'arm')}." if others > 0 else ""
+    seeds = f"n = {rounding.span(n, 'seed')} per arm; arms share their seeds"
+    return f"{band}; {seeds}. Right of the dotted line the learning rate falls.{rest}"

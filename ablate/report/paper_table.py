@@ -1,7 +1,8 @@
-"""The paper table: arms by metrics, mean ± half-width of the t interval, with the published figures beside it.
+"""The table of results: arms by metrics, mean ± half-width of the t interval, and the published figures beside them.
 
-Bold is `ablate.analysis.distinguishable`: the best arm of a column and every arm not distinguishable from it. Columns that
-move with the factor (`better` is `none`, an arm's own loss) stand in a table of their own and are never ranked.
+Bold follows `ablate.analysis.distinguishable`: the best arm of a column and every arm not distinguishable from it.
+Metrics without a better side, such as an arm's own loss, depend on the factor itself. They have a table of their own and
+are never ranked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
 from ablate.report.comparable import comparable
 from ablate.report.completeness import legend, marks
 from ablate.report.evidence import Evidence
-from ablate.report.published import Published, published
+from ablate.report.published import SECONDARY_NOTE, Published, published
 from ablate.specification import Arm, Metric
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
@@ -34,7 +35,7 @@ def paper(evidence: Evidence) -> Section:
 
 
 def results_frame(evidence: Evidence, metrics: tuple[Metric, ...]) -> pd.DataFrame:
-    """Unrounded, one row per arm and metric: arm, label, role, metric, mean, low, high, n, planned, sd, best, bold."""
+    """Return unrounded numbers, one row per arm and metric: arm, label, role, metric, mean, low, high, n, planned, sd, best, bold."""
     parts = []
     for metric in metrics:
         part = evidence.means(metric).merge(evidence.best(metric)[["arm", "best", "bold"]], on="arm", how="left")
@@ -61,7 +62,7 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
         previous = arm.role
         used += signs[arm.name]
         count = counts.loc[arm.name]
-        # A column that an arm cannot be read by is a dash; the others are counted as they are.
+        # An arm without values in one column gets a dash there; this must not change the n of its other columns.
         most = max(int(cells[arm.name, metric.key]["n"]) for metric in metrics)
         row = [
             Cell(row_label(evidence, arm)),
@@ -88,11 +89,11 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
 
 
 def row_label(evidence: Evidence, arm: Arm) -> str:
-    """The arm's label, with its part in the design where the label does not say it."""
+    """Return the arm's label, with its role in the design unless the label names it."""
     label = evidence.labels[arm.name]
-    said = {"baseline": "baseline", "a/a": "A/A", "untrained": "untrained", "arm": ""}[arm.role]
-    silent = said.lower() not in label.lower() and not (arm.role == "untrained" and "random" in label.lower())
-    return f"{label} ({said})" if said and silent else label
+    role = {"baseline": "baseline", "a/a": "A/A", "untrained": "untrained", "arm": ""}[arm.role]
+    unnamed = role.lower() not in label.lower() and not (arm.role == "untrained" and "random" in label.lower())
+    return f"{label} ({role})" if role and unnamed else label
 
 
 def _n(done: int, planned: int) -> str:
@@ -116,20 +117,21 @@ def _caption(evidence: Evidence, name: str) -> str:
 
 
 def _no_better_than_random(evidence: Evidence) -> list[str]:
-    """Bold says which arms are alike; they may be alike in having learned nothing that this column reads.
+    """Return a note that names bold arms not shown to be better than random weights.
 
-    Said of shares of right answers: random weights are no floor of other columns, as how varied texts are.
+    Bold arms may be alike because none has learned what the column measures. Only shares of correct answers are checked:
+    for other metrics, such as the variety of texts, random weights are no lower limit.
     """
-    said = []
+    named = []
     for metric in (metric for metric in evidence.compared if metric.unit == "%"):
         best = evidence.best(metric).set_index("arm")["bold"]
         found = no_better_than_random(evidence.about(metric), evidence.specification, metric)
-        named = [evidence.labels[arm] for arm in found if best[arm]]
-        if named:
-            every = 1 < len(named) == int(best.sum())
-            said.append(f"{rounding.words(metric)}: {'all bold arms' if every else '; '.join(named)}")
-    test = "Bold, but not shown to be better than the baseline's network at random initialisation (the same test)"
-    return [f"{test}: {'. '.join(said)}."] if said else []
+        labels = [rounding.quoted(evidence.labels[arm]) for arm in found if best[arm]]
+        if labels:
+            every = 1 < len(labels) == int(best.sum())
+            named.append(f"{'all bold arms' if every else rounding.listed(labels)} on {rounding.words(metric)}")
+    test = "Bold, but not shown to be better than the baseline at random initialisation (same test)"
+    return [f"{test}: {'; '.join(named)}."] if named else []
 
 
 def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ...]) -> list[str]:
@@ -137,8 +139,7 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
     notes = []
     if name == "not-comparable":
         notes.append(
-            "These numbers move with the factor itself and say nothing of how good an arm is, so no arm is best and none "
-            "is bold."
+            "These numbers depend on the factor itself and do not measure how good an arm is. No arm is best and none is bold."
         )
     else:
         notes.append(
@@ -147,13 +148,13 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
         )
         notes += _no_better_than_random(evidence)
     if int(evidence.counts["done"].min()) < 2:
-        notes.append("One seed gives no interval: such means stand alone.")
+        notes.append("One seed gives no interval.")
     if signs:
-        notes.append(f"n is done/planned where they differ: {legend(signs)}")
+        notes.append(f"n is finished/planned runs where these differ; {legend(signs)}")
     if any(column.secondary for column in shown):
-        notes.append("† read in a secondary source, not in the paper itself.")
+        notes.append(SECONDARY_NOTE)
     if shown:
-        notes.append("Published figures are on other models, data and budgets: compare directions, not values.")
+        notes.append("Published figures come from other models, data and budgets: compare directions, not values.")
     if any(arm.role == "a/a" for arm in evidence.arms):
-        notes.append("A/A: the baseline again under other seeds.")
+        notes.append("A/A: the baseline repeated under other seeds.")
     return notes

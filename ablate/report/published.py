@@ -1,4 +1,4 @@
-"""The published figures for a study's arms: what papers report at the same level of the same factor."""
+"""Published figures for a study's arms: what papers report at the same level of the same factor."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from ablate.report.blocks import Cell, Column, Table, one_line
 from ablate.report.evidence import Evidence
 
 SECONDARY = "†"
+SECONDARY_NOTE = f"{SECONDARY} taken from a secondary source, not from the paper itself."
 
 
 @dataclass(frozen=True)
 class Published:
-    """One column of one table of one paper, as far as it meets the study's arms."""
+    """One column of a published table: its values for arms of the study."""
 
     citekey: str
     table: str
@@ -40,16 +41,19 @@ class Published:
 
     @property
     def digits(self) -> int:
-        """Decimals of the most precise figure, so that a column lines up."""
+        """Decimals of the most precise value, so that the column lines up."""
         return max(len(f"{value:.10g}".partition(".")[2]) for value in self.values.values())
 
     def cell(self, arm: str) -> tuple[str, bool]:
-        """Text, never bold."""
+        """Return the text of a cell and whether it is bold, which it never is."""
         return (rounding.fixed(self.values[arm], self.digits) if arm in self.values else "", False)
 
 
 def published(evidence: Evidence) -> tuple[Published, ...]:
-    """Columns that meet an arm, those of one table and setting together; first what meets most arms, then as registered."""
+    """Return the columns that have a value for some arm, those of one table and setting together.
+
+    Tables with values for the most arms come first, then the order of the registry holds.
+    """
     figures: list[Figure] = []
     for factor in evidence.specification.factors:
         figures += [figure for figure in figures_for(factor.path) if figure not in figures]
@@ -67,7 +71,7 @@ def published(evidence: Evidence) -> tuple[Published, ...]:
 
 
 def published_table(evidence: Evidence, columns: tuple[Published, ...]) -> Table:
-    """One row per published column, one column per arm that any of them meets."""
+    """Return one row per published column, with one column per arm that has a published value."""
     arms = [arm for arm in evidence.arms if any(arm.name in column.values for column in columns)]
     rows: list[tuple[Cell, ...]] = []
     rules, previous = set(), ("", "", "")
@@ -97,10 +101,10 @@ def published_table(evidence: Evidence, columns: tuple[Published, ...]) -> Table
             for arm, value in c.values.items()
         ]
     )
-    note = "† read in a secondary source, not in the paper itself." if any(c.secondary for c in columns) else ""
+    note = SECONDARY_NOTE if any(c.secondary for c in columns) else ""
     return Table(
         name="published",
-        caption="What papers report at these levels, on their own models, data and budgets.",
+        caption="Published figures at the same levels, from other models, data and budgets.",
         columns=(*heads, *(Column(evidence.labels[arm.name]) for arm in arms)),
         rows=tuple(rows),
         notes=(note,) if note else (),
@@ -111,7 +115,7 @@ def published_table(evidence: Evidence, columns: tuple[Published, ...]) -> Table
 
 
 def short_authors(authors: str) -> str:
-    """`Wettig et al.`, `Charpentier and Samuel`, `Princeton NLP`."""
+    """Return surnames for a citation: `Wettig et al.`, `Charpentier and Samuel`, `Princeton NLP`."""
     names = [one_line(name) for name in authors.split(",")]
     surnames = [name.rpartition(" ")[2] for name in names]
     if len(names) == 1:

@@ -1,7 +1,7 @@
-"""How numbers are written, the same in every table, caption and sentence.
+"""Format numbers and names, in the same way in every table, caption and sentence.
 
-A metric says its own digits and its display scale; a mean, its half-width and its differences share them, so that
-columns can be compared by eye. A minus is U+2212, a missing number an en dash; CSV files keep the unrounded numbers.
+A metric declares its digits and its display scale. Its mean, half-width and differences share them, so that columns line up.
+A minus sign is U+2212 and a missing number is an en dash. CSV files keep the unrounded numbers.
 """
 
 from __future__ import annotations
@@ -19,23 +19,28 @@ PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def words(metric: Metric) -> str:
-    """The metric's label, with a number and its per cent sign on one line."""
-    return held(one_line(metric.label)) or metric.key
+    """Return the metric's label; no line breaks between a number and its per cent sign."""
+    return unbroken(one_line(metric.label)) or metric.key
 
 
 def setting(level: object) -> str:
-    """A level of a factor as it is read, `0.166667`; a command needs all digits."""
+    """Return a factor's level for display, e.g. `0.166667`; a command needs all digits."""
     return f"{level:g}" if isinstance(level, float) else str(level)
 
 
-def held(text: str) -> str:
-    """Text in which no line breaks between a number and its per cent sign."""
+def unbroken(text: str) -> str:
+    """Put a no-break space between each number and its per cent sign."""
     return re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
 
 
 def capital(text: str) -> str:
-    """The start of a sentence."""
+    """Return the text with a capital first letter, to start a sentence."""
     return text[:1].upper() + text[1:]
+
+
+def quoted(name: str) -> str:
+    """Return a name for use in a sentence: it may contain commas and start in lower case."""
+    return f"\u201c{name}\u201d"
 
 
 def fixed(value: float | None, digits: int) -> str:
@@ -47,18 +52,18 @@ def fixed(value: float | None, digits: int) -> str:
 
 
 def signed(value: float | None, digits: int) -> str:
-    """As `fixed`, with a plus for positive numbers: the form of differences."""
+    """Format like `fixed`, with a plus sign for positive numbers; used for differences."""
     text = fixed(value, digits)
     return f"+{text}" if value is not None and value > 0 and text != MISSING and float(text) != 0 else text
 
 
 def plain(metric: Metric, value: float | None) -> str:
-    """A value in the metric's display scale and digits."""
+    """Format a value in the metric's display scale and digits."""
     return fixed(None if value is None else value * metric.scale, metric.digits)
 
 
 def with_half_width(metric: Metric, mean: float, low: float, high: float) -> str:
-    """`3.214 ± 0.012`, the half-width of the interval; the mean alone where one seed gives no interval."""
+    """Return `3.214 ± 0.012`, with the interval's half-width; only the mean if one seed gives no interval."""
     text = plain(metric, mean)
     if text == MISSING or not math.isfinite(high - low):
         return text
@@ -66,7 +71,7 @@ def with_half_width(metric: Metric, mean: float, low: float, high: float) -> str
 
 
 def difference(metric: Metric, mean: float, low: float, high: float) -> str:
-    """`−0.130 [−0.160, −0.100]`; the mean alone where there is no interval."""
+    """Return `−0.130 [−0.160, −0.100]`; only the mean if there is no interval."""
     text = signed(mean * metric.scale, metric.digits)
     if text == MISSING or not math.isfinite(high - low):
         return text
@@ -74,7 +79,7 @@ def difference(metric: Metric, mean: float, low: float, high: float) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Three digits, `< 0.001` below them."""
+    """Return p with three digits, or `< 0.001`."""
     if p is None or not math.isfinite(p):
         return MISSING
     return "< 0.001" if p < 0.0005 else f"{p:.3f}"
@@ -87,7 +92,7 @@ def p_clause(p: float) -> str:
 
 
 def amount(value: float | None, unit: str = "") -> str:
-    """Three significant digits and an SI prefix: `1.25 M tokens`, `3.2 TFLOP` when the unit is `FLOP`."""
+    """Return three significant digits and an SI prefix: `1.25 M tokens`, `3.2 TFLOP` when the unit is `FLOP`."""
     if value is None or not math.isfinite(value):
         return MISSING
     size, prefix = next((step for step in PREFIXES if abs(value) >= 0.9995 * step[0]), (1.0, ""))
@@ -124,17 +129,23 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}".replace(",", "\u202f")
 
 
-def ordinal(ratio: float) -> str:
-    """The denominator, in words up to a tenth: `half`, `third`, `13th`; no finer than a twentieth, being a ratio of noise."""
+def fraction(ratio: float) -> str:
+    """Return 1 / ratio rounded up to `half`, `a third`, ... `a twentieth`; noise does not justify finer steps.
+
+    Raises `ValueError` for a ratio below 2.
+    """
+    if ratio < 2:
+        raise ValueError(f"ratio {ratio:g}: must be at least 2")
+    words = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth", 6: "a sixth", 7: "a seventh", 8: "an eighth", 9: "a ninth"}
     number = math.floor(ratio)
-    words = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth"}
-    return words.get(number, f"{number}th" if number <= 20 else "twentieth or less")
+    return words.get(number) or ("a tenth" if number < 20 else "a twentieth")
 
 
-def span(numbers: Iterable[int]) -> str:
-    """`5`, or `3 to 5` where they differ: how n is written in captions."""
-    found = sorted(numbers)
-    return f"{found[0]}" if found[0] == found[-1] else f"{found[0]} to {found[-1]}"
+def span(numbers: Iterable[int], noun: str = "") -> str:
+    """Return `5`, or `3 to 5` if the numbers differ; with a noun `1 seed`, `5 seeds`, `3 to 5 seeds`."""
+    ordered = sorted(numbers)
+    text = f"{ordered[0]}" if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
+    return f"{text} {noun if text == '1' else noun + 's'}" if noun else text
 
 
 def level(alpha: float) -> str:

@@ -185,7 +185,7 @@ def _measured(finding: Finding, evidence: Evidence) -> str:
     text = rounding.difference(metric, finding.estimate, finding.low, finding.high)
     unit = "points" if metric.unit == "%" else metric.unit
     arms = f"{evidence.labels.get(finding.arm, finding.arm)} \u2212 {evidence.labels.get(finding.against, finding.against)}"
-    return f"{rounding.held(one_line(finding.label))}, {arms}: {text}{f' {unit}' if unit else ''}"
+    return f"{rounding.unbroken(one_line(finding.label))}, {arms}: {text}{f' {unit}' if unit else ''}"
 
 
 def table(found: tuple[Score, ...]) -> Table:

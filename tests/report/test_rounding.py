@@ -58,9 +58,12 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_words_around_numbers() -> None:
-    assert [rounding.ordinal(ratio) for ratio in (2.4, 3.0, 11.0, 13.3, 20.9, 21.0, 111)] == [
-        "half", "third", "11th", "13th", "20th", "twentieth or less", "twentieth or less",
+    assert [rounding.fraction(ratio) for ratio in (2.0, 2.9, 3.0, 8.5, 10.0, 19.9, 20.0, 111)] == [
+        "half", "half", "a third", "an eighth", "a tenth", "a tenth", "a twentieth", "a twentieth",
     ]  # fmt: skip
+    with pytest.raises(ValueError, match="ratio 1.9: must be at least 2"):
+        rounding.fraction(1.9)
+    assert rounding.quoted("free bits 0, linear") == "“free bits 0, linear”"
     assert rounding.p_clause(0.0123) == "p = 0.012"
     assert rounding.p_clause(0.0001) == "p < 0.001"
     assert rounding.listed(["a", "b", "c"]) == "a, b and c"

@@ -125,7 +125,9 @@ def test_each_kind_of_run_is_prepared_once(options: Options, facts: list[dict[st
 
 def test_a_report_without_runs_is_refused_and_with_some_runs_nothing(options: Options) -> None:
     study, calls = counted()
-    with pytest.raises(ConfigError, match=r"study planted \(smoke\) has no finished run with the present source code and settings"):
+    with pytest.raises(
+        ConfigError, match=r"study planted \(smoke\) has no finished run with the present source code and settings"
+    ):
         compile_only(study, options)
     run_inline(study, dataclasses.replace(options, only=("level=0.4",)))
     compile_only(study, options)
