@@ -3,9 +3,9 @@
     python tests/prose.py                 sentences of more than 30 words
     python tests/prose.py --draw 7        twenty docstrings and ten report sentences, drawn under the seed 7
 
-A sentence ends at `.`, `?` or `!` before a space, at an empty line, a list item or a table cell. Text in backticks is one word,
-and so is what a program fills in; a number is none. Left out are formulas, code and tables, which docstrings indent, and of a
-compiled report the tables and the words behind its pictures: these are data.
+A sentence ends at `.`, `?` or `!` before a space, at an empty line, a list item or a table cell. Text in backticks or “these
+quotes” is one word, and so is what a program fills in; a number is none. Left out are formulas, code and tables, which
+docstrings indent. Left out of compiled reports are tables, the words behind pictures, and what their records say: it is data.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import json
 import random
 import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HOME = Path(__file__).parent.parent
 LONGEST = 30
 """Words in a sentence. Readers lose the thread beyond about 25 to 30 (Cutts, Oxford Guide to Plain English, chapter 1)."""
-CODE = re.compile(r"`[^`]+`")
+CODE = re.compile(r"`[^`]+`|“[^”]+”")
 FEWEST = 6
 """Words of a string that counts as text; shorter ones are names, formats and headings."""
 
@@ -47,9 +48,41 @@ def sentences() -> Iterator[Sentence]:
     """All of them, file by file."""
     for path in sorted([*HOME.glob("ablate/**/*.py"), *HOME.glob("studies/*.py"), HOME / "noxfile.py"]):
         yield from of_code(path)
+    recorded = in_records()
     for path in pages():
         for line, text in paragraphs_of_page(path.read_text(encoding="utf-8"), tables=path.parent == HOME):
-            yield from (Sentence(f"{path.relative_to(HOME)}:{line}", "page", one) for one in split(text))
+            found = (Sentence(f"{path.relative_to(HOME)}:{line}", "page", one) for one in split(text))
+            yield from (one for one in found if not any(text in plain(one.text) for text in recorded))
+
+
+def in_records() -> set[str]:
+    """Long sentences that nobody may change: claims, whose terms are hashed, and what committed studies say of themselves."""
+    texts = [text for path in HOME.glob("ablate/claims/*.py") for text in _terms(path)]
+    for path in HOME.glob("reports/*/study.json"):
+        texts += _strings(json.loads(path.read_text(encoding="utf-8")))
+    found = (Sentence("", "", one) for text in texts for one in split(text))
+    return {plain(one.text) for one in found if one.words > LONGEST}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)
+
+
+def _terms(path: Path) -> list[str]:
+    """`statement` and `direction` of the claims in a file."""
+    keywords = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.keyword)]
+    terms = [word.value for word in keywords if word.arg in ("statement", "direction")]
+    return [filled(term) for term in terms if isinstance(term, ast.Constant | ast.JoinedStr)]
+
+
+def plain(text: str) -> str:
+    """The letters of a text, whatever a format adds to them."""
+    return re.sub(r"[^\w]", "", text)
 
 
 def pages() -> list[Path]:
@@ -60,7 +93,7 @@ def pages() -> list[Path]:
 def of_code(path: Path) -> Iterator[Sentence]:
     """Docstrings, comments and the strings that a program may print."""
     source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    tree, terms = ast.parse(source), _terms(path)
     documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     inside = {
         id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node) if part is not node
@@ -69,6 +102,8 @@ def of_code(path: Path) -> Iterator[Sentence]:
         if id(node) in inside or not isinstance(node, ast.Constant | ast.JoinedStr):
             continue
         text = filled(node)
+        if path.parent.name == "claims" and text in terms:
+            continue
         kind = "docstring" if id(node) in documents else "message"
         if len(text.split()) < FEWEST or not re.search(r"[.,:;?!]", text):
             continue  # a name, or a list of words
@@ -134,10 +169,10 @@ def split(text: str) -> Iterator[str]:
     without_pictures = re.sub(r"!\[(?:\\.|[^\]\\])*\]\([^)]*\)", "", text)
     flat = " ".join(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", without_pictures).split())
     pieces = CODE.findall(flat)
-    hidden = CODE.sub("`\0`", flat)
-    for one in re.split(r"(?<=[.?!])[\"')\]*]*\s+(?=[A-Z0-9`\"'(*\[])", hidden):
+    hidden = CODE.sub("\0", flat)
+    for one in re.split(r"(?<=[.?!])[\"')\]*]*\s+(?=[A-Z0-9`\"'(*\[\0†‡°•])", hidden):
         if one.strip():
-            yield re.sub("`\0`", lambda _: pieces.pop(0), one).strip()
+            yield re.sub("\0", lambda _: pieces.pop(0), one).strip()
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ def why(status: str, findings: Sequence[Finding], specification: Specification, 
         runs = "run of its arms has" if open_runs == 1 else "runs of its arms have"
         return f"{open_runs} planned {runs} not ended; the verdict needs all of them."
     if status == "reproduced":
-        return f"As claimed: {'; '.join(_seen(f, specification) for f in findings)}."
+        seen = (_seen(finding, specification) for finding in findings)
+        return f"As claimed. {' '.join(f'{one[:1].upper()}{one[1:]}.' for one in seen)}"
     telling = {"contradicted": "opposes", "no effect": "no effect", "undecided": "undecided"}[status]
     finding = next(f for f in findings if f.outcome == telling)
     if status == "contradicted":

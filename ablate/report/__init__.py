@@ -1,8 +1,11 @@
 """From a study's records to a page that answers its question: tables, figures, HTML, LaTeX, Markdown, index.
 
-Reading order: `folder` is what a report is made of; `blocks` is what it is made into, before any format; one file for
-each section, in the order of the page, from `answer` to `provenance`; `markdown`, `html` and `latex` write the
-blocks down; `compile` puts it together, `index` lists the studies, `diff` compares two reports.
+Reading order:
+
+- `evidence` reads a report's records, and `blocks` are the parts of a page in no format yet
+- one file for each section, from `answer` to `provenance`
+- `markdown`, `html` and `latex` write blocks in a format
+- `compile` writes a report, `index` the list of studies, and `diff` compares two reports
 
     from ablate.report.compile import compile_report
     compile_report(Path("reports/local/bert-masking"))

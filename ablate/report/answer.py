@@ -47,8 +47,8 @@ def answer(evidence: Evidence) -> Section:
 def standing(evidence: Evidence) -> pd.DataFrame:
     """Return baseline and arms on the primary metric, with each arm's difference to the baseline.
 
-    Columns: mean, low, high, n, best, bold, p_best (adjusted p against the best arm), p_holm (adjusted p against the
-    baseline), and mean, low, high, n of the difference, which end in `_difference`.
+    Columns: mean, low, high, n, best, bold; p_best and p_holm, the adjusted p against the best arm and the baseline. Names
+    that end in `_difference` are mean, low, high and n of the difference.
     """
     metric = evidence.specification.primary
     best = evidence.best(metric)[["arm", "best", "bold", "p_holm"]].rename(columns={"p_holm": "p_best"})

@@ -1,8 +1,7 @@
 """Four budget views: the same runs cut at equal tokens, targets, FLOPs and seconds, and where the order changes.
 
-Cuts are taken on the stable phase of the learning-rate schedule, for all arms alike: no run is read half annealed. They are of
-the primary column or, where no run has a reading of that in the stable phase, of the first other one that ranks and has some
-of two arms.
+All arms are cut in the stable phase of the learning-rate schedule, so no run is read half annealed. The views show the primary
+metric. Where no run has a value of it in the stable phase, they show the first other ranking metric with values of two arms.
 """
 
 from __future__ import annotations
@@ -115,10 +114,10 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(
-            "Taken on the stable phase of the learning rate, before it decays, for all arms alike. Mean ± half-width of the "
-            f"{level} t interval, n = {seeds} seeds; failed and untrained runs are left out, and runs that never spent so much "
-            "(to within 1 %) or had spent more at their first reading. * changes order with another arm against the view at "
-            "equal tokens, the paired interval here leaving out zero. Seconds are measured and depend on the machine."
+            "All arms are read in the stable phase of the learning rate, before it decays. Mean ± half-width of the "
+            f"{level} t interval, n = {seeds} seeds. Failed and untrained runs are left out, and so are runs that never spent "
+            "this budget (within 1 %) or had spent more at their first reading. An arm with * changes order with another arm "
+            "compared with equal tokens, and the paired interval here excludes zero. Seconds depend on the machine."
             + "".join(asides),
         ),
         frame=frame,
@@ -224,7 +223,7 @@ def _why_not(views: list[View]) -> list[Block]:
 
 def _caption(evidence: Evidence) -> str:
     return (
-        "Rank of each arm's mean over seeds under each budget, among the arms that meet there, taken on the stable phase. "
-        "Lines that cross are changes of order of the means, and only those listed above are beyond the paired interval; a "
-        "line may also move because an arm has no part there."
+        "Rank of each arm's mean over seeds under each budget, in the stable phase, among the arms that reach it. Lines cross "
+        "where the order of two means changes. Only the changes listed above are beyond the paired interval. A line can also "
+        "move because another arm is missing there."
     )

@@ -38,7 +38,10 @@ def claims(evidence: Evidence) -> Section:
 
 
 def claims_frame(evidence: Evidence) -> pd.DataFrame:
-    """Return one row per comparison, and one for a claim without comparisons: claim, citekey, statement, status, why, then the comparison."""
+    """Return one row per comparison, and one for a claim without comparisons.
+
+    Columns: claim, citekey, statement, status, why, then the comparison.
+    """
     rows = []
     for verdict in evidence.verdicts:
         found = claim(verdict.claim)
@@ -111,7 +114,7 @@ def _cells(finding: Finding, evidence: Evidence) -> tuple[Cell, ...]:
     arm, against = (rounding.quoted(evidence.labels.get(name, name)) for name in (finding.arm, finding.against))
     text = rounding.difference(metric, finding.estimate, finding.low, finding.high)
     return (
-        Cell(f"{rounding.unbroken(one_line(finding.label))}: {pair}"),
+        Cell(f"{rounding.unbroken(one_line(finding.label))}: {arm} against {against}"),
         Cell(finding.expect),
         Cell(text, order=finding.estimate),
         Cell(str(finding.n)),

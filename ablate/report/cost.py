@@ -45,9 +45,9 @@ def what_it_cost(evidence: Evidence) -> Table | None:
         rows=rows,
         notes=(
             f"Means over n = {rounding.span(frame['n'])} finished runs, measured on the machine under Provenance. Training "
-            f"leaves out evaluation, whose share is of all seconds of a run{_in_all(evidence)}, checkpoints and start-up; "
-            "FLOP/s are the counted operations by those seconds; memory is the peak, and on the CPU that of the process, "
-            f"libraries and data included.{lacks}",
+            "excludes evaluation, checkpoints and start-up. Evaluation is a share of all seconds of a run"
+            f"{_in_all(evidence)}. FLOP/s are the counted operations divided by the seconds of training. Memory is the peak; "
+            f"on the CPU it includes libraries and data.{lacks}",
         ),
         frame=frame[["arm", "n", *known]],
     )
@@ -59,7 +59,7 @@ def _in_all(evidence: Evidence) -> str:
     if not set(columns) <= set(evidence.runs):
         return ""
     evaluation, total = evidence.runs.loc[evidence.runs["status"] == DONE, columns].dropna().sum()
-    return f" ({100 * evaluation / total:.0f}\u00a0% of those of all runs together)" if total > 0 else ""
+    return f" (all runs together: {100 * evaluation / total:.0f}\u00a0%)" if total > 0 else ""
 
 
 def cost_frame(evidence: Evidence) -> pd.DataFrame:

@@ -1,8 +1,7 @@
-"""Two reports of one study held against each other: what changed, within seeds, and whether anything did.
+"""Compare two reports of one study: whether anything changed, and the paired changes within seeds.
 
-*Identical up to measured times* means: the same runs with the same status, the same numbers and the same texts, the columns
-a clock or a meter wrote (seconds, joules, `clock.*`) and the identities left out. Identities are digests of source text and
-change with any line of code; whether they changed is said apart.
+*Identical up to measured times* means that runs, statuses, numbers and texts are the same. Measured columns (seconds, joules,
+`clock.*`) and identities are left out. Identities change with any line of code, so their change is reported separately.
 """
 
 from __future__ import annotations

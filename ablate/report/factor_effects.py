@@ -96,14 +96,15 @@ def effects_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
 def _note(frame: pd.DataFrame) -> str:
     n = rounding.span(frame["seeds"])
     grids = set(frame["design"])
-    design = "The arms that a column reads are no full grid everywhere, and count as one factor where they are not"
+    design = "Not every column has a full grid of arms; where it has none, the arms count as one factor"
     if len(grids) == 1:
         design = "Full grid of the factors" if "factorial" in grids else "The arms are no full grid and count as one factor"
     dropped = int(frame["dropped"].max())
     left_out = f" {rounding.counted(dropped, 'seed')} left out because an arm has no run there." if dropped else ""
     return (
-        f"{design}; analysis of variance with seeds as blocks, n = {n} seeds complete in all arms.{left_out} η² = sum of "
-        "squares / total, exact in a balanced design; p of the F test, not adjusted across terms."
+        f"{design}. Analysis of variance with seeds as blocks, n = {n} seeds that are complete in all arms.{left_out} "
+        "The share η² is sum of squares / total, exact in a balanced design. The p value is that of the F test, not adjusted "
+        "across terms."
     )
 
 

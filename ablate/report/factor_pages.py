@@ -1,7 +1,7 @@
 """Factors: a card for each field that a study varies: what it is, how it is switched on, and what was measured.
 
-A difference stands here where an arm departs from its study's baseline in this factor alone, on the study's primary metric,
-with its interval; what departs in several is in the study's own report.
+A card shows the differences, on the study's primary metric, of arms that differ from the baseline in this factor alone. Arms
+that differ in several factors are in the study's own report.
 """
 
 from __future__ import annotations

@@ -39,7 +39,10 @@ def forest(evidence: Evidence) -> Section:
 
 
 def forest_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
-    """Return differences in display scale: arm, label, metric, role, mean, low, high, n, p_holm, detectable, decided, improves, text."""
+    """Return differences in display scale.
+
+    Columns: arm, label, metric, role, mean, low, high, n, p_holm, detectable, decided, improves, text.
+    """
     frame = evidence.differences(metric).copy()
     place = {arm.name: number for number, arm in enumerate(evidence.arms)}
     frame = frame.sort_values("arm", key=lambda arms: arms.map(place), kind="stable").reset_index(drop=True)
@@ -160,6 +163,6 @@ def _caption(evidence: Evidence) -> str:
     rest = f" The figure shows the {MOST} best of {arms} arms, the table all." if arms > MOST else ""
     return (
         f"Paired differences to the baseline with {level} t intervals, n = {seeds} per arm. Filled markers: distinguishable "
-        f"from the baseline (Holm, α = {evidence.specification.alpha:g}). Hollow markers: not distinguishable. Diamond and grey "
-        f"band: the A/A difference, unpaired.{rest}"
+        f"from the baseline (Holm, α = {evidence.specification.alpha:g}). Hollow markers: not distinguishable. "
+        f"Diamond and grey band: the A/A difference, unpaired.{rest}"
     )

@@ -30,17 +30,17 @@ def mechanism(evidence: Evidence) -> Section | None:
     if found.empty:
         return None
     panels = tuple(panel(found[found["metric"] == metric].reset_index(drop=True), metric) for metric in PANELS)
-    told = (
-        "Queries and keys drawn from N(0, 1), before any training: a dot product of width d has variance d. Unscaled, the "
-        "softmax comes to sit on one key as heads get wide, and its gradient, the norm of its Jacobian, falls"
-        f"{_fall(found)}; 1/sqrt(d) and normalised vectors keep both where they are, and 1/d flattens it (Vaswani et al. 2017, "
-        "section 3.2.1)."
+    text = (
+        "Queries and keys are drawn from N(0, 1), before any training, so a dot product of width d has variance d. Without "
+        "scaling, the softmax of a wide head concentrates on one key. Its gradient, the norm of its Jacobian, falls"
+        f"{_fall(found)}. With 1/sqrt(d) or normalised vectors both stay as they are, and with 1/d the softmax becomes flat "
+        "(Vaswani et al. 2017, section 3.2.1)."
     )
     caption = "64 keys a query, each scaling in its initial state; both axes logarithmic. Lines that coincide are one."
     return Section(
         anchor="mechanism",
         title="Why scores are scaled",
-        blocks=(Paragraph((told,)), Figures(caption=caption, figures=panels)),
+        blocks=(Paragraph((text,)), Figures(caption=caption, figures=panels)),
     )
 
 

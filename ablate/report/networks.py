@@ -1,7 +1,7 @@
 """What each arm is made of: parameters, and what a token read costs and yields.
 
-Objectives share the blocks and differ in what they force on them: T5 divides the layers and adds cross-attention, the
-sentence task adds a pooler, an n-gram has counts and no parameters. Where the arms of a study differ, the table says it.
+Objectives share the transformer blocks but need different parts. T5 divides the layers and adds cross-attention, the sentence
+task adds a pooler, and an n-gram has counts instead of parameters. The table appears where the arms of a study differ.
 """
 
 from __future__ import annotations

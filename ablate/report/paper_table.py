@@ -35,7 +35,10 @@ def paper(evidence: Evidence) -> Section:
 
 
 def results_frame(evidence: Evidence, metrics: tuple[Metric, ...]) -> pd.DataFrame:
-    """Return unrounded numbers, one row per arm and metric: arm, label, role, metric, mean, low, high, n, planned, sd, best, bold."""
+    """Return unrounded numbers, one row per arm and metric.
+
+    Columns: arm, label, role, metric, mean, low, high, n, planned, sd, best, bold.
+    """
     parts = []
     for metric in metrics:
         part = evidence.means(metric).merge(evidence.best(metric)[["arm", "best", "bold"]], on="arm", how="left")

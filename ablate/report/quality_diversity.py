@@ -65,9 +65,9 @@ def quality_diversity(evidence: Evidence) -> Section | None:
         return None
     figures = tuple(_figure(evidence, view, part) for view in VIEWS if len(part := view_frame(evidence, view)))
     caption = (
-        "Quality against diversity: the mean over seeds at each temperature, joined from the coldest to the hottest, with "
-        f"{rounding.level(evidence.specification.alpha)} t intervals of the quality (not paired); the large point is the one "
-        f"nearest to temperature 1, the cross {REAL}; names stand at the cold ends."
+        "Quality against diversity: the mean over seeds at each temperature, joined from the coldest to the hottest. Bars are "
+        f"{rounding.level(evidence.specification.alpha)} t intervals of the quality, not paired. The large point is nearest to "
+        f"temperature 1, the cross is {REAL}. Names stand at the cold ends."
     )
     return Section(
         anchor="generation",
@@ -190,9 +190,9 @@ def _table(evidence: Evidence, frame: pd.DataFrame) -> Table:
         columns=(Column("Arm", "left"), Column("temperature"), *(Column(head) for _, head, _ in columns)),
         rows=tuple(rows),
         notes=(
-            f"Means over n = {rounding.span(frame['n'])} seeds; intervals are in the CSV file. BLEU is against test text, "
-            f"self-BLEU against the arm's other texts; forward and reverse are nats a token.{judge} Self-BLEU, distinct-2 and "
-            "reverse depend on how much was written: they compare where tokens a text are alike.",
+            f"Means over n = {rounding.span(frame['n'])} seeds; intervals are in the CSV file. BLEU compares with test text, "
+            f"self-BLEU with the arm's other texts. Forward and reverse are nats a token.{judge} Self-BLEU, distinct-2 and "
+            "reverse depend on how much was written, so compare them only where texts are equally long.",
         ),
         rules=frozenset(rules),
         frame=frame,

@@ -1,8 +1,8 @@
 """The scoreboard: every registered claim, what its paper reports, what was measured here, and the verdict.
 
-A claim of several comparisons shows the one that its verdict turns on: the first that opposes it, lies in its band or is
-undecided, as the verdict says; of a reproduced claim the first. Its small forest plot has a scale of its own: the interval of
-the difference, the band of no effect in grey, and zero as a line, turned so that right is as claimed.
+A claim with several comparisons shows the one that decides its verdict. A reproduced claim shows the first one. The small
+forest plot has its own scale and shows the interval of the difference, the band of no effect in grey, and zero as a line. It is
+oriented so that the claimed direction is to the right.
 """
 
 from __future__ import annotations

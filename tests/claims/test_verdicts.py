@@ -212,7 +212,7 @@ def test_a_claim_changed_after_planning_is_noted() -> None:
 def test_shares_are_worded_in_points() -> None:
     better = {CLOZE.key: lambda levels: 0.3 + float(levels[RATE])}
     found = verdict(claim(metric=CLOZE.key), better, own=0.001, shared=0.0)
-    assert found.why.startswith("As claimed: cloze, mask_rate=0.4 minus mask_rate=0.15 = +25.")
+    assert found.why.startswith("As claimed. Cloze, mask_rate=0.4 minus mask_rate=0.15 = +25.")
     assert " points [" in found.why
 
 

@@ -61,7 +61,7 @@ def test_words_around_numbers() -> None:
     assert [rounding.fraction(ratio) for ratio in (2.0, 2.9, 3.0, 8.5, 10.0, 19.9, 20.0, 111)] == [
         "half", "half", "a third", "an eighth", "a tenth", "a tenth", "a twentieth", "a twentieth",
     ]  # fmt: skip
-    with pytest.raises(ValueError, match="ratio 1.9: must be at least 2"):
+    with pytest.raises(ValueError, match=r"ratio 1\.9: must be at least 2"):
         rounding.fraction(1.9)
     assert rounding.quoted("free bits 0, linear") == "“free bits 0, linear”"
     assert rounding.p_clause(0.0123) == "p = 0.012"
