@@ -133,8 +133,8 @@ def _no_better_than_random(evidence: Evidence) -> list[str]:
         if labels:
             every = 1 < len(labels) == int(best.sum())
             named.append(f"{'all bold arms' if every else rounding.listed(labels)} on {rounding.words(metric)}")
-    test = "Bold, but not shown to be better than the baseline at random initialisation (same test)"
-    return [f"{test}: {'; '.join(named)}."] if named else []
+    test = "Bold, but not shown to be better than the baseline at random initialisation by the same test:"
+    return [f"{test} {'. Also '.join(named)}."] if named else []
 
 
 def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ...]) -> list[str]:

@@ -224,8 +224,8 @@ def test_a_warning_counts_failed_and_missing_runs(study: Evidence) -> None:
 @pytest.mark.parametrize(
     ("seeds", "bar", "expected"),
     [
-        (5, 2.0, "5 runs of “mask 80\u00a0%” are less than 2 nats better than the unigram model. They are marked untrained (°) and "
-         "decide no claim."),
+        (5, 2.0, "5 runs of “mask 80\u00a0%” are less than 2 nats better than the unigram model. They are marked untrained (°) "
+         "and decide no claim."),
         (1, 2.0, "1 run of “mask 80\u00a0%” is less than 2 nats better than the unigram model. It is marked untrained (°) and "
          "decides no claim."),
         (1, 1.0, ""),

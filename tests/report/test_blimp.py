@@ -87,7 +87,7 @@ def test_arms_stand_beside_the_published_models(read: Callable[..., Evidence]) -
     assert "268 pairs were read for each arm" in notes
     assert "within a standard error of 3.0" in notes
     assert "left out for a sentence longer than allowed: 3 pairs" in notes
-    assert "exact: mask 15\u00a0%, mask 30\u00a0%; pseudo: mask 40\u00a0%" in notes
+    assert "exact likelihood (“mask 15\u00a0%” and “mask 30\u00a0%”); pseudo-likelihood (“mask 40\u00a0%”)" in notes
     assert "the sentence of fewer tokens is right in 54.2 %" in notes
     human = found.frame[(found.frame["model"] == "people, single annotators") & (found.frame["phenomenon"] == "island effects")]
     assert human["value"].tolist() == [84.9]
@@ -102,13 +102,15 @@ def test_other_phenomena_have_no_published_columns(read: Callable[..., Evidence]
 def test_columns_say_what_they_compare(read: Callable[..., Evidence]) -> None:
     found = comparable(read())
     assert found is not None
+    first, second, third = (f"“mask {rate}\u00a0%”" for rate in (15, 30, 40))
+    own = "choices by each arm's own score"
     assert text(found) == [
-        ["BLiMP", "all arms", "each arm's own choice, by exact: mask 15\u00a0%, mask 30\u00a0%; pseudo: mask 40\u00a0%"],
-        ["bits per byte", "mask 15\u00a0%, mask 30\u00a0%", "exact"],
+        ["BLiMP", "all arms", f"{own}: exact likelihood ({first} and {second}); pseudo-likelihood ({third})"],
+        ["bits per byte", f"{first} and {second}", "exact likelihood"],
         [
             "own loss",
-            "no arm with another",
-            "; ".join(f"the loss of {name}: mask {rate}\u00a0%" for name, rate in (("a", 15), ("b", 30), ("c", 40))),
+            "no two arms",
+            "; ".join(f"the loss of {n} ({arm})" for n, arm in zip("abc", (first, second, third), strict=True)),
         ],
     ]
 

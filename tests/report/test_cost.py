@@ -57,7 +57,7 @@ def test_the_share_of_evaluation_is_also_said_of_all_runs_together(study: Eviden
     done = runs[runs["status"] == "done"]
     few, many = int(first[done.index].sum()), int((~first[done.index]).sum())
     share = 100 * (5 * few + many) / (10 * few + 90 * many)
-    assert f"({share:.0f}\u00a0% of those of all runs together)" in table.notes[0]
+    assert f"(all runs together: {share:.0f}\u00a0%)" in table.notes[0]
 
 
 def test_moments_are_no_account(study: Evidence) -> None:

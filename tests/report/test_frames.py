@@ -172,7 +172,7 @@ def test_terms_of_every_design_stand_in_the_table(study: Evidence) -> None:
     mixed = pd.concat([frame[frame["metric"] == study.compared[0].key], other.assign(design="one-way")], ignore_index=True)
     table = effects_table(study, mixed)
     assert [wordy(row[0].spans) for row in table.rows] == ["mask rate", "arm", "seed (block)", "residual"]
-    assert "no full grid everywhere" in table.notes[0]
+    assert "Not every column has a full grid of arms" in table.notes[0]
 
 
 def test_bold_arms_that_are_no_better_than_random_weights_are_named(study: Evidence) -> None:
@@ -187,9 +187,9 @@ def test_bold_arms_that_are_no_better_than_random_weights_are_named(study: Evide
     def notes(evidence: Evidence) -> str:
         return "".join(next(block for block in paper(evidence).blocks if isinstance(block, Table)).notes)
 
-    said = "not shown to be better than the baseline's network at random initialisation (the same test): "
+    said = "not shown to be better than the baseline at random initialisation by the same test: "
     found = notes(Evidence(specification=specification, numbers=numbers, runs=study.runs))
-    assert f"{said}{rounding.words(share)}: mask 40\u00a0%." in found
+    assert f"{said}“mask 40\u00a0%” on {rounding.words(share)}." in found
     assert said not in notes(Evidence(specification=specification, numbers=study.numbers, runs=study.runs))
     assert said not in notes(dataclasses.replace(study, numbers=numbers))
 

@@ -26,8 +26,8 @@ def test_every_study_is_listed_with_its_answer_and_every_claim_with_its_verdict(
     assert page.count('<article class="study">') == 2
     assert "<i>Small" not in page
     assert "&lt;i&gt;Small" in page
-    assert "Mask 40\u00a0% is best on masked bits" in page
-    assert "Mask 40\u00a0% is best on masked bits" in text
+    assert "The best mean of “masked bits" in page
+    assert "The best mean of “masked bits" in text
     assert "2 published claims: 2 reproduced" in text
     picture = "bert-masking/figures/forest-masked-bits-bits-per-token-mask-rate-0-15.svg"
     assert f'src="{picture}"' in page

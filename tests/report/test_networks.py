@@ -31,6 +31,6 @@ def test_an_arm_that_cannot_be_read_is_named_and_not_counted_short_of_seeds(stud
     primary = study.specification.primary
     numbers = study.numbers[(study.numbers["arm"] != "mask_rate=0.8") | (study.numbers["key"] != primary.key)]
     said = [wordy((doubt,)) for doubt in doubts(dataclasses.replace(study, numbers=numbers))]
-    assert "Masked bits at 15\u00a0% [bits/token] cannot be read off mask 80\u00a0%." in said
+    assert "The finished runs of “mask 80\u00a0%” have no value of “masked bits at 15\u00a0% [bits/token]”." in said
     assert not any("fewer" in doubt for doubt in said)
     assert frames.finals(numbers, primary)["arm"].nunique() == len(study.specification.arms) - 1

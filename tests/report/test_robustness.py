@@ -32,26 +32,26 @@ def test_an_arm_that_is_missing_entirely(tmp_path: Path, planned: Planned, gathe
     plan = planned(seeds=3)
     text = readme(tmp_path, gathered(plan, lost=tuple(("mask_rate=0.4", pair) for pair in range(3))))
     assert "| mask 40\u00a0% | 0/3<sup>∅</sup> | – | – | – |" in text
-    assert "3 missing of 21 planned" in text
+    assert "Of 21 planned runs, 3 are missing" in text
 
 
 def test_a_missing_baseline_leaves_nothing_to_compare_with(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:
     plan = planned(seeds=3)
     text = readme(tmp_path, gathered(plan, lost=tuple(("mask_rate=0.15", pair) for pair in range(3))))
-    assert "has no result to compare with" in text
+    assert "has no value to compare it with" in text
 
 
 def test_one_seed_gives_no_interval(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:
     text = readme(tmp_path, gathered(planned(seeds=1)))
-    assert "Too few seeds to tell arms apart" in text
+    assert "Too few shared seeds to compare arms" in text
     assert "One seed gives no interval" in text
-    assert "Under 3 seeds no verdict is given" in text
+    assert "A verdict needs 3 seeds" in text
     assert "±\u00a0" not in text
 
 
 def test_two_seeds_have_intervals_and_no_verdict(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:
     text = readme(tmp_path, gathered(planned(seeds=2, claims=("C39",))))
-    assert "Under 3 seeds no verdict is given" in text
+    assert "A verdict needs 3 seeds" in text
     assert "**Undecided**" in text
 
 
@@ -59,7 +59,7 @@ def test_no_run_at_all(tmp_path: Path, planned: Planned, gathered: Gathered) -> 
     plan = planned(seeds=2)
     everything = tuple((arm.name, pair) for arm in plan.arms for pair in range(2))
     text = readme(tmp_path, gathered(plan, lost=everything))
-    assert "No run has ended well, so there is no answer yet" in text
+    assert "There is no answer yet: no run of the compared arms has finished" in text
 
 
 def test_all_runs_failed(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:
@@ -67,7 +67,7 @@ def test_all_runs_failed(tmp_path: Path, planned: Planned, gathered: Gathered) -
     statuses = ("diverged", "out of memory", "failed", "died")
     failed = {(arm.name, pair): statuses[(n + pair) % 4] for n, arm in enumerate(plan.arms) for pair in range(2)}
     text = readme(tmp_path, gathered(plan, failed=failed))
-    assert "14 runs failed" in text
+    assert "Of 14 planned runs, 14 failed" in text
     assert all(f"{sign} {status}" in text for sign, status in zip("∞‡§¶", statuses, strict=True))
 
 
@@ -108,14 +108,14 @@ def test_one_arm_and_no_factor(tmp_path: Path, planned: Planned, gathered: Gathe
     plan = planned(seeds=3)
     plan = dataclasses.replace(plan, arms=plan.arms[:1], factors=())
     text = readme(tmp_path, gathered(plan))
-    assert "One arm alone has no difference to show" in text
+    assert "With one arm there is no difference to show" in text
     assert "The study varies no factor" in text
 
 
 def test_a_primary_metric_without_a_better_side(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:
     own = Metric(evaluation="own-loss", metric="nats_per_target", label="own loss", unit="nats", better="none")
     text = readme(tmp_path, gathered(planned(seeds=3, metrics=(own,))))
-    assert "The arms are not ranked: own loss is not comparable across them" in text
+    assert "The arms are not ranked: “own loss” is not comparable across them" in text
     assert "Not comparable across arms" in text
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ablate.kernels.report.figures import MASKS, figures
 from ablate.report import rounding, style
-from ablate.report.blocks import Block, Cell, Column, Figures, Paragraph, Section, Span, Table
+from ablate.report.blocks import Block, Bullets, Cell, Column, Figures, Paragraph, Section, Span, Table
 from ablate.report.evidence import Evidence
 
 POINT = ["mask", "length", "head_width", "scalings"]
@@ -29,21 +29,14 @@ NO_GPU = (
     ".",
 )
 WHOSE_WORK = (
-    "Whose work a ratio is: on a GPU, being faster than FlashAttention 2 on unmasked and causal calls is cuDNN's work, chosen "
-    "by name, and torch from 2.11 on chooses it by itself. What this project adds is the sorted two streams, the bias that a "
-    "gradient reaches, scalings folded into queries and keys, and on a CPU a core in C and one of blockwise products. Hugging "
-    "Face's XLNet computes a relative term that the sorted form does not; the comparison is of implementations, not of one "
-    "function. "
-    "Studies train in torch's deterministic mode, in which cuDNN has no backward pass: on a GPU they run on other kernels."
+    "On a GPU, cuDNN makes unmasked and causal calls faster than FlashAttention 2; from version 2.11 on torch chooses it too. "
+    "The work of this project is the sorted two streams, the gradient of a bias, and on a CPU the kernel in C. Hugging Face's "
+    "XLNet computes a relative term that the sorted form does not need, so that ratio compares implementations. Studies train "
+    "in torch's deterministic mode, in which cuDNN has no backward pass, so on a GPU they use other kernels."
 )
 
 MEMORY_KEPT = "Here freed memory is kept for the next call."
-WHERE_FUSED = (
-    "In single precision on a CPU, rows are multiplied where the core in C copies them to (from 64 positions and 8 heads of "
-    "all rows on; for which processor it was built stands under Provenance), or else inside the blockwise products by torch's "
-    "operations. Other backends get rows that were multiplied before, as all do under autocast and on a GPU; those are not in "
-    "this table."
-)
+WHERE_FOLDED = "Each scaling is folded into queries and keys by operations of torch, before the kernel."
 
 
 def attention_speed(evidence: Evidence) -> Section:
@@ -118,7 +111,7 @@ def call(row: pd.Series) -> str:
     return f"{row['mask']} {row['length']}, K {row['head_width']}"
 
 
-def memory_kept(evidence: Evidence, ratios: pd.DataFrame) -> list[Paragraph]:
+def memory_kept(evidence: Evidence, ratios: pd.DataFrame) -> list[Block]:
     """How much of the textbook's slowness is memory that goes back to the system; empty where that was not measured."""
     if not len(ratios):
         return []
@@ -130,14 +123,12 @@ def memory_kept(evidence: Evidence, ratios: pd.DataFrame) -> list[Paragraph]:
     ]
     if not found:
         return []
-    words = (
-        "Kernels are timed as each finds memory in a process of its own: glibc keeps freed tables up to 32 MiB for the next "
-        "call and takes larger ones from the system every time, which is a good part of what the textbook costs at 1,024 "
-        "positions. Training here keeps all of them. How many times as long as auto the textbook takes in the one way and in "
-        "the other: "
-        f"{rounding.listed(found)}."
+    text = (
+        "Kernels are timed as in a process that makes one call again and again. There glibc keeps freed tables up to 32 MiB "
+        "and takes larger ones from the system at every call, which slows the textbook down at 1,024 positions. Training here "
+        "keeps all freed memory. The textbook's time over that of auto, first as timed, then with memory kept: "
     )
-    return [Paragraph((words,))]
+    return [Paragraph((text,)), Bullets(tuple((one,) for one in found))]
 
 
 def speed_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
@@ -183,12 +174,13 @@ def speed_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
         rows=tuple(rows),
         rules=frozenset(rules - {0}),
         notes=(
-            "A call has the same number of tokens and the same width at every length. Rate and roof by visible pairs, forward "
-            "4, backward 10 operations a pair and feature, as FlashAttention counts; who keeps the weights does 8 of 10, and "
-            "may be at 117 % of a roof, backward alone at 125. Errors are relative L2, the worst over sessions. Kernel: what "
-            "took most of the forward pass. `auto` measured twice (A/A) is in the CSV file; where it differed too much a point "
-            "was timed once more and the calmer visit counts, so floors are a little flattered. Targets and bars divide within "
-            "rounds and by both times of `auto`, so that the quotient of two medians of this table may be another one.",
+            "A call has the same number of tokens and the same width at every length. Rate and roof count visible pairs, with "
+            "4 operations a pair and feature forward and 10 backward, as FlashAttention does. A backend that keeps the weights "
+            "does 8 of these 10, so it can reach 117 % of the roof, and 125 % backward. Errors are relative L2, the worst over "
+            "sessions. Kernel is what took most of the forward pass. The CSV file has the second measurement of `auto` (A/A). "
+            "Where the two differed too much, the point was timed again and the calmer one counts, so floors are slightly too "
+            "low. Targets and bars divide within rounds and by both times of `auto`. Medians of this table may give "
+            "other ratios.",
         ),
         frame=frame,
         latex=False,
@@ -209,7 +201,7 @@ def scalings_table(evidence: Evidence, ratios: pd.DataFrame) -> Table:
         )
         for _, row in frame.iterrows()
     )
-    notes = ["Competitors are the scalings, on the backend chosen by itself; 1/√K measured twice is the floor.", WHERE_FUSED]
+    notes = ["The competitors are the scalings, on the backend of `auto`. The floor is 1/√K measured twice.", WHERE_FOLDED]
     notes += [MEMORY_KEPT] if (frame["metric"] == KEPT).any() else []
     columns = (
         Column("Arm", "left"),
@@ -252,6 +244,6 @@ def _caption(evidence: Evidence) -> str:
     sessions = rounding.counted(int(evidence.counts["done"].max()), "session")
     return (
         f"Medians over {sessions}. Roofline: `auto` at every call, forward and backward, under the sessions' own ceilings. "
-        "Rate against length at head width 64. Bars: how many times as long as `auto` each rival takes; the grey band is what "
-        "`auto` differs by from itself (A/A), and a bar that ends within it says nothing."
+        "Rate against length at head width 64. Bars: the time of each rival over that of `auto`. The grey band is the "
+        "difference of `auto` from itself (A/A), and a bar that ends within it shows no difference."
     )
