@@ -46,8 +46,8 @@ STUDY = Study(
             levels=("nsp", "sop", "pairs", "off"),
             equation="loss = masked language model + cross-entropy of the pair's label; pairs: no label; off: no pairs",
             source="Devlin et al. 2019, section 3.1; Lan et al. 2020, section 3.1; Liu et al. 2019, section 4.2",
-            note="nsp: does the second text follow, or is it from another document? sop: are the two in order, or swapped? "
-            "pairs: the pairs of nsp without the question. off: windows full of running text.",
+            note="With nsp the question is whether the second text follows. With sop it is whether the two are in order. With "
+            "pairs there are the pairs of nsp and no question, and with off there are windows of running text.",
         ),
         Factor(
             path="objective.pair_of",

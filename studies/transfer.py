@@ -24,9 +24,10 @@ from ablate.study.factor import Factor
 from ablate.study.sizes import PILOT, SMALL, UNRECORDED, gpu, one_rate, small_run, smoke
 from ablate.study.study import Study
 
-# BERT has no sentence task, which needs documents of several sentences; Liu et al. 2019 find BERT no worse without it.
-# In minutes there are few targets, so each objective predicts more than its paper: BERT 40 % of a text instead of 15 (better
-# here, see bert-masking), XLNet the whole order instead of its last sixth, T5 half of a text instead of 15 %.
+# BERT has no sentence task, which needs documents of several sentences; Liu et al. 2019 find BERT no worse without it. A run of
+# minutes has few targets, so each objective predicts more than in its paper. BERT predicts 40 % of a text instead of 15, which
+# is better here (see bert-masking). XLNet predicts the whole order instead of its last sixth, and T5 half of a text instead of
+# 15 %.
 OBJECTIVES = {
     "t5": T5.Config(corruption_rate=0.5),
     "bert": Bert.Config(mask_rate=0.4, next_sentence="off"),

@@ -35,8 +35,8 @@ class Windows(Protocol):
 class TextModule(LightningDataModule):
     """Training batches without end; the loop stops when the budget is read.
 
-    `collator(windows, noise, progress)` makes a batch; `noise(stream, index)` is `ablate.seeds.generator` under the run's seed
-    and `progress` in [0, 1] the share of the budget read before batch n, n B L / budget with L the mean tokens of an example.
+    `collator(windows, noise, progress)` makes a batch. `noise(stream, index)` is `ablate.seeds.generator` under the run's seed.
+    `progress` in [0, 1] is the share of the budget read before batch n: n B L / budget, with L the mean tokens of an example.
     """
 
     def __init__(

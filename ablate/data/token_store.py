@@ -1,9 +1,11 @@
 """One split as token files on disk, memory-mapped: a gigabyte of text costs no memory to open.
 
-<split>.tokens        uint16 or uint32 [tokens]      sentences one after the other, no special ids
-<split>.sentences     int64 [S + 1]                  where each sentence starts in tokens
-<split>.documents     int64 [N + 1]                  where each document starts in sentences
-<split>.labels        int32 [N]                      index into `label_names`, -1 where a document has none
+The files of one split:
+
+    <split>.tokens        uint16 or uint32 [tokens]      sentences one after the other, no special ids
+    <split>.sentences     int64 [S + 1]                  where each sentence starts in tokens
+    <split>.documents     int64 [N + 1]                  where each document starts in sentences
+    <split>.labels        int32 [N]                      index into `label_names`, -1 where a document has none
 """
 
 from __future__ import annotations

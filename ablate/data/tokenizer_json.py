@@ -1,8 +1,8 @@
 """A tokenizer as one JSON file, `tokenizer.json`: as other programs write and read it, and as it is used here.
 
-Here ids 0 to 4 are the special tokens and no text can spell them. Elsewhere they may stand anywhere (BERT's release: 0, 100
-to 103), and a text that spells `[MASK]` means the mask. So a file that is read is rearranged, special tokens first and the
-others in their order; and a file that is written names them as special tokens, framed as the objective frames a text.
+Here ids 0 to 4 are the special tokens and no text can spell them. Elsewhere they may stand anywhere (BERT's release: 0, 100 to
+103), and a text that spells `[MASK]` means the mask. So reading a file puts its special tokens first and keeps the order of the
+others. Writing a file names them as special tokens and frames a text as the objective does.
 
 Read are the models of Hugging Face `tokenizers`: WordPiece, byte-level BPE, Unigram and WordLevel.
 """

@@ -1,10 +1,10 @@
 """Training of the unigram tokenizer (Kudo 2018, "Subword Regularization", sec. 3.2): expectation maximisation over pieces.
 
-A word's probability is the sum over all its segmentations of the product of its pieces' probabilities. From many
-substrings to the wanted number: (1) re-estimate the probabilities, p(x) in proportion to the expected count of x;
-(2) drop the fifth of the pieces whose loss costs least, count(x) (log p(x) - log p(x spelled by other pieces)) nats;
-single characters stay. Repeated until few enough are left. Written out here, in float64 and one order of summation,
-because a tokenizer is part of a run's identity: the same text must give the same pieces in every process.
+A word's probability is the sum over all its segmentations of the product of its pieces' probabilities. Training starts from
+many substrings and repeats two steps until few enough pieces are left. Step 1 estimates the probabilities again: p(x) is
+proportional to the expected count of x. Step 2 drops the fifth of the pieces whose loss costs least, count(x) (log p(x) - log
+p(x spelled by other pieces)) nats. Single characters stay. The code is written out here, in float64 and one order of summation,
+because a tokenizer is part of a run's identity. The same text must give the same pieces in every process.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def _seeds(words: Mapping[str, int], alphabet: frozenset[str], most: int) -> dic
 class _Lattice:
     """All segmentations of all words into known pieces: an edge for every occurrence of a piece X in a word W.
 
-    Positions of all words stand in one row, a word of n characters taking n + 1 of them; edges are grouped by where in
-    their word they end, so that one pass over the longest word serves all words at once.
+    The positions of all words are in one row, where a word of n characters takes n + 1 of them. Edges are grouped by the place
+    in their word where they end. So one pass over the longest word serves all words at once.
     """
 
     def __init__(self, words: Sequence[str], names: Sequence[str]) -> None:

@@ -155,10 +155,10 @@ class SegmentPairs:
     """Pairs of segments: whole sentences of one document up to `length` tokens, cut in two between sentences at random.
 
     After Devlin et al. 2019, sec. 3.1 and app. A.2. Every document of two sentences or more is tiled by chunks of at least two
-    sentences; a last sentence left alone is joined by the one before it, which is then read twice an epoch. A chunk that is
-    too long loses the beginning of `first`, down to half the length, then the end of the other: the seam stays. With `most`
-    a chunk has no more sentences than that: 2 makes pairs of single sentences (Liu et al. 2019, section 4.2).
-    Raises `ConfigError` when fewer than two documents have two sentences.
+    sentences. A last sentence that is alone is joined by the one before it, which is then read twice an epoch. A chunk that is
+    too long loses the beginning of `first`, down to half the length, then the end of the other: the seam stays. With `most` a
+    chunk has no more sentences than that: 2 makes pairs of single sentences (Liu et al. 2019, section 4.2). Raises
+    `ConfigError` when fewer than two documents have two sentences.
     """
 
     CORPUS_ORDER_SEED = 0

@@ -18,8 +18,8 @@ Two kinds of sample, both decoded greedily. A reconstruction is a text decoded f
 five points on the straight line between the posterior means of two texts (Bowman et al. 2016, section 6); neighbouring points
 with the same text are one sample.
 
-Reading error: with the default 512 texts and 20 nats of spread from text to text the standard error of a mean is 0.9 nats,
-nearly all of it the texts', which arms share. The draws are the same for every arm.
+Standard error: with the default 512 texts, whose values spread by 20 nats, that of a mean is 0.9 nats. Nearly all of it comes
+from the texts, which arms share. The draws are the same for every arm.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     W = argmin_W |Y - X W|^2 + penalty |W|^2        X standardised, Y centred; penalty = strength x examples
     leave-one-out residual of example i = (y_i - x_i W) / (1 - h_i),   h_i = [X (X^T X + penalty I)^-1 X^T]_ii + 1/N
 
-Both are in closed form, so N held-out predictions judge every strength for the price of one decomposition (Hastie,
-Tibshirani and Friedman 2009, section 7.10; 1/N is the share of the mean, which is fitted too). Nothing is iterated and
-nothing is random: two arms differ by their features and not by how an optimiser fared.
+Both have a closed form, so N held-out predictions judge every strength for the price of one decomposition (Hastie, Tibshirani
+and Friedman 2009, section 7.10). The 1/N is the share of the mean, which is fitted too. Nothing is iterated and nothing is
+random: two arms differ by their features and not by how an optimiser fared.
 
 scikit-learn's `RidgeClassifierCV` in float64 (Pedregosa et al. 2011), on one thread: a sum in another order is another number.
 """

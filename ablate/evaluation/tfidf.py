@@ -3,9 +3,9 @@
     tf-idf(word, text) = count(word in text) (ln((1 + N) / (1 + texts with the word)) + 1), each text scaled to length 1
     W = argmin_W  strength x sum_i loss(y_i, x_i W + b) + |W|^2 / 2
 
-with the N training texts, and cross entropy over the classes or half the squared error of a number; b is not shrunk.
-scikit-learn's `TfidfVectorizer` (words of two characters or more, lower case), `LogisticRegression` and `Ridge`
-(Pedregosa et al. 2011). The validation part chooses the strength, as the learning rate of a network.
+N is the number of training texts. The loss is cross entropy over the classes or half the squared error of a number, and b is
+not shrunk. The code is scikit-learn's `TfidfVectorizer` (words of two characters or more, lower case), `LogisticRegression` and
+`Ridge` (Pedregosa et al. 2011). The validation part chooses the strength, as the learning rate of a network.
 
 A pair of texts becomes the products and the absolute differences of their two vectors (Conneau et al. 2017, section 3.1).
 """

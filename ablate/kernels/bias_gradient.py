@@ -5,8 +5,8 @@
     dbias(t, s) = P(t, s) (<dz(t), v(s)> - delta(t))     summed over the rows of the batch that share the bias
 
 These are the gradients of the scores, which a fused backward pass computes a tile at a time and throws away. Computing them
-once more costs 4 K operations a pair, 2/5 of a backward pass; the kernel of torch that gives dbias instead writes it for each
-row of the batch, B x H x T x S numbers, and adds up afterwards.
+once more costs 4 K operations a pair, 2/5 of a backward pass. The kernel of torch that gives dbias writes it for each row of
+the batch, B x H x T x S numbers, and adds up afterwards.
 
 `by_formula` is the truth and runs anywhere; `by_kernel` needs triton. Source of delta: Dao et al. 2022, appendix B.2.
 Shapes: B rows, H heads, T queries, S keys, K head width; `lse` is the natural logarithm, [B, H, T], float32.

@@ -1,6 +1,6 @@
 """The Triton kernel behind `bias_gradient`; imported only where triton is installed and the kernel is wanted.
 
-One program owns one tile of dbias of one head, and goes through the rows of one group of the batch: it computes the tile of
+One program owns one tile of dbias of one head and loops over the rows of one group of the batch. It computes the tile of
 weights and of their gradient again from what the forward pass kept, and adds in a register. Nothing is added atomically, so
 that the same numbers give the same bits.
 """

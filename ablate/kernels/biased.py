@@ -4,9 +4,9 @@ The fast kernels of torch refuse a bias that a gradient must reach. So they are 
 dbias comes from what they leave behind (`bias_gradient`): the output and the log of the normaliser. Which of torch's kernels:
 cuDNN where it may run this call with a fixed bias (its faults: `faults`), else the memory-efficient one.
 
-A square causal mask is the kernels' own `is_causal`, which skips half of the work (torch's function takes no bias beside it,
-its operators do, and TransformerEngine tests cuDNN so); any other mask is written into the bias as minus infinity, where dbias
-is 0 by itself.
+A square causal mask is the `is_causal` of the kernels, which skips half of the work. The function of torch accepts no bias
+beside it, but its operators do, and TransformerEngine tests cuDNN in this way. Any other mask is written into the bias as minus
+infinity, where dbias is 0 by itself.
 
 What the operators return as `logsumexp`, as torch's source has it (2.11 and 2.13 alike): always the natural logarithm of the
 sum of exp(scale QK^T + bias) over the keys, in float32.

@@ -1,8 +1,8 @@
 """Calls that run and give wrong numbers, each with the issue that reports it and the version that fixes it.
 
-Two issues are left out. pytorch#124877 (torch 2.2): the memory-efficient kernel gave NaN where queries and keys differ in
-number, because rows saw no key; its present source gives 0 for them. pytorch#178251: NaN in its backward pass with a mask;
-nobody knows the cause, and it was not reproduced.
+Two issues are left out. The first is pytorch#124877 (torch 2.2): the memory-efficient kernel gave NaN for rows that saw no key;
+its present source gives 0. The second is pytorch#178251: NaN in its backward pass with a mask. Its cause is unknown, and it was
+not reproduced.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
     dV = P^T dO,   dP = dO V^T,   dS = P * (dP - rowsum(P * dP)),   dQ = scale dS K,   dK = scale dS^T Q,   dbias = dS
 
 The difference to torch's operations is where the products happen. The keys and values of a head are copied once to contiguous
-memory, a block of scores stays in the cache, and keys that no query of a tile sees are skipped. The six products are one
-loop, because the library's, made for large matrices, reach three quarters of a core's peak at head width 64. The weights P
-are saved for the backward pass: T x S numbers a head, and only where a query sees a key.
+memory. A block of scores stays in the cache. Keys that no query of a tile sees are skipped. The six products are one loop,
+because the library's, made for large matrices, reach three quarters of a core's peak at head width 64. The weights P are saved
+for the backward pass: T x S numbers a head, and only where a query sees a key.
 
 Source of the gradient: Dao et al. 2022, appendix B.2; of the loop, Goto and van de Geijn 2008, sections 4 and 6. Shapes: B rows
 of the batch, H heads, T queries, S keys, K head width.

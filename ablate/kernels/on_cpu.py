@@ -1,8 +1,8 @@
 """The kernels for a CPU: attention in C, and the textbook's form as what speed is compared with.
 
-In float32, `native` takes a third to nine tenths of the time of torch's operations and kernel from 128 positions on, forward
-and backward, and two thirds to all of it at 64. Below, copying the operands costs more than it saves. Threads share out
-heads, so it needs some of them.
+In float32, forward and backward, `native` takes a third to nine tenths of the time of torch's operations and kernel from 128
+positions on. At 64 positions it takes two thirds to all of it. Below, copying the operands costs more than it saves. Threads
+share out heads, so it needs some of them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     Transformer-XL   b(t, s) = <q(t) + v, W_r R(t - s)>                     Dai et al. 2019, section 3.3, terms (b) and (d)
 
 The first is the same for every row of a batch and for every layer; the second depends on the query, so every layer computes its
-own. torch's fused kernels refuse a bias that a gradient must reach.
+own. The fused kernels of torch refuse a bias that a gradient must reach.
 
 Shape letters: B batch, T query position, S key position, H heads, K head width, N distances.
 """

@@ -11,8 +11,8 @@
         measure=training.PRETRAINING,
     )
 
-Every arm has the same seeds and the same budget, a random-initialisation arm and an A/A arm stand beside them, and
-nothing here says how a run is trained: that is the `measure`.
+Every arm has the same seeds and the same budget. A random-initialisation arm and an A/A arm stand beside them. How a run is
+trained is the business of the `measure`.
 """
 
 from __future__ import annotations

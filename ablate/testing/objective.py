@@ -45,8 +45,8 @@ class ObjectiveContract(HeadsContract, CountsContract, CapabilitiesContract):
             pytest.skip(f"{case.name} has no parameters")
         model.losses(batch_of(model, store, range(BATCH))).loss.backward()
         without = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-        # A row of published XLNet holds one segment, which adds the same to all of a query's scores and so nothing; the
-        # parity tests, whose rows hold two, take these gradients against Hugging Face's.
+        # A row of published XLNet holds one segment, which adds the same number to all scores of a query and so changes
+        # nothing. The parity tests have rows of two segments and compare these gradients with Hugging Face's.
         if case.name == "xlnet" and case.network().kind == "published":
             without = [path for path in without if "segment" not in path]
         case.keep(not without, f"the gradient of {', '.join(without)} is 0, but every parameter needs one")

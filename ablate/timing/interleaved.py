@@ -3,10 +3,10 @@
 A machine that slows down, or is shared, then slows all of them, and the ratio of two is taken within each round. What two
 equal competitors differ by is the floor (A/A): no smaller difference means anything.
 
-On a CPU the clock is the wall's. On a GPU it is the device's own, between two events on its stream; before each call a
-buffer larger than the second-level cache is written, so that no call finds its inputs where the one before it left them, and
-the host runs ahead while that is written, which hides some sixty microseconds of launching; Triton's `do_bench` does the same.
-Calls that may take the host longer are timed by the profiler (`kernels.SHORT`).
+On a CPU the clock is the wall's. On a GPU the device measures the time between two events on its stream. Before each call, a
+buffer larger than the second-level cache is written. So no call finds its inputs in the cache, and the host has time to launch
+the kernel, which takes about sixty microseconds. Triton's `do_bench` does the same. Calls that may take the host longer are
+timed by the profiler (`kernels.SHORT`).
 """
 
 from __future__ import annotations

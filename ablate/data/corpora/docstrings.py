@@ -1,7 +1,7 @@
 """Docstrings out of source files, read by syntax tree: no module is ever imported or run.
 
-A process of its own (`python -m ablate.data.corpora.docstrings`) reads a share of the files and writes one JSON line a
-document, so that two cores can work without re-importing whatever script asked for the text.
+A separate process (`python -m ablate.data.corpora.docstrings`) reads a share of the files and writes one JSON line a document.
+So two cores work without importing the calling script again.
 """
 
 from __future__ import annotations

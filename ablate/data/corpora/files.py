@@ -7,11 +7,11 @@
 | `.csv` | one record, quoted as RFC 4180 says, header first: the column `data.column` |
 | `.tsv` | one line, no quoting, header first: the column `data.column` |
 
-`data.unit` makes every line of a .txt file a document of one sentence (`line`), or the whole file one, not a character
-changed (`file`). A folder whose files are all named after splits, with `train` among them (`train.tsv`, `ptb.valid.txt`,
-`test.jsonl`), keeps that division; for each of validation and test that it does not bring, a hash of the text sets a
-twentieth of the training documents apart. The name of a file that stands alone says nothing: its documents are divided by
-the hash (`ablate.data.splits`).
+`data.unit` makes every line of a .txt file a document of one sentence (`line`), or the whole file one, not a character changed
+(`file`). A folder whose files are all named after splits, with `train` among them (`train.tsv`, `ptb.valid.txt`, `test.jsonl`),
+keeps that division. If validation or test is missing, a twentieth of the training documents, chosen by a hash of the text,
+takes its place. The name of a file that stands alone says nothing: its documents are divided by the hash
+(`ablate.data.splits`).
 
 A field or column `label` gives the label where there is one. Text is UTF-8, in any language; sentences are found by
 `prose.split_sentences`. A folder is read recursively in the order of its relative paths, hidden files left out.

@@ -6,10 +6,10 @@
     RC_n -> that VP_n | that NP_m V_m                         subject and object relative clauses
     VP_n -> Vi_n | Vi_n Adv | Vt_n NP_m | Vr_n self_n         self: itself, themselves
 
-The verb agrees with its subject over prepositional phrases and relative clauses of either number, the determiner with its
-noun over adjectives, the reflexive with its subject. A noun phrase takes one modifier at its right edge, and verb phrases
-take no prepositional phrase, so every sentence has one derivation and the closed form of `pcfg` is the entropy of
-sentences. The full stop ends the sentence and counts as a token:
+The verb agrees with its subject over prepositional phrases and relative clauses of either number, the determiner with its noun
+over adjectives, the reflexive with its subject. A noun phrase takes one modifier at its right edge, and verb phrases take no
+prepositional phrase. So every sentence has one derivation, and the closed form of `pcfg` is the entropy of sentences. The full
+stop ends the sentence and counts as a token:
 
     entropy [nats per token] = H(S) / L(S)
 

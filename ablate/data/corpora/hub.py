@@ -6,8 +6,8 @@
     hub:NAME#REVISION            pinned to a commit (after the split, where there is one)
     hub:/path/to/folder@SPLIT    a folder of data files, or one that `save_to_disk` wrote
 
-The text is `data.column`; a column `label` gives the label, by its class name where it has one. A name without a revision
-is pinned at its first use on this machine, so that a data set that changes on the hub does not change a study under way.
+The text is `data.column`; a column `label` gives the label, by its class name where it has one. A name without a revision is
+pinned at its first use on this machine. So a data set that changes on the hub does not change a running study.
 """
 
 from __future__ import annotations

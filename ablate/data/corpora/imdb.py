@@ -3,10 +3,9 @@
     imdb:FOLDER     `train/pos/0_9.txt` and so on as distributed, or a table `train.tsv` (also .gz) without a header, each line
                     a label (`neg` or `pos`), a number, a rating and the review, which may hold tabs
 
-A document is a review, its label whether it is positive. The test reviews are not read, so that the task `imdb`
-(`ablate.evaluation.tasks.imdb`) can follow, but for 123 whose text stands among the training reviews as well; validation and
-test are set apart from the training reviews by their hash. Line breaks in HTML are white space. Without a folder it is
-`$ABLATE_DATA/imdb`.
+A document is a review, its label whether it is positive. The test reviews are left to the task `imdb`
+(`ablate.evaluation.tasks.imdb`). The text of 123 of them is also among the training reviews. Validation and test documents are
+training reviews, chosen by their hash. Line breaks in HTML are white space. Without a folder it is `$ABLATE_DATA/imdb`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Docstrings into paragraphs of running text: everything that is laid out rather than written is left behind.
 
-Left out: doctests, literal and fenced code blocks, directives other than admonitions, comments, link targets, tables,
-headings, reference lists, and the names and types in parameter lists (numpydoc, Google, reStructuredText, Epytext).
-Kept: running paragraphs, list items, and what is said about a parameter, each as one string with its inline markup.
+Left out are doctests, literal and fenced code blocks, directives other than admonitions, comments and link targets. Left out
+are also tables, headings, reference lists, and the names and types in parameter lists (numpydoc, Google, reStructuredText,
+Epytext). Kept: running paragraphs, list items, and what is said about a parameter, each as one string with its inline markup.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Near-duplicate text by shingles: what was mostly read before is not read again.
 
-A shingle is a run of five words. A sentence is stale when at least half of its shingles occurred earlier (its
-resemblance to what came before, one-sided: the containment of Broder 1997, "On the resemblance and containment of
-documents", sec. 2). Stale sentences go, and what is left must still make a document. So boilerplate is read once, and a
-held-out document is not a lightly edited copy of a training document.
+A shingle is a run of five words. A sentence is stale when at least half of its shingles occurred earlier. This share is the
+containment of Broder 1997, "On the resemblance and containment of documents", sec. 2. Stale sentences go, and what is left must
+still make a document. So boilerplate is read once, and a held-out document is not a lightly edited copy of a training document.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Running text into sentences: inline markup away, boundaries found, what is not English prose refused.
 
-A boundary is a full stop, exclamation or question mark, closing quotes or brackets after it, white space, and then
-something that can open a sentence; abbreviations and initials are not boundaries. The full-width marks of Chinese and
-Japanese need no white space. Rules in place of a trained splitter (Kiss & Strunk 2006, "Unsupervised Multilingual
-Sentence Boundary Detection", sec. 2, weigh the two) because a corpus must be the same on every machine.
+A boundary is a full stop, exclamation or question mark, then closing quotes or brackets, white space, and something that can
+open a sentence. Abbreviations and initials are not boundaries. The full-width marks of Chinese and Japanese need no white
+space. Rules in place of a trained splitter (Kiss & Strunk 2006, "Unsupervised Multilingual Sentence Boundary Detection", sec.
+2, weigh the two) because a corpus must be the same on every machine.
 """
 
 from __future__ import annotations

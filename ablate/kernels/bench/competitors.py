@@ -1,8 +1,8 @@
 """The competitors of a point, each called as a layer calls it.
 
-Queries, keys and values are strided views of one packed projection [B, T, 3, H, K], the output is merged to [B, T, H x K], and
-the gradient of the output has its strides. Kernels meet these layouts in a model, and contiguous inputs would hide their cost.
-Numbers are random normal; zeros draw less power and run faster.
+Queries, keys and values are strided views of one packed projection [B, T, 3, H, K]. The output is merged to [B, T, H x K], and
+its gradient has the same strides. Kernels meet these layouts in a model, and contiguous inputs would hide their cost. Numbers
+are random normal; zeros draw less power and run faster.
 
 Competitors of a point: each backend that can run it, `auto`, and `auto` again (A/A). For two streams also
 

@@ -2,8 +2,8 @@
 
     error = |found - truth| / |truth|        relative L2, of the output and of the worst gradient among q, k, v, g, bias
 
-The call is made whole, as it is timed; the truth is computed for the first rows and as many heads as fit, and the gradient
-that comes back is zero elsewhere. What exceeds `LIMITS` is shown as wrong and not timed.
+The call is made whole, as it is timed. The truth is computed for the first rows and as many heads as fit, and the gradient of
+the output is zero elsewhere. What exceeds `LIMITS` is shown as wrong and not timed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ablate.kernels.bench.competitors import Contender
 from ablate.kernels.bench.grid import Point
 
 LONGEST_FOR_TWO = 512
-"""Up to this length two rows are checked, so that a bias whose gradient is not summed over rows is seen, and a mask that is
-wrong in all but the first; one beyond, where two take as long as the timing."""
+"""Up to this length two rows are checked. Two rows show a bias gradient that is not summed over rows, and a mask that is wrong
+in all rows but the first. Beyond it one row is checked, because two take as long as the timing."""
 LARGEST_TRUTH = 2**24
 """Scores in float64 at once: a hundred mebibytes for each table of them."""
 

@@ -1,9 +1,9 @@
 """Which attention calls are timed: masks by lengths by head widths at a fixed number of tokens, and every scaling.
 
-A row of the table keeps the tokens and the width of the model constant, so that length is all that changes along it (Dao
-2023, FlashAttention-2, section 4.1, whose tables take 16k tokens of width 2048), on a CPU down to `FEWEST_ROWS` texts.
-Arithmetic is counted by the pairs that see each other, exactly, so that causal, prefix, two streams and packed documents
-follow one rule:
+A row of the table keeps the tokens and the width of the model constant, so only the length changes along it. Dao 2023
+(FlashAttention-2, section 4.1) does the same with 16k tokens of width 2048. On a CPU there are at least `FEWEST_ROWS` texts.
+Arithmetic is counted by the pairs that see each other, exactly, so that causal, prefix, two streams and packed documents follow
+one rule:
 
     forward   4 x pairs x K x H        two products of 2 operations
     backward  2.5 x forward            five products, one of them the scores computed again

@@ -132,8 +132,8 @@ def session(run: RunConfig, progress: Progress, keep: Callable[[Session], None],
 def by_memory(plan: Sequence[Point]) -> list[list[Point]]:
     """Points whose freed memory may serve each other: of one length, the longest first, and scalings after all kernels.
 
-    Tables that were freed together serve a larger one as well, which alone would be taken from the system: the textbook at
-    1,024 positions took 1.5 times as long as `auto` after shorter calls on two threads, and 2.1 in a process of its own.
+    Several freed tables together can serve a larger one, which otherwise comes from the system. After shorter calls the
+    textbook at 1,024 positions took 1.5 times as long as `auto` on two threads, and 2.1 times in a process of its own.
     """
     keys = sorted({(point.scalings, -point.length) for point in plan})
     return [[point for point in plan if (point.scalings, -point.length) == key] for key in keys]

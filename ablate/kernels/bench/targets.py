@@ -46,9 +46,9 @@ def rate(which: str, mask: str, lengths: tuple[int, ...], head_width: int, at_le
 
 LONG_AND_WIDE = tuple(at(mask, length, 128) for mask in ("full", "causal") for length in (4096, 8192, 16384))
 ON_A_HOPPER = (
-    # 80 to 100 % of the published rates of the kernels that `auto` should choose: cuDNN 9.19 on an H200 for long calls of width
-    # 128, cuDNN 9.1 on an H200 for 512, cuDNN on an H100 for width 64 (NVIDIA/cudnn-frontend, benchmark folders; Shah et al.
-    # 2024, FlashAttention-3, figures 5 and 6).
+    # 80 to 100 % of the published rates of the kernels that `auto` should choose. For width 128 they are those of cuDNN 9.19
+    # (long calls) and 9.1 (512 positions) on an H200, for width 64 those of cuDNN on an H100. Sources: NVIDIA/cudnn-frontend,
+    # benchmark folders; Shah et al. 2024, FlashAttention-3, figures 5 and 6.
     rate("forward", "full", (4096,), 128, 620, "671"),
     rate("forward", "causal", (4096,), 128, 560, "591"),
     rate("forward", "causal", (16384,), 128, 630, "673"),
