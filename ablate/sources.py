@@ -24,7 +24,7 @@ PACKAGE = "ablate"
 NOT_PART_OF_A_RUN = (
     "ablate.evaluation",
     "ablate.training.provenance",
-    "ablate.training.measure",
+    "ablate.training.pretraining",
     "ablate.interop",
     "ablate.sources",
 )

@@ -51,7 +51,7 @@ from ablate.evaluation.reading import readable
 from ablate.objectives import OBJECTIVES, objective
 from ablate.kernels.bench.grid import AttentionGrid
 from ablate.kernels.bench.timing import TIMING
-from ablate.training.measure import identify
+from ablate.training.pretraining import identify
 import measure_of_study
 import outside
 

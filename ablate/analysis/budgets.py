@@ -38,7 +38,7 @@ TABLE = ["arm", "mean", "low", "high", "n", "rank"]
 FLIPS = ["arm", "other", "difference", "low", "high", "tokens_difference"]
 
 
-class Apart(NamedTuple):
+class LeftOut(NamedTuple):
     """An arm that a view leaves out, because fewer than two of its runs reach the budget of the view."""
 
     arm: str
@@ -64,13 +64,13 @@ class View:
     flips: pd.DataFrame
     """Pairs of arms whose order differs from that at equal tokens, if the paired interval here excludes zero. Columns: arm,
     other; difference = arm - other, low, high; tokens_difference = arm - other at equal tokens."""
-    apart: tuple[Apart, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     """Arms that have readings but are left out of this view."""
     impossible: str = ""
     """Why there is no view, in one sentence; empty if there is one."""
 
 
-def read_along(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> list[str]:
+def arms_with_curves(numbers: pd.DataFrame, specification: Specification, metric: Metric) -> list[str]:
     """Return the arms with a trained run that has a reading of `metric` in the stable phase."""
     found = set(_curves(numbers, specification, metric)["arm"])
     return [arm.name for arm in specification.arms if arm.name in found]
@@ -95,7 +95,7 @@ def _curves(numbers: pd.DataFrame, specification: Specification, metric: Metric)
 
 def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by: str) -> tuple[View, pd.DataFrame]:
     reason, at = "", np.nan
-    apart: tuple[Apart, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     if curves.empty:
         reason = f"no trained run has a reading of {metric.label or metric.key} in the stable phase"
     elif curves[by].isna().any():
@@ -103,8 +103,8 @@ def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by:
     else:
         ends = curves.groupby(["arm", "pair"], sort=False)[by].agg(["min", "max"])
         at = _common_budget(ends, specification)
-        curves, apart = _reaching(curves, ends, specification, by, at)
-        if apart and curves["arm"].nunique() < 2:
+        curves, left_out = _reaching(curves, ends, specification, by, at)
+        if left_out and curves["arm"].nunique() < 2:
             reason = f"no two arms have two runs each at one budget of the stable phase ({_ranges(ends, by)})"
     if reason:
         empty = View(by=by, metric=metric.key, at=np.nan, table=_empty(TABLE), flips=_empty(FLIPS), impossible=reason)
@@ -115,12 +115,12 @@ def _cut(curves: pd.DataFrame, specification: Specification, metric: Metric, by:
     }
     cells = pd.Series(points).unstack(level=0)
     table = _table(cells, specification, metric)
-    return View(by=by, metric=metric.key, at=at, table=table, flips=_empty(FLIPS), apart=apart), cells
+    return View(by=by, metric=metric.key, at=at, table=table, flips=_empty(FLIPS), left_out=left_out), cells
 
 
 def _reaching(
     curves: pd.DataFrame, ends: pd.DataFrame, specification: Specification, by: str, at: float
-) -> tuple[pd.DataFrame, tuple[Apart, ...]]:
+) -> tuple[pd.DataFrame, tuple[LeftOut, ...]]:
     """Split the arms: the runs that reach the budget `at`, and the arms left out.
 
     An arm stays in if two of its runs reach `at`. An arm with a single run stays in if that run does.
@@ -129,7 +129,7 @@ def _reaching(
     runs, counts = (each.groupby("arm").size() for each in (ends, reaching))
     lone = [arm.name for arm in specification.arms if arm.name in runs and counts.get(arm.name, 0) < min(2, runs[arm.name])]
     keys = pd.MultiIndex.from_frame(curves[["arm", "pair"]])
-    return curves[keys.isin(reaching.index) & ~curves["arm"].isin(lone)], tuple(_apart(curves, arm, by, at) for arm in lone)
+    return curves[keys.isin(reaching.index) & ~curves["arm"].isin(lone)], tuple(_left_out(curves, arm, by, at) for arm in lone)
 
 
 def _common_budget(ends: pd.DataFrame, specification: Specification) -> float:
@@ -151,13 +151,13 @@ def _common_budget(ends: pd.DataFrame, specification: Specification) -> float:
     return max(last.tolist(), key=preferred)
 
 
-def _apart(curves: pd.DataFrame, arm: str, by: str, at: float) -> Apart:
+def _left_out(curves: pd.DataFrame, arm: str, by: str, at: float) -> LeftOut:
     runs = [run for _, run in curves[curves["arm"] == arm].groupby("pair", sort=False)]
     early, late = [run for run in runs if run[by].max() < at], [run for run in runs if run[by].min() > at]
     ends = len(early) >= len(late)
     runs, reading = (early, -1) if ends else (late, 0)
     spent = (max if ends else min)(float(run[by].iloc[reading]) for run in runs)
-    return Apart(arm, spent, ends, float(np.mean([run["value"].iloc[reading] for run in runs])))
+    return LeftOut(arm, spent, ends, float(np.mean([run["value"].iloc[reading] for run in runs])))
 
 
 def _ranges(ends: pd.DataFrame, by: str) -> str:

@@ -21,7 +21,7 @@ from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
 from ablate.data import tokenizer_json
 from ablate.data.corpora import open_corpus
-from ablate.data.corpora.base import Builds, Corpus
+from ablate.data.corpora.corpus import Builds, Corpus
 from ablate.data.document import Document
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
 from ablate.data.token_store import TokenStore, TokenWriter, token_type

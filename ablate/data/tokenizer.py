@@ -39,7 +39,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 TRAINING_SENTENCES = 200_000
 """A tokenizer is trained on the first so many sentences of the training split, which bounds memory on large corpora."""
-TRAINING_CODE = ("ablate.data.tokenizer", "ablate.data.subwords", "ablate.data.unigram")
+TRAINING_CODE = ("ablate.data.tokenizer", "ablate.data.subwords", "ablate.data.unigram_tokenizer")
 READING_CODE = ("ablate.data.tokenizer_json",)
 GIVEN = "folder:"
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ablate.kernels.compiled import library
-from ablate.kernels.intervals import CPU, Intervals, intervals
+from ablate.kernels.key_intervals import CPU, Intervals, intervals
 from ablate.nn.attention import matmul
 from ablate.nn.attention.masks import Mask, makes_real_tensors, once_per_mask
 

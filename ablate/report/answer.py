@@ -60,7 +60,7 @@ def standing(evidence: Evidence) -> pd.DataFrame:
 def headline(evidence: Evidence) -> str:
     """Return the first sentences of the answer."""
     metric, arms = evidence.specification.primary, standing(evidence)
-    name = rounding.quoted(rounding.words(metric))
+    name = rounding.quoted(rounding.label(metric))
     if metric.better == "none":
         return f"The arms are not ranked: {name} is not comparable across them."
     measured = arms[arms["n"] > 0]
@@ -154,7 +154,7 @@ def _few_seeds(evidence: Evidence) -> list[str]:
     short = [arm for arm in arms.loc[arms["n"] < FEWEST_SEEDS, "arm"] if arm not in unread]
     warnings = []
     if unread:
-        metric = rounding.quoted(rounding.words(evidence.specification.primary))
+        metric = rounding.quoted(rounding.label(evidence.specification.primary))
         warnings.append(f"The finished runs of {_some([evidence.labels[arm] for arm in unread])} have no value of {metric}.")
     if short:
         have = "has" if len(short) == 1 else "have"

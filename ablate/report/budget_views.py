@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ablate.analysis.budgets import Apart, View, cut, read_along
+from ablate.analysis.budgets import LeftOut, View, arms_with_curves, cut
 from ablate.analysis.curves import AXES
 from ablate.report import rounding, style
 from ablate.report.blocks import (
@@ -46,13 +46,13 @@ UNITS = {"tokens": "", "targets": "", "flops": "FLOP", "seconds": "s"}
 
 def budget_views(evidence: Evidence) -> Section:
     primary = evidence.specification.primary
-    metric = _read_along(evidence)
+    metric = _metric_of_views(evidence)
     views = {by: cut(evidence.about(metric), evidence.specification, metric, by) for by in VIEWS}
     possible = [view for view in views.values() if not view.impossible]
     blocks: list[Block] = []
     if metric != primary:
-        missing = f"No run has a reading of {rounding.words(primary)} in the stable phase"
-        blocks.append(Paragraph((f"{missing}: what follows is of {rounding.words(metric)}.",)))
+        missing = f"No run has a reading of {rounding.label(primary)} in the stable phase"
+        blocks.append(Paragraph((f"{missing}: what follows is of {rounding.label(metric)}.",)))
     if possible:
         blocks.append(_order(evidence, metric, possible))
         blocks.append(views_table(evidence, metric, views))
@@ -63,10 +63,10 @@ def budget_views(evidence: Evidence) -> Section:
     return Section(anchor="budgets", title="At equal budgets", blocks=tuple(blocks))
 
 
-def _read_along(evidence: Evidence) -> Metric:
+def _metric_of_views(evidence: Evidence) -> Metric:
     """The primary column, or the first ranked one with curves of two arms where that has none at all."""
     primary = evidence.specification.primary
-    curves = {metric: read_along(evidence.about(metric), evidence.specification, metric) for metric in evidence.compared}
+    curves = {metric: arms_with_curves(evidence.about(metric), evidence.specification, metric) for metric in evidence.compared}
     if primary not in curves or curves[primary]:
         return primary
     return next((metric for metric, arms in curves.items() if len(arms) > 1), primary)
@@ -102,15 +102,15 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
     columns = [Column("Arm", "left")]
     for head in heads:
         columns += [Column("mean", group=head), Column("rank", group=head)]
-    read = read_along(evidence.about(metric), evidence.specification, metric)
+    read = arms_with_curves(evidence.about(metric), evidence.specification, metric)
     unread = [evidence.labels[arm.name] for arm in evidence.arms if arm.role in ("baseline", "arm") and arm.name not in read]
     asides = [f" Without readings of trained runs: {'; '.join(unread)}."] if unread else []
-    asides += [f" {_aside(evidence, metric, by, one)}." for by in shown for one in views[by].apart]
+    asides += [f" {_aside(evidence, metric, by, one)}." for by in shown for one in views[by].left_out]
     seeds = rounding.span(frame["n"])
     level = rounding.level(evidence.specification.alpha)
     return Table(
         name="budgets",
-        caption=f"{rounding.capital(rounding.words(metric))} with every run cut at the same budget.",
+        caption=f"{rounding.capital(rounding.label(metric))} with every run cut at the same budget.",
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(
@@ -124,13 +124,13 @@ def views_table(evidence: Evidence, metric: Metric, views: dict[str, View]) -> T
     )
 
 
-def _aside(evidence: Evidence, metric: Metric, by: str, apart: Apart) -> str:
+def _aside(evidence: Evidence, metric: Metric, by: str, left_out: LeftOut) -> str:
     """Where an arm stands that has no part in a view."""
-    spent = rounding.amount(apart.spent, UNITS[by])
-    when = f"at most {spent} by its last reading" if apart.ends else f"{spent} or more at its first reading"
-    value = rounding.fixed(apart.value * metric.scale, metric.digits)
+    spent = rounding.amount(left_out.spent, UNITS[by])
+    when = f"at most {spent} by its last reading" if left_out.ends else f"{spent} or more at its first reading"
+    value = rounding.fixed(left_out.value * metric.scale, metric.digits)
     axis = AXES[by].removeprefix("training ")
-    return f"No part at equal {axis}: {evidence.labels[apart.arm]}, which had spent {when} ({value} there)"
+    return f"No part at equal {axis}: {evidence.labels[left_out.arm]}, which had spent {when} ({value} there)"
 
 
 def ranks_frame(evidence: Evidence, metric: Metric, views: list[View]) -> pd.DataFrame:
@@ -180,7 +180,7 @@ def draw(frame: pd.DataFrame, *, title: str, order: list[str]) -> Drawing:
 
 
 def _figure(evidence: Evidence, metric: Metric, frame: pd.DataFrame) -> Figure:
-    title = f"Rank (1 is best) by {rounding.words(metric)}"
+    title = f"Rank (1 is best) by {rounding.label(metric)}"
     firsts = "; ".join(f"equal {row.budget}: {row.label}" for row in frame[frame["rank"] == 1].itertuples())
     return Figure(
         name="budget-ranks",

@@ -1,6 +1,6 @@
 """Which arms each column compares, and which quantity its numbers are.
 
-Two arms are comparable in a column if their numbers there are the same quantity; `ablate.study.comparable` refuses a study
+Two arms are comparable in a column if their numbers there are the same quantity; `ablate.study.ranking` refuses a study
 that ranks by any other column. If each arm chooses between two sentences by a score of its own, the accuracies are
 comparable and the scores are not.
 """
@@ -64,7 +64,7 @@ def _row(evidence: Evidence, metric: Metric) -> dict[str, str]:
     planned = [arm for arm in evidence.arms if arm.role in ("baseline", "arm")]
     present = [evidence.labels[arm.name] for arm in planned if arm.name in means.index and means.at[arm.name, "n"] > 0]
     everybody = ALL if len(present) == len(planned) else _named(present) or NOBODY
-    row = {"column": rounding.words(metric), "compares": everybody, "number": metric.unit}
+    row = {"column": rounding.label(metric), "compares": everybody, "number": metric.unit}
     if groups := judged_by(evidence, metric.key):
         together = [labels for labels in groups.values() if len(labels) > 1]
         alone = NOBODY if len(groups) > 1 else f"only {_named(next(iter(groups.values())))}"

@@ -139,7 +139,7 @@ def changes_table(difference: Difference) -> Table:
         ends = (Cell(rounding.plain(metric, row["before"])), Cell(rounding.plain(metric, row["after"])))
         change = Cell(rounding.difference(metric, row["mean"], row["low"], row["high"]), bold=decided)
         rows.append(
-            (Cell(rounding.words(metric) if new else ""), Cell(row["label"]), *ends, change, Cell(str(row["n"])), Cell(word))
+            (Cell(rounding.label(metric) if new else ""), Cell(row["label"]), *ends, change, Cell(str(row["n"])), Cell(word))
         )
     heads = [
         Column("Metric", "left"),

@@ -81,7 +81,7 @@ def effects_table(evidence: Evidence, frame: pd.DataFrame) -> Table:
     columns = [Column("Term", "left"), *([Column("df")] if alike else [])]
     for metric in metrics:
         heads = ("η²", "p") if alike else ("df", "η²", "p")
-        columns += [Column(head, group=rounding.words(metric)) for head in heads]
+        columns += [Column(head, group=rounding.label(metric)) for head in heads]
     return Table(
         name="effects",
         caption="Share of the spread that each factor explains (η²).",
@@ -111,7 +111,7 @@ def _note(frame: pd.DataFrame) -> str:
 def _unread(frame: pd.DataFrame, metrics: list[Metric]) -> str:
     """Which arms are no part of which analysis."""
     found = frame.drop_duplicates("metric").set_index("metric")["unread"]
-    unread = ((rounding.capital(rounding.words(metric)), found[metric.key]) for metric in metrics)
+    unread = ((rounding.capital(rounding.label(metric)), found[metric.key]) for metric in metrics)
     return "".join(f" {words} has no numbers of: {arms}." for words, arms in unread if arms)
 
 

@@ -71,7 +71,7 @@ def _measured(item: Entry, path: str, page: str) -> Inline:
     side = "lower is better" if metric.better == "lower" else "higher is better"
     return (
         link,
-        f" ({item.scale}), {rounding.words(metric)}{f' [{unit}]' if unit else ''}, {side}, against {base}: {'; '.join(parts)}",
+        f" ({item.scale}), {rounding.label(metric)}{f' [{unit}]' if unit else ''}, {side}, against {base}: {'; '.join(parts)}",
     )
 
 

@@ -90,7 +90,7 @@ def differences_table(evidence: Evidence, metric: Metric) -> Table:
     )
     return Table(
         name="differences",
-        caption=f"{rounding.capital(rounding.words(metric))}: arm minus baseline ({rounding.quoted(base)}).",
+        caption=f"{rounding.capital(rounding.label(metric))}: arm minus baseline ({rounding.quoted(base)}).",
         columns=columns,
         rows=tuple(rows),
         notes=(
@@ -117,7 +117,7 @@ def panel(evidence: Evidence, metric: Metric) -> Figure | None:
     shown = frame[frame["mean"].notna() & frame["arm"].isin(drawn(evidence))].reset_index(drop=True)
     if shown.empty:
         return None
-    title = rounding.words(metric)
+    title = rounding.label(metric)
     unit = metric.unit if metric.scale == 1 else ""
     side = "lower is better" if metric.better == "lower" else "higher is better"
     axis = f"difference to baseline{f' [{unit}]' if unit else ''}; {side}"

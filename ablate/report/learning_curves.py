@@ -64,7 +64,7 @@ def panel(evidence: Evidence, metric: Metric) -> Figure | None:
     frame = curve_frame(evidence, metric)
     if frame.empty or frame["reading"].max() < 1:
         return None
-    title = rounding.words(metric)
+    title = rounding.label(metric)
     last = frame.sort_values("x", kind="stable").groupby("arm", sort=False).tail(1)
     ends = "; ".join(f"{row.label} ends at {rounding.fixed(row.mean, metric.digits)}" for row in last.itertuples() if row.own)
     side = "" if metric.better == "none" else f" ({metric.better} is better)"

@@ -77,7 +77,7 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
     columns = (
         Column("Arm", "left"),
         Column("n"),
-        *(Column(rounding.words(metric) + ARROWS[metric.better]) for metric in metrics),
+        *(Column(rounding.label(metric) + ARROWS[metric.better]) for metric in metrics),
         *(Column(column.metric, group=column.head) for column in shown),
     )
     return Table(
@@ -132,7 +132,7 @@ def _no_better_than_random(evidence: Evidence) -> list[str]:
         labels = [rounding.quoted(evidence.labels[arm]) for arm in found if best[arm]]
         if labels:
             every = 1 < len(labels) == int(best.sum())
-            named.append(f"{'all bold arms' if every else rounding.listed(labels)} on {rounding.words(metric)}")
+            named.append(f"{'all bold arms' if every else rounding.listed(labels)} on {rounding.label(metric)}")
     test = "Bold, but not shown to be better than the baseline at random initialisation by the same test:"
     return [f"{test} {'. Also '.join(named)}."] if named else []
 

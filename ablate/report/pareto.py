@@ -35,7 +35,7 @@ def pareto(evidence: Evidence) -> Section:
         level = rounding.level(evidence.specification.alpha)
         blocks.append(
             Figures(
-                caption=f"{rounding.capital(rounding.words(metric))} against cost, means over seeds with {level} t intervals "
+                caption=f"{rounding.capital(rounding.label(metric))} against cost, means over seeds with {level} t intervals "
                 "of the quality (not paired). Line: the front "
                 f"of arms that no other beats on both; it is drawn on means. n = {_seeds(frames)} seeds an arm.",
                 figures=tuple(_figure(evidence, metric, cost, frame) for cost, frame in frames.items()),
@@ -73,12 +73,12 @@ def pareto_table(evidence: Evidence, metric: Metric, frames: dict[str, pd.DataFr
             row.append(Cell(_amount(here.cost, cost) if here else rounding.MISSING, order=here.cost if here else None))
             row.append(Cell("front" if here and here.front else "", bold=bool(here and here.front)))
         rows.append(tuple(row))
-    columns = [Column("Arm", "left"), Column(rounding.words(metric))]
+    columns = [Column("Arm", "left"), Column(rounding.label(metric))]
     for cost in frames:
         columns += [Column("mean", group=COSTS[cost][0]), Column("", "left", group=COSTS[cost][0])]
     return Table(
         name="pareto",
-        caption=f"{rounding.capital(rounding.words(metric))} and what a run costs.",
+        caption=f"{rounding.capital(rounding.label(metric))} and what a run costs.",
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(
@@ -119,7 +119,7 @@ def draw(frame: pd.DataFrame, *, title: str, axis: str, order: list[str]) -> Dra
 
 
 def _figure(evidence: Evidence, metric: Metric, cost: str, frame: pd.DataFrame) -> Figure:
-    title = f"{rounding.words(metric)} ({metric.better} is better)"
+    title = f"{rounding.label(metric)} ({metric.better} is better)"
     on_front = ", ".join(frame.loc[frame["front"], "label"])
     return Figure(
         name=f"pareto-{cost}",

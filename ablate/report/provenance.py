@@ -94,7 +94,7 @@ def _detectable(evidence: Evidence) -> str:
         found = evidence.differences(metric)
         found = found.loc[(found["role"] == "arm") & (found["n"] >= 2), "detectable"].replace([math.inf], math.nan).dropna()
         if len(found):
-            parts.append(f"{rounding.capital(rounding.words(metric))}: {rounding.plain(metric, float(found.median()))}")
+            parts.append(f"{rounding.capital(rounding.label(metric))}: {rounding.plain(metric, float(found.median()))}")
     if not parts:
         return "nothing: fewer than two seeds are paired"
     return f"median over arms of the smallest paired difference found with power 0.8. {'. '.join(parts)}"

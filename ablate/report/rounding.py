@@ -18,7 +18,7 @@ MISSING = "\u2013"
 PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def words(metric: Metric) -> str:
+def label(metric: Metric) -> str:
     """Return the metric's label; no line breaks between a number and its per cent sign."""
     return unbroken(one_line(metric.label)) or metric.key
 

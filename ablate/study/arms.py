@@ -9,7 +9,7 @@ import itertools
 
 from ablate.config import RunConfig, Scalar, override
 from ablate.specification import Arm
-from ablate.study.factor import words
+from ablate.study.factor import label_of
 from ablate.study.study import Study
 
 COMPARISON, NOISE_FLOOR, TUNING = 0, 1_000_000, 2_000_000
@@ -69,7 +69,7 @@ def _label(study: Study, values: dict[str, Scalar]) -> str:
     if study.design == "one-at-a-time" and values != base:
         # The label names only what differs from the baseline.
         named = [f for f in named if values[f.path] != base[f.path]] or named
-    return ", ".join(f"{words(f.path, f.label)} {_shown(values[f.path])}" for f in named) or "baseline"
+    return ", ".join(f"{label_of(f.path, f.label)} {_shown(values[f.path])}" for f in named) or "baseline"
 
 
 def _shown(level: Scalar) -> str:

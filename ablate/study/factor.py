@@ -83,6 +83,6 @@ class Nuisance:
         require(self.trials >= 2, "nuisance trials", self.trials, "at least 2")
 
 
-def words(path: str, label: str) -> str:
+def label_of(path: str, label: str) -> str:
     """Return the label, or the last part of the path with spaces for underscores."""
     return label or path.rpartition(".")[2].replace("_", " ")

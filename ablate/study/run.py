@@ -20,7 +20,6 @@ from ablate.records import DONE
 from ablate.study import discover
 from ablate.study.cell import Outcome
 from ablate.study.collect import write_report
-from ablate.study.comparable import check_comparable
 from ablate.study.ledger import Ledger
 from ablate.study.looks import register
 from ablate.study.options import Options, Setup, set_up
@@ -28,6 +27,7 @@ from ablate.study.plan import Cell, Plan
 from ablate.study.pool import Ended, Inline, Pool, start_early
 from ablate.study.preflight import check_plan
 from ablate.study.progress import StudyProgress
+from ablate.study.ranking import check_ranking
 from ablate.study.results import results
 from ablate.study.study import Study
 
@@ -102,7 +102,7 @@ def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
     if LEFT_OUT in facts and not setup.only:
         raise ConfigError(str(facts[LEFT_OUT]))
     estimators = _estimators(setup, cells, first, facts, progress.phase)
-    check_comparable(setup.study, estimators)
+    check_ranking(setup.study, estimators)
     return {**facts, ESTIMATORS: estimators}
 
 

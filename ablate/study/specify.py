@@ -8,7 +8,7 @@ from typing import Any
 from ablate.config import flatten
 from ablate.measure import ESTIMATORS
 from ablate.specification import FactorCard, Specification
-from ablate.study.factor import words
+from ablate.study.factor import label_of
 from ablate.study.looks import read
 from ablate.study.mixtures import provenance
 from ablate.study.options import Setup
@@ -28,7 +28,7 @@ def specify(setup: Setup, final: Plan, found: Results, facts: Mapping[str, Any])
         factors=tuple(
             FactorCard(
                 path=factor.path,
-                label=words(factor.path, factor.label),
+                label=label_of(factor.path, factor.label),
                 levels=study.levels(factor),
                 equation=factor.equation,
                 source=factor.source,

@@ -1,5 +1,5 @@
 """Training: `fit` for one run, `PRETRAINING` as the measure of a study."""
 
-from ablate.training.measure import PRETRAINING, fit
+from ablate.training.pretraining import PRETRAINING, fit
 
 __all__ = ["PRETRAINING", "fit"]

@@ -105,15 +105,15 @@ def test_an_arm_that_nobody_meets_is_left_out_and_named() -> None:
     numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
     late = numbers[(numbers["arm"] != "mask_rate=0.8") | (numbers["tokens"] > 0.5 * BUDGET)]
     view = cut(late, plan, PRIMARY, "targets")
-    (apart,) = view.apart
-    assert apart == ("mask_rate=0.8", 500_000, False, pytest.approx(curve(0.8, 625_000)))
+    (left_out,) = view.left_out
+    assert left_out == ("mask_rate=0.8", 500_000, False, pytest.approx(curve(0.8, 625_000)))
     assert view.at == 0.75 * BUDGET * 0.15
     assert view.table["arm"].tolist() == ["mask_rate=0.15", "mask_rate=0.4"]
     tiny = np.where(numbers["arm"] == "mask_rate=0.15", 1e-3, 1.0)
     view = cut(numbers.assign(targets=numbers["targets"] * tiny), plan, PRIMARY, "targets")
-    (apart,) = view.apart
-    assert (apart.arm, apart.ends) == ("mask_rate=0.15", True)
-    assert apart.spent == pytest.approx(112.5)
+    (left_out,) = view.left_out
+    assert (left_out.arm, left_out.ends) == ("mask_rate=0.15", True)
+    assert left_out.spent == pytest.approx(112.5)
     assert view.at == 0.75 * BUDGET * 0.4
     assert list(zip(view.flips["arm"], view.flips["other"], strict=True)) == [("mask_rate=0.4", "mask_rate=0.8")]
 
@@ -123,7 +123,7 @@ def test_one_run_on_a_busy_machine_is_left_out_and_its_arm_is_not() -> None:
     numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
     busy = (numbers["arm"] == "mask_rate=0.4") & (numbers["pair"] == 2)
     view = cut(numbers.assign(seconds=numbers["seconds"] * np.where(busy, 100, 1)), plan, PRIMARY, "seconds")
-    assert view.apart == ()
+    assert view.left_out == ()
     assert view.table.set_index("arm")["n"].to_dict() == {"mask_rate=0.15": 5, "mask_rate=0.4": 4, "mask_rate=0.8": 5}
 
 
@@ -147,9 +147,9 @@ def test_an_arm_whose_runs_lie_on_both_sides_is_told_by_the_greater_part() -> No
     numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, **QUIET)
     arm = numbers["arm"] == "mask_rate=0.4"
     factor = np.where(arm & numbers["pair"].isin([0, 1, 2]), 1e-3, np.where(arm, 1e3, 1.0))
-    (apart,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").apart
-    assert (apart.arm, apart.ends) == ("mask_rate=0.4", True)
-    assert apart.spent == pytest.approx(0.75 * BUDGET / 25_000 / 1000)
+    (left_out,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").left_out
+    assert (left_out.arm, left_out.ends) == ("mask_rate=0.4", True)
+    assert left_out.spent == pytest.approx(0.75 * BUDGET / 25_000 / 1000)
 
 
 def spending(numbers: pd.DataFrame, spans: dict[str, tuple[float, float]]) -> pd.DataFrame:
@@ -204,13 +204,13 @@ def test_an_arm_with_as_many_runs_on_either_side_is_told_by_those_that_end_befor
     numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.4", 4)], **QUIET)
     arm = numbers["arm"] == "mask_rate=0.4"
     factor = np.where(arm & numbers["pair"].isin([0, 1]), 1e-3, np.where(arm, 1e3, 1.0))
-    (apart,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").apart
-    assert (apart.arm, apart.ends) == ("mask_rate=0.4", True)
+    (left_out,) = cut(numbers.assign(seconds=numbers["seconds"] * factor), plan, PRIMARY, "seconds").left_out
+    assert (left_out.arm, left_out.ends) == ("mask_rate=0.4", True)
 
 
 def test_an_arm_whose_only_run_is_not_there_is_named() -> None:
     plan = specification()
     numbers, _ = frames(plan, BETTER_AT_HIGH_RATES, lost=[("mask_rate=0.8", pair) for pair in range(1, 5)], **QUIET)
     spans = {"mask_rate=0.15": (10.0, 100.0), "mask_rate=0.4": (10.0, 100.0), "mask_rate=0.8": (200.0, 300.0)}
-    (apart,) = cut(spending(numbers, spans), plan, PRIMARY, "targets").apart
-    assert (apart.arm, apart.ends, apart.spent) == ("mask_rate=0.8", False, pytest.approx(200))
+    (left_out,) = cut(spending(numbers, spans), plan, PRIMARY, "targets").left_out
+    assert (left_out.arm, left_out.ends, left_out.spent) == ("mask_rate=0.8", False, pytest.approx(200))

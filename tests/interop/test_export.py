@@ -19,7 +19,7 @@ from ablate.objectives.ngram import Ngram
 from ablate.records import Record, from_json, to_json
 from ablate.training import fit
 from ablate.training.fit import WEIGHTS, build, load
-from ablate.training.measure import identify
+from ablate.training.pretraining import identify
 
 transformers = pytest.importorskip("transformers")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ablate.kernels import compiled, native
-from ablate.kernels.intervals import intervals, runs
+from ablate.kernels.key_intervals import intervals, runs
 from ablate.nn.attention import Causal, Dense, Documents, Full, Lengths, Mask, Prefix, attention
 from ablate.nn.attention.backends import Call, choose, machine_of
 from ablate.nn.attention.reference import attend as reference

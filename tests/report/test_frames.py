@@ -161,7 +161,7 @@ def test_effects_of_a_column_that_one_arm_lacks_have_degrees_of_their_own(study:
     assert [column.label for column in table.columns].count("df") == len(study.compared)
     degrees = [cell.text for cell in table.rows[0]][1::3]
     assert degrees[1] == str(int(degrees[0]) - 1)
-    assert f"{rounding.capital(rounding.words(second))} has no numbers of: mask 40\u00a0%." in table.notes[0]
+    assert f"{rounding.capital(rounding.label(second))} has no numbers of: mask 40\u00a0%." in table.notes[0]
 
 
 def test_terms_of_every_design_stand_in_the_table(study: Evidence) -> None:
@@ -189,7 +189,7 @@ def test_bold_arms_that_are_no_better_than_random_weights_are_named(study: Evide
 
     said = "not shown to be better than the baseline at random initialisation by the same test: "
     found = notes(Evidence(specification=specification, numbers=numbers, runs=study.runs))
-    assert f"{said}“mask 40\u00a0%” on {rounding.words(share)}." in found
+    assert f"{said}“mask 40\u00a0%” on {rounding.label(share)}." in found
     assert said not in notes(Evidence(specification=specification, numbers=study.numbers, runs=study.runs))
     assert said not in notes(dataclasses.replace(study, numbers=numbers))
 

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from ablate.config import ConfigError
-from ablate.study.factor import Factor, Nuisance, Range, words
+from ablate.study.factor import Factor, Nuisance, Range, label_of
 
 
 def test_a_level_sets_its_path_or_what_it_stands_for() -> None:
@@ -61,6 +61,6 @@ def test_tuning_needs_a_range_and_two_trials() -> None:
 
 
 def test_a_factor_is_called_by_its_label_or_by_the_end_of_its_path() -> None:
-    assert words("objective.mask_rate", "") == "mask rate"
-    assert words("objective.mask_rate", "share hidden") == "share hidden"
-    assert words("seed", "") == "seed"
+    assert label_of("objective.mask_rate", "") == "mask rate"
+    assert label_of("objective.mask_rate", "share hidden") == "share hidden"
+    assert label_of("seed", "") == "seed"

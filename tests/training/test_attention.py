@@ -26,7 +26,7 @@ from pathlib import Path
 from ablate.config import Backbone, Budget, Data, Optimization, RunConfig, Runtime
 from ablate.evaluation.own_loss import OwnLoss
 from ablate.objectives.gpt import Gpt
-from ablate.training.measure import fit
+from ablate.training.pretraining import fit
 run = RunConfig(
     objective=Gpt.Config(),
     backbone=Backbone(width=32, layers=2, heads=4, attention_scale="qk-norm"),

@@ -121,7 +121,7 @@ def test_a_new_evaluation_is_measured_from_the_weights_without_training(
 ) -> None:
     few = dataclasses.replace(RUN, evaluations=RUN.evaluations[:1])
     earlier = PRETRAINING.run(few, tmp_path, silent, None)
-    monkeypatch.setattr("ablate.training.measure.train", lambda *arguments: pytest.fail("trained again"))
+    monkeypatch.setattr("ablate.training.pretraining.train", lambda *arguments: pytest.fail("trained again"))
     later = PRETRAINING.run(RUN, tmp_path, silent, earlier)
     monkeypatch.undo()
     assert later.status == DONE and later.measured == dict(PRETRAINING.identify(RUN).measurements)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from ablate.config import ConfigError, Data, choose
-from ablate.data.corpora.base import Corpus
+from ablate.data.corpora.corpus import Corpus
 
 CORPORA: dict[str, str] = {
     "pydocs": "ablate.data.corpora.pydocs:named",

@@ -26,7 +26,7 @@ from functools import cached_property
 import numpy as np
 
 from ablate.config import Data
-from ablate.data.corpora.base import MinimalPair
+from ablate.data.corpora.corpus import MinimalPair
 from ablate.data.corpora.pcfg import Pcfg, Rules, Tree
 from ablate.data.document import Document
 from ablate.measure import digest

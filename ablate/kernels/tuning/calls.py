@@ -21,7 +21,7 @@ from ablate.kernels.tuning.tune import check_device, tune
 from ablate.nn.attention.backends import Call, describe
 from ablate.nn.attention.observation import Seen, watched
 from ablate.training.fit import arithmetic, build, text_module
-from ablate.training.measure import check_machine
+from ablate.training.pretraining import check_machine
 
 
 def calls_of(run: RunConfig, progress: Callable[..., None] = lambda *arguments, **named: None) -> list[Call]:

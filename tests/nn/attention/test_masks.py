@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ablate.nn.attention.masks import Causal, Dense, Full, Mask, Prefix, kind
+from ablate.nn.attention.masks import Causal, Dense, Full, Mask, Prefix, kind, once_per_mask
 from ablate.nn.attention.packing import Documents, Lengths, padding, same_document
 
 B, H = 3, 2
@@ -85,3 +85,36 @@ def test_padding_is_lengths_unless_it_has_gaps() -> None:
 @pytest.mark.parametrize(("T", "S"), [(1, 1), (5, 5), (3, 8)])
 def test_causal_pairs_by_formula(T: int, S: int) -> None:
     assert Causal().pairs(B, T, S) == B * sum(S - T + t + 1 for t in range(T))
+
+
+def test_causal_by_name_has_no_prefix() -> None:
+    assert Causal() == Causal(0) and Causal().length == 0
+    assert Causal().dense(2, 2, CPU).tolist() == [[[[True, False], [True, True]]]]
+
+
+def test_pairs_are_the_mean_over_heads_that_differ() -> None:
+    visible = torch.ones(1, 4, 3, 5, dtype=torch.bool)
+    visible[:, 2:] = False
+    assert Dense(visible).pairs(1, 3, 5) == round(2 * 15 / 4)
+    assert Dense(visible).pairs(2, 3, 5) == 15
+
+
+def test_only_masks_that_always_leave_a_key_say_so() -> None:
+    assert Full().leaves_none_blind(1, 1) is True and Full().leaves_none_blind(1, 0) is False
+    assert Prefix(1).leaves_none_blind(3, 1) is True and Causal().leaves_none_blind(3, 1) is False
+    assert Dense(torch.ones(1, 1, 1, 1, dtype=torch.bool)).leaves_none_blind(1, 1) is False
+
+
+def test_what_follows_from_a_mask_is_computed_once_for_it() -> None:
+    asked: list[Mask] = []
+
+    @once_per_mask
+    def compute(mask: Mask, number: int) -> int:
+        asked.append(mask)
+        return number + len(asked)
+
+    assert compute(Causal(), 1) == compute(Causal(), 1) == 2, "equal definitions share it"
+    first, second = (Dense(torch.ones(1, 1, 2, 2, dtype=torch.bool)) for _ in range(2))
+    assert compute(first, 1) == compute(first, 1) == 3
+    assert compute(second, 1) == 4 and compute(first, 2) == 6
+    assert asked == [Causal(), first, second, first]

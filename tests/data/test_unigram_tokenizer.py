@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.data.unigram import _Lattice, train_unigram
+from ablate.data.unigram_tokenizer import _Lattice, train_unigram
 
 NAMES = ["a", "b", "c", "ab", "bc", "abc", "ca", "aa"]
 

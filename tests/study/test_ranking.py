@@ -13,8 +13,8 @@ from ablate.config import ConfigError, RunConfig
 from ablate.measure import ESTIMATORS
 from ablate.report.evidence import read
 from ablate.specification import Metric
-from ablate.study.comparable import check_comparable
 from ablate.study.options import Options
+from ablate.study.ranking import check_ranking
 from ablate.study.run import compile_only, run_inline
 from ablate.study.study import Study
 from tests.study.planted import LOSS, STUDY
@@ -47,10 +47,10 @@ def test_it_is_refused_before_a_run_and_the_reason_is_named(tmp_path: Path, monk
 
 def test_one_quantity_or_a_column_that_ranks_nobody_is_not(tmp_path: Path) -> None:
     arms = {str(level): {LOSS.key: words} for level, words in MIXED.items()}
-    check_comparable(STUDY, {arm: {LOSS.key: "exact"} for arm in arms})
-    check_comparable(dataclasses.replace(STUDY, metrics=(dataclasses.replace(LOSS, better="none"),)), arms)
-    check_comparable(STUDY, {"0.15": {LOSS.key: "exact"}, "0.4": {"planted": "bound", "planted/loss@bound": "bound"}})
-    check_comparable(STUDY, {})
+    check_ranking(STUDY, {arm: {LOSS.key: "exact"} for arm in arms})
+    check_ranking(dataclasses.replace(STUDY, metrics=(dataclasses.replace(LOSS, better="none"),)), arms)
+    check_ranking(STUDY, {"0.15": {LOSS.key: "exact"}, "0.4": {"planted": "bound", "planted/loss@bound": "bound"}})
+    check_ranking(STUDY, {})
 
 
 def test_the_report_keeps_what_the_numbers_are(tmp_path: Path) -> None:
@@ -60,4 +60,4 @@ def test_the_report_keeps_what_the_numbers_are(tmp_path: Path) -> None:
         specification = read(folder).specification
         assert specification.estimators["level=0.4"] == {LOSS.key: "exact"}
         assert specification.facts == {"corpus": "none"}
-        assert "Which columns compare which arms" in (folder / "README.md").read_text(encoding="utf-8")
+        assert "Which arms each column compares" in (folder / "README.md").read_text(encoding="utf-8")

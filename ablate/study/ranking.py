@@ -13,7 +13,7 @@ from ablate.config import ConfigError
 from ablate.study.study import Study
 
 
-def check_comparable(study: Study, estimators: Mapping[str, Mapping[str, str]]) -> None:
+def check_ranking(study: Study, estimators: Mapping[str, Mapping[str, str]]) -> None:
     """Raise `ConfigError` if the study ranks by a column that holds different quantities for different arms.
 
     `estimators`: arm -> column -> quantity. An arm without an entry for a column gives the usual quantity.
