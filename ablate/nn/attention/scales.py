@@ -16,9 +16,8 @@ sqrt K cos(q, k) is <q, k> / sqrt K of vectors normalised to a mean square of 1 
 from the scores instead of multiplying by it would change nothing: a softmax ignores a constant added to a row.
 
 A plain number is left to the kernel, which multiplies in single precision. A factor that depends on a head or a query
-multiplies Q in the precision of Q, before the cast for the kernel. Rounding, scaling and rounding again in 16 bits would triple
-the error. The temperature t is stored as its logarithm, so it stays positive. Shapes: B rows, H heads, T queries, S keys, K
-head width.
+multiplies Q in the precision of Q, before the cast for the kernel. Rounding before and after it in 16 bits would triple the
+error. The temperature t is stored as its logarithm, so it stays positive. Shapes: B rows, H heads, T queries, S keys.
 """
 
 from __future__ import annotations
