@@ -24,7 +24,7 @@ STUDY = Study(
     base=RunConfig(
         objective=Bert.Config(next_sentence="off"),
         backbone=Backbone(width=32, layers=2, heads=2),
-        data=Data(corpus="grammar", vocabulary=128, context=32),
+        data=Data(corpus="grammar", vocabulary=128),
         budget=Budget(tokens=800_000),
         evaluations=(MaskedBits(rates=(0.15,)),),
     ),
