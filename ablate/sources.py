@@ -3,8 +3,8 @@
 Every identity that follows code takes it from here: runs, corpora, tokenizers, initial checkpoints, functions that a study
 measures with. Comments, docstrings and empty lines do not count, so a clearer sentence trains nothing again.
 
-Evaluations do not count either: their `VERSION` speaks for them, and a changed evaluation must not retrain. Nor do the
-registries: one more objective or corpus on the list changes no run. C beside a module, under its name, counts with it.
+Evaluations do not count either: they have a `VERSION`, and a changed evaluation must not retrain. Registries do not count,
+because a new objective or corpus changes no run. C files with the name of a module count with it.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def imported(path: Path, name: str) -> set[str]:
 
 @functools.cache
 def code(source: bytes) -> bytes:
-    """The lines that do something, as they are written, for a syntax tree looks different to the next Python.
+    """Return the lines of code as they are written, because the next Python may print a syntax tree differently.
 
     A docstring that is all there is of a class or a function becomes `...`, which does as little.
     """

@@ -12,4 +12,5 @@ class Document(NamedTuple):
     label: str = ""
     """What the document is about; empty when the corpus has no labels."""
     split: str = ""
-    """`train`, `validation` or `test` where the corpus comes divided; empty: by the hash of the text (`ablate.data.splits`)."""
+    """`train`, `validation` or `test` if the corpus has splits of its own. If empty, the hash of the text decides
+    (`ablate.data.splits`)."""

@@ -1,4 +1,4 @@
-"""Batches as a pure function of the seed: batch n holds examples n B to (n + 1) B - 1, whoever makes it."""
+"""Batches as a pure function of the seed: batch n holds examples n B to (n + 1) B - 1, in every worker process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ablate.seeds import generator
 
 
 class Windows(Protocol):
-    """What the module needs of `PackedWindows` and `SegmentPairs`."""
+    """The methods of `PackedWindows` and `SegmentPairs` that the module calls."""
 
     tokens_per_example: float
 

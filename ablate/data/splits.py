@@ -1,9 +1,9 @@
-"""Training, validation and test by the hash of a document's text: fixed for good, whatever is added or removed around it.
+"""Training, validation and test splits by the hash of a document's text. Adding or removing other documents never moves it.
 
     share(document) = sha256(text) / 2^256;   test < 0.05 <= validation < 0.10 <= train
 
-Identical texts always land in the same split, so that no test document was ever read in training. Of a corpus that brings
-a division without one of the held-out splits, that split is a twentieth of the training documents, by the same hash.
+Identical texts are always in the same split, so training never reads a test document. If a corpus has splits of its own but
+lacks a held-out one, the same hash chooses a twentieth of its training documents for that split.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ RULE = f"sha256/{HELD_OUT_SHARE}"
 
 
 def split_of(document: Document) -> str:
-    """`train`, `validation` or `test`: what the corpus says, else from the text alone; the label plays no part."""
+    """Return `train`, `validation` or `test`: the corpus decides, or else the text alone. The label does not matter."""
     return document.split or set_apart(document, ("test", "validation"))
 
 
 def set_apart(document: Document, splits: Sequence[str]) -> str:
-    """Which of the held-out `splits` a training document goes to, one in twenty to each; `train` for the others."""
+    """Return the held-out split that takes a training document (one in twenty for each of `splits`), else `train`."""
     hashed = hashlib.sha256("\n".join(document.sentences).encode("utf-8", "surrogatepass")).digest()
     share = int.from_bytes(hashed[:8], "big") / 2**64
     return next((name for i, name in enumerate(splits, start=1) if share < i * HELD_OUT_SHARE), "train")

@@ -21,13 +21,13 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 RAREST_CHARACTER = 1e-5
 """A character rarer than this share of the training text is not in the alphabet and becomes `[UNK]` (not in `bpe`, `byte`)."""
 SPACE = "\u2581"
-"""Stands for the space before a word in `unigram`."""
+"""The space before a word in `unigram`."""
 STAND_INS = 0xF0000
 """A private plane of Unicode, in which no text is written."""
 
 
 def too_small(vocabulary: int, needed: int) -> ConfigError:
-    """What to say when `vocabulary` cannot even hold the alphabet."""
+    """Return the error for a `vocabulary` that is smaller than the alphabet."""
     alphabet = f"the alphabet of this text and {len(SPECIAL)} special tokens"
     return ConfigError(f"data.vocabulary = {vocabulary} token types, but {alphabet} need {needed}")
 

@@ -1,7 +1,7 @@
 """A corpus under a tokenizer, prepared once and then opened in milliseconds.
 
-`prepare` reads the corpus twice: as far as the tokenizer needs to be trained, and once through to write token files.
-Nothing is held but a buffer, so the size of the corpus is bounded by the disk, not by memory.
+`prepare` reads the corpus twice: its beginning to train the tokenizer, and all of it to write token files. It keeps only a
+buffer in memory, so the disk limits the size of a corpus.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from ablate.measure import Progress, digest
 from ablate.sources import source_digest
 
 HELD_OUT_TEXTS = 20_000
-"""Documents of each held-out split whose text is kept beside the tokens, for evaluations that read words."""
+"""Documents of each held-out split that are saved as text too, for evaluations that read words."""
 BATCH = 1 << 19
 """Characters tokenized at a time, or one document if it is longer; bounds memory."""
 CODE = (*tokenization.TRAINING_CODE, "ablate.data.text", "ablate.data.token_store", "ablate.data.splits")
-"""Modules whose text decides what is in a prepared text, beside corpus and tokenizer: a changed one builds it anew."""
+"""Modules that decide the content of a prepared text, besides corpus and tokenizer. A change in their code builds it again."""
 LAYOUT = 1
 """Raised when the files of a prepared text change."""
 
 
 class Text:
-    """What training and evaluations read: token files by split, held-out documents, the vocabulary."""
+    """A prepared text: token files by split, held-out documents, and the vocabulary."""
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> None:
         self.corpus = corpus
@@ -100,7 +100,7 @@ def _fingerprints(corpus: Corpus, data: Data) -> dict[str, str]:
 
 
 def tokenizer_of(data: Data, found: Mapping[str, str]) -> Tokenizer:
-    """The tokenizer of an earlier run, whose fingerprints were `found`; `ConfigError` if it can no longer be had."""
+    """Return the tokenizer of an earlier run with the fingerprints `found`; `ConfigError` if it no longer exists."""
     # Folders of one tokenizer begin with its fingerprint: what changed since in how tokens are kept does not touch it.
     for kept in (cache_root() / "text").glob(f"{found['tokenizer']}-*/{tokenizer_json.FILE}"):
         return Tokenizer.load(kept, data.tokenizer, found["tokenizer"])

@@ -23,7 +23,8 @@ BUFFERED = 1 << 16
 
 
 class TokenStore:
-    """Reads one split; shapes as above. Pickles as its path, so that loader workers map the files anew."""
+    """One split, read from disk, with the shapes above. Its pickle is its path, so every loader worker maps the files
+    itself."""
 
     def __init__(self, folder: Path, split: str) -> None:
         facts = json.loads((folder / "facts.json").read_text())
@@ -97,7 +98,7 @@ class TokenWriter:
         self._label_file.append([label])
 
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Write the buffer to disk."""
         for column in (self._token_file, self._sentence_file, self._document_file, self._label_file):
             column.close()
 

@@ -1,4 +1,4 @@
-"""Six tokenizers behind one interface, trained on the training split, deterministic; or one that was trained before.
+"""Six deterministic tokenizers behind one interface, trained on the training split, or one that was trained before.
 
 | kind | a token is | source |
 | --- | --- | --- |
@@ -38,7 +38,7 @@ __all__ = ["CLS", "MASK", "PAD", "SEP", "SPECIAL", "UNK", "Tokenizer", "Vocabula
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 TRAINING_SENTENCES = 200_000
-"""A tokenizer is trained on the first so many sentences of the training split, which bounds memory on large corpora."""
+"""Sentences of the training split, from its beginning, that train a tokenizer. The limit bounds memory on large corpora."""
 TRAINING_CODE = ("ablate.data.tokenizer", "ablate.data.subwords", "ablate.data.unigram_tokenizer")
 READING_CODE = ("ablate.data.tokenizer_json",)
 GIVEN = "folder:"
@@ -77,7 +77,7 @@ class Tokenizer:
         return [encoding.ids for encoding in self._model.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of the ids; a special token is shown by its name, where nothing else would be shown for it."""
+        """Return the text of the ids, with special tokens shown by their names."""
         pieces: list[str] = []
         run: list[int] = []
         for token in [*map(int, ids), PAD]:
@@ -112,7 +112,7 @@ class Tokenizer:
 
 
 def fingerprint(corpus: str, kind: str, vocabulary: int) -> str:
-    """Names a tokenizer and what it is trained on, without training it; one that was given, by its file alone."""
+    """Return the fingerprint of a tokenizer without training it: its text, kind and size, or the digest of its file."""
     if kind.startswith(GIVEN):
         return digest("tokenizer", digest_of(_given_file(kind)), source_digest(*READING_CODE), tokenizers.__version__)
     size = 0 if kind in ("byte", "char") else vocabulary
@@ -123,8 +123,8 @@ def fingerprint(corpus: str, kind: str, vocabulary: int) -> str:
 def train(sentences: Iterable[str], kind: str, vocabulary: int, fingerprint: str) -> Tokenizer:
     """Learn a tokenizer of `kind` with at most `vocabulary` types from the first `TRAINING_SENTENCES` sentences.
 
-    A text with too few distinct pieces gives a smaller vocabulary, whose size is then the one reported. Raises
-    `ConfigError` when `vocabulary` cannot even hold the alphabet.
+    A text with too few distinct pieces gives a smaller vocabulary. Raises `ConfigError` when `vocabulary` cannot even hold the
+    alphabet.
     """
     sample = list(islice(sentences, TRAINING_SENTENCES))
     if not sample:

@@ -1,4 +1,4 @@
-"""A tokenizer as one JSON file, `tokenizer.json`: as other programs write and read it, and as it is used here.
+"""A tokenizer as one JSON file, `tokenizer.json`, in the form of other programs and in the form used here.
 
 Here ids 0 to 4 are the special tokens and no text can spell them. Elsewhere they may stand anywhere (BERT's release: 0, 100 to
 103), and a text that spells `[MASK]` means the mask. So reading a file puts its special tokens first and keeps the order of the
@@ -22,7 +22,7 @@ from ablate.data.subwords import SPECIAL, UNK
 
 FILE = "tokenizer.json"
 SENTINEL = re.compile(r"<extra_id_\d+>")
-"""Tokens that stand after the vocabulary and come out of no text: what T5 marks a missing span with."""
+"""Tokens after the vocabulary that no text contains: T5 marks a missing span with them."""
 
 Content = dict[str, Any]
 
@@ -159,7 +159,7 @@ def portable(content: Content, before: Sequence[int], after: Sequence[int], sent
 
 
 def difference(one: Content, other: Content) -> str | None:
-    """What two `arranged` tokenizers first differ in; None if they make the same ids of every text."""
+    """Return the first difference of two `arranged` tokenizers; None if they give the same ids for every text."""
     pieces = [c["model"]["vocab"] for c in (one, other)]
     names = [[piece[0] for piece in p] if isinstance(p, list) else list(p) for p in pieces]
     for number, (a, b) in enumerate(zip(*names, strict=False)):

@@ -1,4 +1,4 @@
-"""Windows on a split: example i under seed k is a pure function of (k, split, i), whoever asks, in whatever order.
+"""Windows on a split: example i under seed k is a pure function of (k, split, i), in any process and any order.
 
 Packed windows tile the token stream  d0 SEP d1 SEP d2 ...  in pieces of one length, so no position is ever padding.
 Example i belongs to epoch i // W of the W windows; each epoch has its own permutation, drawn from the stream
@@ -21,7 +21,7 @@ class Window(NamedTuple):
     """`length` consecutive positions of the stream."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an example
-    """Which example: the i of `draw`, the j of `[j]`; noise is derived from it."""
+    """The number of the example: i in `draw(i)`, j in `[j]`. Its noise is derived from it."""
     tokens_T: np.ndarray
     """int64"""
     documents_T: np.ndarray
@@ -31,14 +31,15 @@ class Window(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A segment, what follows it and what does not: int64 arrays, `first` with either of the others at most `length` tokens."""
+    """A segment, the text that follows it and a text that does not, int64. `first` and either of the others have at most
+    `length` tokens together."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an example
     """Which example, as in `Window`."""
     first: np.ndarray
     following: np.ndarray
     elsewhere: np.ndarray
-    """A segment of another document, cut as `following` was, so that its length tells nothing."""
+    """A segment of another document, cut like `following`, so its length reveals nothing."""
     place: int = 0
     """Which pair in corpus order: the same in every epoch."""
 
@@ -54,7 +55,7 @@ class Order:
         self._permutations: dict[tuple[int, int], np.ndarray] = {}
 
     def place(self, seed: int, index: int) -> int:
-        """Which item example `index` is under `seed`."""
+        """Return the item that is example `index` under `seed`."""
         epoch, position = divmod(index, self.count)
         key = (seed, epoch)
         if key not in self._permutations:
@@ -68,9 +69,8 @@ class Order:
 
 
 class PackedWindows:
-    """The windows of one split, each with the `before` positions that precede it, so that neighbours overlap by as many.
-
-    Before the first document stands a SEP, as between any two. Raises `ConfigError` when the split has no whole window.
+    """The windows of one split. Each also has the `before` positions that precede it, so neighbours overlap by that many. A SEP
+    precedes the first document, as it separates any two. Raises `ConfigError` when the split has no whole window.
     """
 
     def __init__(self, store: TokenStore, length: int, before: int = 0) -> None:
@@ -119,9 +119,8 @@ class PackedWindows:
 
 
 class Sentences:
-    """The sentences of one split, each an example of its own, cut after `length` tokens.
-
-    What text autoencoders and GANs read (Bowman et al. 2016, section 4). Raises `ConfigError` when the split has none.
+    """The sentences of one split, each one example, cut after `length` tokens. Text autoencoders and GANs read them (Bowman et
+    al. 2016, section 4). Raises `ConfigError` when the split has none.
     """
 
     def __init__(self, store: TokenStore, length: int) -> None:
@@ -162,7 +161,7 @@ class SegmentPairs:
     """
 
     CORPUS_ORDER_SEED = 0
-    """Cuts and other segments of `[j]`, which belongs to no replicate."""
+    """The seed for the cuts and other segments of `[j]`, which is the same for every replicate."""
 
     def __init__(self, store: TokenStore, length: int, most: int | None = None) -> None:
         self.store, self.length = store, length

@@ -1,9 +1,10 @@
-"""What an objective is: a way to make targets out of text, and the loss on them. One file each, abstract here, final there.
+"""An objective makes targets from text and has a loss on them. The contract is abstract here; each objective is final in a file
+of its own.
 
     windows -> collate (pure, in a loader's worker) -> Batch -> losses -> Losses
 
-What a trained model can do beyond its own loss are capabilities, protocols that an objective meets by having the
-methods. Evaluations ask for a capability and never for an objective.
+Capabilities are protocols for what a trained model can do besides its own loss. An objective has one by having its methods.
+Evaluations need a capability, never an objective.
 
 Shape letters: B batch, T position, D width, V vocabulary, M predicted positions.
 """
@@ -34,10 +35,10 @@ Noise = Callable[[str, int], np.random.Generator]
 
 
 class Losses(NamedTuple):
-    """What one batch costs."""
+    """The loss of one batch."""
 
     loss: Tensor
-    """The mean that is minimised, in nats per target; the sum of the parts."""
+    """The minimised mean in nats per target; the sum of the parts."""
     parts: dict[str, Tensor]
     """Its summands by name, e.g. `mlm`, `nsp`."""
 
@@ -57,11 +58,11 @@ class Objective(LightningModule, ABC):
         self.optimization = Optimization()
         self.seed = 0
         self.last_losses: Losses | None = None
-        """Losses of the latest training step, detached, for whoever wants to log them."""
+        """Losses of the latest training step, detached, for logging."""
 
     @classmethod
     def from_run(cls, run: RunConfig, vocabulary: Vocabulary) -> Self:
-        """A freshly initialised model; its weights are a function of torch's global seed."""
+        """Return a newly initialised model. Its weights are a function of torch's global seed."""
         if not isinstance(run.objective, cls.Config):
             raise ConfigError(f"objective = {run.objective!r}, but {cls.__name__} takes a {cls.__name__}.Config")
         model = cls(run.objective, run.backbone, vocabulary, run.data.context)
@@ -112,7 +113,7 @@ class Objective(LightningModule, ABC):
         """Floating-point operations of a training step on this batch, by exact pairs: `ablate.nn.flops`."""
 
     def dense_flops(self, batch: Any) -> float:
-        """The same by the dense convention; another number only where attention goes from left to right."""
+        """The same by the dense convention, which counts all pairs. It differs only for causal attention."""
         return self.flops(batch)
 
     def training_step(self, batch: Any, batch_index: int = 0) -> Tensor:
@@ -143,7 +144,7 @@ class Objective(LightningModule, ABC):
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def parameter_groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """(decayed, never decayed): weight decay spares biases and norms, as in BERT's released optimizer."""
+        """Return (decayed, not decayed) parameters. Biases and norms have no weight decay, as in BERT's released optimizer."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]
 
@@ -185,7 +186,7 @@ class Encodes(Protocol):
 
 @runtime_checkable
 class Summarizes(Protocol):
-    """Puts a text, or a pair of texts, into one vector: the one that its literature trains a classifier on."""
+    """Puts a text or a pair of texts into one vector, the one on which its paper trains a classifier."""
 
     def join(self, first: list[int], second: list[int]) -> list[int]:
         """A text, and a second one unless it is empty, with the special tokens that the objective puts around them."""
@@ -201,7 +202,7 @@ class Answers(Protocol):
     """Writes the answer to a question, and learns to from examples."""
 
     cue: ClassVar[str]
-    """What stands at the end of a question, in words; empty where question and answer are told apart without."""
+    """The words at the end of a question; empty if a model separates question and answer in another way."""
 
     def frame(self, ids: list[int]) -> list[int]: ...
 
@@ -216,7 +217,7 @@ class Answers(Protocol):
 
 @runtime_checkable
 class FillsMasks(Protocol):
-    """Says what may stand at a place of which both sides are known."""
+    """Predicts a hidden token from both sides."""
 
     def fill(self, tokens_BT: Tensor, visible_BT: Tensor, positions_M2: Tensor) -> Tensor:
         """Logits [M, V] at the (row, column) positions, int64 [M, 2]; the tokens hold MASK where something is missing."""
@@ -227,7 +228,7 @@ class FillsMasks(Protocol):
 
 @runtime_checkable
 class Scores(Protocol):
-    """Says how probable a text is."""
+    """Gives the probability of a text."""
 
     estimator: str
     """`exact`, `pseudo` (one conditional a token, which need not multiply to a distribution) or `bound`."""
@@ -241,7 +242,7 @@ class Scores(Protocol):
 
 @runtime_checkable
 class ScoresInOrder(Protocol):
-    """Says how probable each token of a text is, from those before it in an order that it is given."""
+    """Gives the probability of each token of a text from the earlier tokens of a given order."""
 
     def score_in_order(self, tokens_BT: Tensor, visible_BT: Tensor, scored_BT: Tensor, rank_BT: Tensor) -> Tensor:
         """log p of each scored token, nats [B, T], 0 elsewhere. A row is predicted by ascending rank, after its first token."""
@@ -265,10 +266,10 @@ class HidesPieces(Protocol):
 
 @runtime_checkable
 class JudgesPairs(Protocol):
-    """Says whether a second text follows a first."""
+    """Predicts whether a second text follows a first."""
 
     judges_pairs: bool
-    """Whether it was built with a head that says so."""
+    """Whether the model has such a head."""
 
     def judge_pairs(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]], device: torch.device) -> Tensor:
         """Logits [B, 2] of the answers of `ablate.collators.next_sentence`; a pair is token ids without special ones."""

@@ -89,5 +89,7 @@ def test_exact_bits_and_choices_rank_who_has_them(tmp_path: Path) -> None:
     table = [line for line in page.splitlines() if line.startswith("| bits per byte ")]
     assert table == ["| bits per byte | only “objective gpt” | exact likelihood |"]
     arms = "“objective gpt”, “objective bert” and “objective vae”"
-    scores = "exact likelihood (“objective gpt”); pseudo-likelihood (“objective bert”); bound on the likelihood (“objective vae”)"
+    scores = (
+        "exact likelihood (“objective gpt”); pseudo-likelihood (“objective bert”); bound on the likelihood (“objective vae”)"
+    )
     assert f"| pairs | {arms} | choices by each arm's own score: {scores} |" in page

@@ -1,10 +1,10 @@
-"""A language that a random LSTM speaks: what text GANs are held against, because the truth can score what they write.
+"""Sentences of a random LSTM, the oracle. Text GANs are tested on them, because the oracle can score what they write.
 
     oracle      x(t) ~ softmax(h(t) U + b),   h(t), c(t) = LSTM(e(x(t-1)), h(t-1), c(t-1)),   every weight from N(0, 1)
     NLL_oracle  - 1/N  sum over tokens that a model wrote of  log p_oracle(token | those before it)   [nats per token]
     NLL_gen     the same with the two exchanged: the model's, on held-out text of the oracle          [nats per token]
 
-NLL_oracle rewards quality alone: a model that repeats one good sentence does well at it. NLL_gen sees what is left out.
+NLL_oracle rewards quality alone: a model that repeats one good sentence has a low one. NLL_gen shows what a model never writes.
 
 `oracle`, `oracle:LENGTH`, `oracle:LENGTH:WORDS` or `oracle:LENGTH:WORDS:NUMBER`: sentences of LENGTH words (20) out of WORDS
 types (5000) by oracle NUMBER (0). A document is one sentence, `w17 w4211 ...`, so that `tokenizer = "word"` recovers the words;

@@ -1,9 +1,9 @@
-"""Running text into sentences: inline markup away, boundaries found, what is not English prose refused.
+"""Split running text into sentences: remove inline markup, find boundaries, drop what is not English prose.
 
 A boundary is a full stop, exclamation or question mark, then closing quotes or brackets, white space, and something that can
 open a sentence. Abbreviations and initials are not boundaries. The full-width marks of Chinese and Japanese need no white
-space. Rules in place of a trained splitter (Kiss & Strunk 2006, "Unsupervised Multilingual Sentence Boundary Detection", sec.
-2, weigh the two) because a corpus must be the same on every machine.
+space. These are rules and no trained splitter, because a corpus must be the same on every machine. Kiss & Strunk 2006,
+"Unsupervised Multilingual Sentence Boundary Detection", sec. 2, compare the two.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOT_PROSE = re.compile(
 )
 WORDS_IN_SENTENCE = range(4, 81)
 FEWEST_WORDS = 20
-"""Less prose than this makes no document."""
+"""Words that a document needs at least."""
 SHARE_OF_WORDS = 0.8
 DANGLING = frozenset(re.findall(r"\w+", "a an and are as at by for from in into is of on or see that the to via was were with"))
 """A sentence that ends in one of these lost its formula, citation or link."""
@@ -96,7 +96,8 @@ def split_sentences(text: str) -> list[str]:
 
 
 def is_prose(sentence: str) -> bool:
-    """Whether it reads as English: mostly words, a function word, begun and ended like a sentence, no code, no formula."""
+    """Return whether a sentence looks like English: mostly words, a function word, the beginning and end of a sentence, no code
+    or formula."""
     tokens = sentence.split()
     if len(tokens) not in WORDS_IN_SENTENCE or NOT_PROSE.search(sentence) or not sentence.isprintable():
         return False

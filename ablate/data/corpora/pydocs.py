@@ -74,7 +74,7 @@ NOT_ALWAYS_THERE = frozenset(
         "dist-packages",
     )
 )
-"""Parts of the standard library that some systems package apart."""
+"""Parts of the standard library that some systems install separately."""
 NOT_DOCUMENTATION = frozenset(
     ("test", "tests", "testing", "conftest.py", "_vendor", "vendored", "_vendored", "__pycache__", "pydoc_data")
 )
@@ -117,7 +117,7 @@ class PyDocs:
 
 
 def named(argument: str, data: Data) -> PyDocs:
-    """The one there is."""
+    """The only one."""
     return PyDocs()
 
 
