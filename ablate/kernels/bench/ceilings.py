@@ -1,4 +1,4 @@
-"""What the machine gives at best, measured in the run that it is held against: a large product, and a large copy.
+"""The best rates of the machine, measured in the same run: a large matrix product and a large copy.
 
     roof(point) = min(matmul [FLOP/s], intensity [FLOP/byte] x copy [byte/s])          Williams et al. 2009, section 3
 
@@ -25,12 +25,12 @@ class Ceilings(NamedTuple):
     """Read and written [bytes / second]."""
 
     def roof(self, intensity: float) -> float:
-        """The most that any kernel can reach at an arithmetic intensity [floating-point operations / second]."""
+        """The highest rate that a kernel can reach at an arithmetic intensity [floating-point operations / second]."""
         return min(self.matmul, intensity * self.copy)
 
 
 def ceilings(device: torch.device, dtype: torch.dtype, stopwatch: Stopwatch) -> Ceilings:
-    """The fastest of a few products and copies: what disturbs them is not the machine's limit."""
+    """The fastest of a few products and copies, because disturbances are not the limit of the machine."""
     side, numbers = (8192, 2**29) if device.type == "cuda" else (1024, 2**24)
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     out = torch.empty_like(a)

@@ -87,7 +87,7 @@ Compete = Literal["compared", "all"]
 
 
 def contenders(point: Point, machine: Machine, device: torch.device, dtype: torch.dtype, compete: Compete) -> list[Contender]:
-    """All of a point, in the order of `names`."""
+    """All competitors of a point, in the order of `names`."""
     form = _two_streams(point, device, dtype) if point.mask == "two-stream" else _one_stream(point, device, dtype)
     install()
     chosen = " + ".join(dict.fromkeys(choose(call, machine) for call in calls(point, machine, dtype)))
@@ -111,7 +111,7 @@ def contenders(point: Point, machine: Machine, device: torch.device, dtype: torc
 
 
 def names(point: Point, machine: Machine, dtype: torch.dtype, compete: Compete) -> list[str]:
-    """The names of `contenders` on a machine that need not be this one; allocates nothing."""
+    """The names of `contenders` on any machine; nothing is allocated."""
     if point.scalings:
         return [*SCALINGS, SCALINGS[0] + AGAIN, *_beside_scalings(machine)]
     able = backends(point, machine, dtype, compete)

@@ -1,4 +1,4 @@
-"""Is it right? Each competitor against the formula in float64, in the run that times it, so that no speed stands alone.
+"""Compare each competitor with the formula in float64, in the run that times it, so no speed stands without its error.
 
     error = |found - truth| / |truth|        relative L2, of the output and of the worst gradient among q, k, v, g, bias
 
@@ -31,7 +31,7 @@ class Limit(NamedTuple):
 
 LIMITS = {"float32": Limit(1e-5, 1e-5), "bfloat16": Limit(5e-3, 1.2e-2), "float16": Limit(5e-3, 1.2e-2)}
 ROUNDED_SCORES = Limit(4e-2, 6e-2)
-"""For 16-bit numbers on backends that write their scores in 16 bits: twice the error that the formula has so."""
+"""The limit for backends that write scores in 16 bits: twice the error of the formula with such scores."""
 ROUND_SCORES = ("naive", "matmul", "sdpa:math")
 
 
@@ -50,7 +50,7 @@ class Truth(NamedTuple):
 
 
 class Truths:
-    """Those of one point: competitors that are given the same tensors and the same scaling have one between them."""
+    """The references of one point. Competitors with the same tensors and the same scaling share one."""
 
     def __init__(self, point: Point) -> None:
         self._point = point
@@ -89,7 +89,7 @@ def errors(contender: Contender, point: Point, truths: Truths) -> tuple[Errors, 
 
 
 def verdict(found: Errors, backend: str, dtype: torch.dtype) -> str:
-    """What is wrong, in words; empty where nothing is."""
+    """What is wrong, in words; empty if nothing is."""
     name = str(dtype).removeprefix("torch.")
     limit = LIMITS[name]
     if name != "float32" and any(part in ROUND_SCORES for part in backend.split(" + ")):
@@ -107,7 +107,7 @@ def _cut(merged: Tensor, truths: Truths, point: Point) -> Tensor:
 
 
 def _parts(gradient: Tensor) -> tuple[Tensor, ...]:
-    """Queries, keys and values apart: one that is right would hide one that is wrong and smaller."""
+    """Queries, keys and values separately, because a right and larger one would hide a wrong and smaller one."""
     return gradient.unbind(2) if gradient.ndim == 5 else (gradient,)
 
 

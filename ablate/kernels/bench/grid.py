@@ -40,21 +40,22 @@ DOCUMENTS = 4
 BACKWARD = 2.5
 """Of the forward arithmetic."""
 LONG = 256
-"""Length from which `auto` is held to 0.95 of the best of the others; below, where a call's tables are a few megabytes, to the
-best itself."""
+"""Length from which `auto` must reach 0.95 of the best competitor. Below it, where the tables of a call are a few megabytes, it
+must reach the best."""
 SCALED = 512
-"""Length from which a scaling is held to a few per cent over the plain one; constants are at every length."""
+"""Length from which a scaling may cost a few per cent more than the plain one. Constant scalings have this limit at every
+length."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionGrid:
-    """Which points a session measures, and for how long; stands where a trained run has its objective."""
+    """Which points a session measures, and for how long. It takes the place of an objective."""
 
     name: ClassVar[str] = "attention"
     size: Literal["smoke", "quick", "standard", "full"] = "quick"
     seconds: float = 0.6
     """Time for the rounds of one point [seconds]; slow points take longer, for `rounds` of them, but not `PATIENCE` times.
-    Where scalings compete it is several times as long (`ablate.kernels.bench.session.CARE`)."""
+    Where scalings compete it is several times as long (`ablate.kernels.bench.session.SCALINGS_FACTOR`)."""
     rounds: int = 7
     """Times that each competitor runs at each point if there is time; twice as many where it is several times as long."""
 
@@ -75,8 +76,8 @@ class Point:
     heads: int
     rows: int
     scalings: bool = False
-    """The scalings compete with each other here, on the backend chosen by itself, and not the backends; on a CPU with freed
-    memory kept, and the textbook beside them."""
+    """Scalings compete at this point instead of backends, all on the backend of `auto`. On a CPU freed memory is kept, and the
+    textbook competes too."""
 
     @property
     def predicted(self) -> int:
@@ -121,7 +122,7 @@ class Point:
         return forward * {"forward": 1.0, "backward": BACKWARD, "both": 1.0 + BACKWARD}[which]
 
     def bytes(self, which: str, size: int) -> float:
-        """Memory that a pass has to move, with numbers of `size` bytes [bytes]."""
+        """Memory that a pass must move, with numbers of `size` bytes [bytes]."""
         forward, backward = 4 * self.length + 2 * self.predicted, 8 * self.length + 4 * self.predicted
         places = {"forward": forward, "backward": backward, "both": forward + backward}[which]
         return float(self.rows * places * self.heads * self.head_width * size)

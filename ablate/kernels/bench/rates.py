@@ -1,4 +1,4 @@
-"""Pass by pass: rates of the chosen backend, and how much longer a competitor by name takes. What a GPU is held to.
+"""Rates of the chosen backend for each pass, and the time of a named competitor over its time. Targets of a GPU use them.
 
 | evaluation | metric | value |
 | --- | --- | --- |
@@ -31,7 +31,7 @@ FASTEST, TWO_STREAMS = "fastest / auto", "two streams / full"
 
 
 def rate_rows(session: Session) -> list[Row]:
-    """All of a session; scalings compete elsewhere."""
+    """All rates of a session; scalings are left out."""
     by_point = _by_point(session.results)
     found: list[Row] = []
     for point, times in by_point.items():

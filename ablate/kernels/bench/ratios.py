@@ -1,4 +1,4 @@
-"""What a session says in numbers that survive a busy machine: quotients of competitors that ran in the same rounds.
+"""Ratios of competitors that ran in the same rounds, because a busy machine slows down both.
 
     ratio(a / b) = median of time(a) / time(b) over rounds and over the two times that b runs in each, both passes together
     floor        = |median over rounds of time(b again) / time(b) - 1| at the same point

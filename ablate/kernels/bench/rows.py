@@ -1,4 +1,4 @@
-"""A session as rows of a record, one number each, so that reports need nothing of this wing.
+"""A session as rows of a record, one number each. Reports read these rows and import nothing of the bench.
 
 | evaluation | metric | condition |
 | --- | --- | --- |

@@ -34,7 +34,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PAUSE = 1.0
 """Seconds of rest before each point on a GPU, whose clock falls with its temperature."""
 SCALINGS_FACTOR, SHORT_SCALINGS_FACTOR = 8, 3
-"""Scalings get this many times the seconds of kernels, at lengths from `SCALED` and below it: their targets are a few per
+"""Factor on the seconds of a point where scalings compete, at lengths from `SCALED` and below. Their targets are a few per
 cent."""
 RESTLESS, SPARE = 0.03, 0.12
 """A point whose two equal competitors differ by more is timed again; the share of a session that this may take."""
@@ -74,7 +74,7 @@ class Session:
 
 
 def competing(grid: AttentionGrid) -> Compete:
-    """Small sizes time only what something is claimed of."""
+    """Small sizes time only competitors that a target needs."""
     return "compared" if grid.size in ("smoke", "quick") else "all"
 
 
@@ -140,7 +140,7 @@ def by_memory(plan: Sequence[Point]) -> list[list[Point]]:
 
 
 def memory_of(point: Point) -> contextlib.AbstractContextManager[None]:
-    """What a call on a CPU finds of the memory that was freed before."""
+    """The treatment of freed memory for the calls of a point on a CPU."""
     return freed_memory.kept() if point.scalings else freed_memory.as_alone()
 
 
@@ -228,7 +228,7 @@ def at_point(
 
 
 def time_factor(point: Point) -> int:
-    """This point gets so many times `AttentionGrid.seconds`."""
+    """Factor on `AttentionGrid.seconds` for this point."""
     return (SCALINGS_FACTOR if point.length >= SCALED else SHORT_SCALINGS_FACTOR) if point.scalings else 1
 
 

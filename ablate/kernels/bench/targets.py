@@ -1,4 +1,4 @@
-"""What the study attention-core measures and asks for: its metrics, and targets of a CPU and of a data-centre GPU."""
+"""Metrics of the study attention-core, and its targets for a CPU and for a data-centre GPU."""
 
 from __future__ import annotations
 

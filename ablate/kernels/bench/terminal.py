@@ -1,4 +1,4 @@
-"""`ablate bench attention`: a session's table for a terminal, its rows as a file, and the plan of one that cannot run here.
+"""`ablate bench attention`: the table of a session in a terminal, its rows in a file, or the plan of a session.
 
 Each point is printed, and written to the file, as soon as it is measured: an interrupted bench keeps what it has.
 """
@@ -119,7 +119,7 @@ def summary(found: Sequence[Ratio]) -> str:
 
 
 class _Printed:
-    """What was measured so far, on the terminal and in the file; exists because both grow point by point."""
+    """What was measured so far, in the terminal and in the file. Both grow point by point."""
 
     def __init__(self, run: RunConfig, file: Path | None, say: Callable[[str], None]) -> None:
         self.run, self.file, self.say = run, file, say

@@ -1,4 +1,4 @@
-"""Timing as a study's measure: a run is one session, a seed is a repetition of it, and nothing is trained.
+"""Timing as a study's measure: a run is one session, a seed is one repetition, and nothing is trained.
 
 `RunConfig.objective` says what is timed (`AttentionGrid`), `RunConfig.runtime` where. No text is read. A session's identity is
 its configuration and the source text of the core and of the timing; its numbers are not reproducible, its ratios should be.
@@ -48,7 +48,7 @@ def identify(run: RunConfig) -> Identity:
 
 
 def prepare(run: RunConfig, progress: Progress) -> Mapping[str, Any]:
-    """Refuse a machine that is not there; what the report says of the grid."""
+    """Refuse a device that does not exist; return facts on the grid for the report."""
     check(run)
     grid: AttentionGrid = run.objective
     device = torch.device(run.runtime.device)
@@ -80,7 +80,7 @@ def check(run: RunConfig) -> None:
 
 
 def run_session(run: RunConfig, folder: Path, progress: Progress, earlier: Record | None) -> Record:
-    """One session; what an interrupted one has measured in `folder` is taken over."""
+    """Run one session. It continues from what an interrupted session measured in `folder`."""
     check(run)
     identity, partial = identify(run), folder / PARTIAL
     found = session(run, progress, lambda done: write_atomically(partial, to_json(done.results)), from_json(partial))
