@@ -1,8 +1,7 @@
 """The attention core: one function, softmax(scale * Q K^T + bias + mask) V, computed by one of several backends.
 
-Vaswani et al. 2017, section 3.2.1, formula (1). Shape letters: B batch, T query position, S key position, H heads, K head
-width. `reference.py` is the formula in float64, and every backend must equal it. A caller states mask, bias and scale, and no
-kernel: `backends.py` chooses. Attention weights have no dropout, because most of the kernels cannot do it.
+Vaswani et al. 2017, section 3.2.1, formula (1). Shape letters: B batch, T query, S key, H heads, K head width. `reference.py`
+is the formula in float64, which every backend must equal. Attention weights have no dropout: most kernels cannot do it.
 
 | file | |
 | --- | --- |

@@ -9,8 +9,6 @@ depends on nothing but the call and the machine, so the same call runs the same 
 | the same, all keys visible, long | sdpa:flash, matmul | there is nothing to skip |
 | CPU, bfloat16 | sdpa:flash, matmul | products in bfloat16 round the scores: error 1e-2 instead of 2e-3 |
 | CUDA, others | sdpa:default, matmul | torch chooses, but never cuDNN |
-
-Other packages add backends by `register` and their own order, asked first, by `prefer`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@
 Blocks are about as large as a core's second-level cache. Keys that no query of a block sees are never multiplied, so a causal
 mask costs about half. Autograd keeps the weights P: T x S numbers a head, so a few thousand positions are the limit. The CPU
 kernel of torch has blocks of 512 keys, which leaves nothing to skip at 512, and accepts no bias that learns.
-
 Shapes: B rows of the batch, H heads, T queries, S keys, K head width.
 """
 
