@@ -60,7 +60,7 @@ def test_the_code_of_backends_and_rules_is_part_of_it(file: str, monkeypatch: py
     assert changed(monkeypatch, file, Runtime())
 
 
-@pytest.mark.parametrize("file", ["native.py", "native.c", "native.h", "intervals.py"])
+@pytest.mark.parametrize("file", ["native.py", "native.c", "native.h", "key_intervals.py"])
 def test_so_is_the_code_of_attention_in_c_where_it_is_compiled(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     attention.kernels()
     assert changed(monkeypatch, file, Runtime()) == ("native" not in backends.machine_of(CPU).lacks)
