@@ -87,6 +87,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="accept runs of different machines or library versions in one table; the report prints a warning",
     )
+    run.add_argument(
+        "--patience",
+        type=float,
+        default=1800.0,
+        metavar="SECONDS",
+        help="end a worker that shows no progress for this long (default: 1800)",
+    )
     run.set_defaults(command=_run)
 
     report = command("report", "compile reports again from their records, or the index of a folder of reports")
@@ -326,6 +333,7 @@ def _options(given: argparse.Namespace) -> Options:
         retry_failed=getattr(given, "retry_failed", False),
         keep_weights=not getattr(given, "discard_weights", False),
         allow_mixed=getattr(given, "allow_mixed", False),
+        patience=getattr(given, "patience", 1800.0),
         root=given.runs or default_root(),
         reports=given.reports,
     )

@@ -9,7 +9,7 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ablate.cache import cache_root
+from ablate.disk.cache import cache_root
 
 PACKAGES = ("torch", "lightning", "optuna", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "seaborn", "matplotlib",
             "tokenizers", "safetensors", "jinja2", "rich")  # fmt: skip

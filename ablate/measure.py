@@ -22,6 +22,10 @@ Progress = Callable[..., None]
 """A progress callback: `progress(phase="training", done=tokens, total=tokens)`, called at most a few times a second."""
 
 
+def silent(**progress: object) -> None:
+    """A progress callback that shows nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """The digests of a run. Runs with equal identities give equal numbers on equal machines."""

@@ -1,7 +1,7 @@
 """The result of a run: one JSON record per run, one `Row` per number. The record on disk is the only source of truth.
 
-A run is done if and only if its record exists under its identity. A record is written to a temporary file, flushed to
-the disk and renamed. A reader therefore sees a whole record or none, even if the writer is killed.
+A run is done if and only if its record exists under its identity. A record is written whole or not at all, and sealed with
+a checksum (`ablate.disk`). A reader therefore sees the record as it was written, or none.
 
 Columns of a row (units in brackets):
 
@@ -21,20 +21,21 @@ Columns of a row (units in brackets):
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError
+from ablate.disk import sealed
+from ablate.disk.files import DamagedError
 
-SCHEMA = 1
+SCHEMA = 2
 """Written into every record. Raise it when a field changes its meaning, and give `migrated` the step from the last one."""
-READABLE = (1,)
+READABLE = (1, 2)
 """Schemas that `from_json` reads."""
+
+RECORD = "record.json"
+"""Name of the record in the folder of its run."""
 
 DONE = "done"
 DIVERGED = "diverged"
@@ -89,20 +90,48 @@ class Record:
     """Seconds spent on compute, data, first_step, evaluation, checkpoint, harness, and in total; peak memory in bytes."""
     provenance: dict[str, str] = field(default_factory=dict)
     """Machine, library versions, commit. Not part of the identity; a study never mixes them without a warning."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Name of a file beside the record -> its SHA-256, e.g. of the final weights."""
     schema: int = SCHEMA
 
 
-def to_json(record: Record) -> str:
-    """Return canonical JSON with sorted keys. Raises `ValueError` for a value that is not finite."""
-    return json.dumps(dataclasses.asdict(record), sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+def to_json(record: Record) -> bytes:
+    """Return canonical JSON with sorted keys and a checksum. Raises `ValueError` for a value that is not finite."""
+    return sealed.dumps(dataclasses.asdict(record))
 
 
-def from_json(text: str) -> Record:
-    """The inverse of `to_json`, and the reader of every older schema. `ConfigError` for a schema that is not known."""
-    raw = migrated(json.loads(text))
-    raw["rows"] = tuple(Row(**row) for row in raw["rows"])
-    raw["samples"] = tuple(raw["samples"])
-    return Record(**raw)
+def from_json(data: bytes, what: object = "the record") -> Record:
+    """The inverse of `to_json`, and the reader of every older schema. `what` names the file in messages.
+
+    Raises `DamagedError` for what is not a record as it was written, and `ConfigError` for a schema that is not known.
+    Schema 1 has no checksum.
+    """
+    raw = sealed.loads(data, what) if sealed.is_sealed(data) else sealed.parse(data, what)
+    if raw.get("schema") == SCHEMA and not sealed.is_sealed(data):
+        raise DamagedError(f"{what} is damaged: it has no checksum")
+    raw = migrated(raw)
+    try:
+        raw["rows"] = tuple(_row(row) for row in raw["rows"])
+        raw["samples"] = tuple(raw["samples"])
+        return Record(**raw)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DamagedError(f"{what} is no record: {' '.join(str(error).split())}") from None
+
+
+def verified(data: bytes, what: object) -> Record:
+    """`from_json` for a folder of runs, where every record has a checksum. Raises `DamagedError` for one of schema 1 too."""
+    if not sealed.is_sealed(data):
+        raise DamagedError(f"{what} has no checksum: it is damaged, or an older version of this program wrote it")
+    return from_json(data, what)
+
+
+def _row(raw: dict[str, Any]) -> Row:
+    row = Row(**raw)
+    # JSON has no infinity, but 1e999 reads as one.
+    for name in ("value", "flops", "seconds", "tokens", "targets"):
+        if not math.isfinite(getattr(row, name)):
+            raise ValueError(f"{row.evaluation} {row.metric}: {name} is {getattr(row, name)}")
+    return row
 
 
 def migrated(raw: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +142,8 @@ def migrated(raw: dict[str, Any]) -> dict[str, Any]:
     if raw.get("schema") not in READABLE:
         known = ", ".join(map(str, READABLE))
         raise ConfigError(f"record schema {raw.get('schema')!r} cannot be read; this version reads {known}")
+    if raw["schema"] == 1:
+        raw = {**raw, "files": {}, "schema": SCHEMA}
     return raw
 
 
@@ -132,23 +163,3 @@ def check_finite(value: float, what: str) -> float:
     if not math.isfinite(value):
         raise FloatingPointError(f"{what} is {value}")
     return value
-
-
-def write_atomically(path: Path, text: str | bytes) -> None:
-    """Write a whole file or nothing: write a temporary file beside it, flush it to the disk, rename it.
-
-    Raises `OSError` if the system does (a full disk, a missing permission). The old content then stays in place.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = text.encode() if isinstance(text, str) else text
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

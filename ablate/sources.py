@@ -27,6 +27,8 @@ NOT_PART_OF_A_RUN = (
     "ablate.training.pretraining",
     "ablate.interop",
     "ablate.sources",
+    "ablate.disk",
+    "ablate.notice",
 )
 REGISTRIES = ("ablate", "ablate.objectives", "ablate.data.corpora")
 BESIDE = (".c", ".h")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ablate.config import ConfigError
-from ablate.records import DIVERGED, Record, Row, check_finite, from_json, to_json, untimed, write_atomically
+from ablate.disk import files
+from ablate.records import DIVERGED, Record, Row, check_finite, from_json, to_json, untimed
 
 SCHEMA_1 = """
 {
@@ -121,8 +122,8 @@ def test_a_finite_value_comes_back() -> None:
 
 def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path: Path) -> None:
     path = tmp_path / "new" / "record.json"
-    write_atomically(path, "old")
-    write_atomically(path, b"n\xc3\xa9w")
+    files.write(path, "old")
+    files.write(path, b"n\xc3\xa9w")
     assert path.read_text(encoding="utf-8") == "n\u00e9w"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [file.name for file in path.parent.iterdir()] == ["record.json"]
@@ -130,7 +131,7 @@ def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path: Path) -> None
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "record.json"
-    write_atomically(path, "old")
+    files.write(path, "old")
 
     def refuse(*arguments: object) -> None:
         raise KeyboardInterrupt
@@ -139,7 +140,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
         with monkeypatch.context() as patch:
             patch.setattr(f"os.{step}", refuse)
             with pytest.raises(KeyboardInterrupt):
-                write_atomically(path, "new")
+                files.write(path, "new")
         assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["record.json"], step
 
 

@@ -30,7 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablate.config import ConfigError
-from ablate.records import DONE, Record, write_atomically
+from ablate.disk import files
+from ablate.records import DONE, Record
 from ablate.specification import Arm, Metric, Specification
 
 RUN = ("arm", "role", "seed", "pair", "identity", "status")
@@ -90,7 +91,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", compression_level=9, store_schema=False)
-    write_atomically(path, buffer.getvalue())
+    files.write(path, buffer.getvalue())
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ablate.cache import build_once, cache_root, silent
 from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
 from ablate.data import tokenizer_json
@@ -26,7 +25,9 @@ from ablate.data.document import Document
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
 from ablate.data.token_store import TokenStore, TokenWriter, token_type
 from ablate.data.tokenizer import Tokenizer, Vocabulary
-from ablate.measure import Progress, digest
+from ablate.disk.cache import build_once, cache_root, check
+from ablate.disk.files import DamagedError
+from ablate.measure import Progress, digest, silent
 from ablate.sources import source_digest
 
 HELD_OUT_TEXTS = 20_000
@@ -102,8 +103,10 @@ def _fingerprints(corpus: Corpus, data: Data) -> dict[str, str]:
 def tokenizer_of(data: Data, found: Mapping[str, str]) -> Tokenizer:
     """Return the tokenizer of an earlier run with the fingerprints `found`; `ConfigError` if it no longer exists."""
     # Folders of one tokenizer begin with its fingerprint: what changed since in how tokens are kept does not touch it.
-    for kept in (cache_root() / "text").glob(f"{found['tokenizer']}-*/{tokenizer_json.FILE}"):
-        return Tokenizer.load(kept, data.tokenizer, found["tokenizer"])
+    for kept in sorted((cache_root() / "text").glob(f"{found['tokenizer']}-*/{tokenizer_json.FILE}")):
+        with suppress(DamagedError):
+            check(kept.parent)
+            return Tokenizer.load(kept, data.tokenizer, found["tokenizer"])
     text = prepare(data)
     if text.tokenizer.fingerprint != found["tokenizer"]:
         raise ConfigError(f"data.corpus = {data.corpus!r} or the code has changed since: its tokenizer is no longer the run's")

@@ -27,8 +27,8 @@ import tokenizers
 
 from ablate.config import ConfigError
 from ablate.data import tokenizer_json
-from ablate.data.corpora.contents import digest_of
 from ablate.data.subwords import CLS, MASK, PAD, RAREST_CHARACTER, SEP, SPECIAL, TRAINERS, UNK, bytes_by_character, too_small
+from ablate.disk.cache import digest_of
 from ablate.measure import digest
 from ablate.sources import source_digest
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.config import ConfigError
-from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.hub import Hub
 from ablate.data.corpora.lines import read_lines
+from ablate.disk.cache import digest_of
 from ablate.measure import digest
 
 HUB = "hub:"

@@ -22,8 +22,8 @@ from torch import Tensor
 from ablate import sources
 from ablate.config import ConfigError, Scalar
 from ablate.data import tokenizer_json
-from ablate.data.corpora.contents import digest_of
 from ablate.data.tokenizer import GIVEN, given
+from ablate.disk.cache import digest_of
 from ablate.interop import folder as checkpoint
 from ablate.measure import digest
 

@@ -21,11 +21,12 @@ from ablate.config import ConfigError, RunConfig, override
 from ablate.data import tokenizer_json
 from ablate.data.text import tokenizer_of
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP, UNK, Tokenizer
+from ablate.disk import files
 from ablate.interop import architecture_of
 from ablate.interop.folder import CONFIG, TOKENIZER, WEIGHTS
 from ablate.objectives import objective
 from ablate.objectives.base import Objective
-from ablate.records import DONE, Record, from_json, write_atomically
+from ablate.records import DONE, RECORD, Record, from_json
 
 SPECIAL_ROLES = {
     "pad_token": PAD,
@@ -37,7 +38,6 @@ SPECIAL_ROLES = {
     "eos_token": SEP,
 }
 ORDINARY = MASK + 1
-RECORD = "record.json"
 
 
 def find_run(named: str, root: Path) -> Path:
@@ -57,7 +57,7 @@ def find_run(named: str, root: Path) -> Path:
 
 def export_run(folder: Path, weights_name: str, target: Path) -> Path:
     """Write the run's model into the new folder `target`; `ConfigError`, and no file, if it has no counterpart."""
-    record, weights = _record(folder / RECORD), folder / weights_name
+    record, weights = from_json((folder / RECORD).read_bytes(), folder / RECORD), folder / weights_name
     name = f"run {record.identity}"
     if record.status != DONE:
         raise ConfigError(f"{name} ended as {record.status!r}: {record.error or 'it left no model'}")
@@ -74,19 +74,14 @@ def export_run(folder: Path, weights_name: str, target: Path) -> Path:
     tokenizer = tokenizer_of(run.data, record.ingredients)
     model = kind.from_run(run, tokenizer.vocabulary)
     try:
-        model.load_state_dict(safetensors.torch.load_file(weights))
+        # Schema 1 kept no digest of the weights.
+        data = files.read(weights, record.files[weights_name]) if weights_name in record.files else weights.read_bytes()
+        model.load_state_dict(safetensors.torch.load(data))
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise ConfigError(
             f"{weights}: not the weights of this run under the current code ({str(error).splitlines()[0]})"
         ) from None
     return write(model, tokenizer, target)
-
-
-def _record(path: Path) -> Record:
-    try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is not a record ({error})") from None
 
 
 def run_config(record: Record) -> RunConfig:
@@ -117,15 +112,15 @@ def write(model: Objective, tokenizer: Tokenizer, target: Path) -> Path:
         **({"additional_special_tokens": sentinels} if sentinels else {}),
     }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in architecture.export(model).items()}
-    files: dict[str, Any] = {
+    described: dict[str, Any] = {
         CONFIG: config,
         TOKENIZER: content,
         "tokenizer_config.json": settings,
         "special_tokens_map.json": roles,
     }
-    for name, file in files.items():
-        write_atomically(target / name, json.dumps(file, ensure_ascii=False, indent=1) + "\n")
-    write_atomically(target / WEIGHTS, safetensors.torch.save(state, metadata={"format": "pt"}))
+    for name, content in described.items():
+        files.write(target / name, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    files.write(target / WEIGHTS, safetensors.torch.save(state, metadata={"format": "pt"}))
     return target
 
 

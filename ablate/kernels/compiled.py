@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from ablate import sources
-from ablate.cache import build_once, cache_root
 from ablate.config import ConfigError
+from ablate.disk.cache import build_once, cache_root
 
 SOURCE = Path(__file__).with_name("native.c")
 LIBRARY = "native.so"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablate.records import write_atomically
+from ablate.disk import files
 from ablate.report import html, latex, markdown, style
 from ablate.report.answer import answer
 from ablate.report.blimp import blimp
@@ -96,7 +96,7 @@ def compile_report(folder: Path) -> Path:
             written[folder / "tables" / f"{table.name}.tex"] = latex.table(table, evidence.specification.name).encode()
     written[folder / "index.html"] = html.page(page, drawings).encode()
     for path, content in written.items():
-        write_atomically(path, content)
+        files.write(path, content)
     for name, endings in (("tables", (".csv", ".tex")), ("figures", (".csv", ".svg", ".png"))):
         for path in sorted((folder / name).glob("*")):
             if path.suffix in endings and path not in written:

@@ -26,7 +26,7 @@ from ablate import specification as plan
 from ablate.analysis import completeness, distinguishable, frames, means, paired
 from ablate.claims.verdicts import Verdict, judge_all
 from ablate.config import ConfigError
-from ablate.records import write_atomically
+from ablate.disk import files
 from ablate.report import rounding
 from ablate.report.blocks import one_line
 from ablate.specification import Arm, Metric, Specification
@@ -139,8 +139,8 @@ def read(folder: Path) -> Evidence:
 
 def write(folder: Path, evidence: Evidence) -> None:
     """The four files, from which `read` gives the same evidence back."""
-    write_atomically(folder / "study.json", plan.to_json(evidence.specification))
+    files.write(folder / "study.json", plan.to_json(evidence.specification))
     frames.write(evidence.numbers, folder / "records.parquet")
     frames.write(evidence.runs, folder / "runs.parquet")
     text = json.dumps(list(evidence.samples), sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
-    write_atomically(folder / SAMPLES, text + "\n")
+    files.write(folder / SAMPLES, text + "\n")

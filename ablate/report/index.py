@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ablate.records import write_atomically
+from ablate.disk import files
 from ablate.report import html, markdown, scoreboard
 from ablate.report.answer import paragraph, tally
 from ablate.report.blocks import Table, one_line
@@ -27,13 +27,13 @@ def compile_index(reports: Path) -> Path:
     """Write README.md, index.html and the pages of factors in `reports`; returns the path of index.html."""
     entries = listed(reports)
     found = scoreboard.scores(entries)
-    write_atomically(reports / "README.md", _markdown(entries, scoreboard.table(found)))
+    files.write(reports / "README.md", _markdown(entries, scoreboard.table(found)))
     page = html.render(
         "index.html.j2", title=TITLE, entries=entries, scores=found, caption=scoreboard.caption(found), secondary=SECONDARY
     )
-    write_atomically(reports / "index.html", page)
-    write_atomically(reports / "factors.md", markdown.page(factors(entries, "README.md")))
-    write_atomically(reports / "factors.html", html.page(factors(entries, "index.html"), {}))
+    files.write(reports / "index.html", page)
+    files.write(reports / "factors.md", markdown.page(factors(entries, "README.md")))
+    files.write(reports / "factors.html", html.page(factors(entries, "index.html"), {}))
     return reports / "index.html"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.analysis import frames
-from ablate.records import write_atomically
+from ablate.disk import files
 from ablate.report.compile import compile_report
 from ablate.specification import to_json
 from ablate.study.options import Setup
@@ -24,8 +24,8 @@ def write_report(setup: Setup, final: Plan, facts: Mapping[str, Any], folder: Pa
     folder.mkdir(parents=True, exist_ok=True)
     frames.write(frames.tidy(found, specification), folder / "records.parquet")
     frames.write(frames.runs(found, specification), folder / "runs.parquet")
-    write_atomically(folder / "samples.json", json.dumps(_samples(found), indent=1, ensure_ascii=False, sort_keys=True) + "\n")
-    write_atomically(folder / "study.json", to_json(specification))
+    files.write(folder / "samples.json", json.dumps(_samples(found), indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    files.write(folder / "study.json", to_json(specification))
     compile_report(folder)
     return folder
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from ablate.config import Scalar
+from ablate.disk.claims import claim
 from ablate.records import DONE
 from ablate.study.plan import Cell, value_of
-from ablate.study.store import Store, claim
+from ablate.study.store import Store
 from ablate.study.study import Study
 
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from ablate.claims.registry import digest
 from ablate.config import ConfigError
+from ablate.disk import files
 from ablate.measure import digest as digest_of
-from ablate.records import write_atomically
 from ablate.study.arms import COMPARISON, arms, configure
 from ablate.study.options import Setup
 
@@ -41,7 +41,7 @@ def register(setup: Setup) -> Looks:
         known = read(setup)
         if not known.seeds or setup.seeds > known.seeds[-1]:
             known = known._replace(seeds=(*known.seeds, setup.seeds))
-            write_atomically(path, json.dumps(known._asdict(), sort_keys=True) + "\n")
+            files.write(path, json.dumps(known._asdict(), sort_keys=True) + "\n")
     return known
 
 

@@ -29,6 +29,8 @@ class Options:
     """Keep final weights, so that an evaluation added later needs no retraining."""
     allow_mixed: bool = False
     """Accept runs of different machines or library versions in one table. The report then prints a warning."""
+    patience: float = 1800.0
+    """Seconds without progress after which a worker is ended; its run is repeated by the next command."""
     root: Path = field(default_factory=default_root)
     reports: Path = Path("reports/local")
 
@@ -42,6 +44,7 @@ class Options:
         for path in ("seed", "pretrain"):
             require(path not in self.overrides, f"--set {path}", self.overrides.get(path), "left to the plan; see --seeds")
         require(self.seeds is None or self.seeds >= 1, "--seeds", self.seeds, "at least 1")
+        require(self.patience > 0, "--patience", self.patience, "above 0 seconds")
         require(self.workers is None or self.workers >= 1, "--workers", self.workers, "at least 1")
 
 

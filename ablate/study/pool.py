@@ -11,10 +11,13 @@ import importlib
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.forkserver
+import multiprocessing.util
 import os
 import pickle
+import select
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -23,10 +26,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.config import RunConfig
+from ablate.config import ConfigError, RunConfig
 from ablate.study.cell import Outcome, died, run_cell
 from ablate.study.plan import Cell
 from ablate.study.store import Store
+
+LONGEST_FOLDER = 70
+"""Bytes of a folder of sockets; multiprocessing adds about 32."""
+OFFERED = "500"
+"""What a worker adds to its badness, of 1,000: the system's out-of-memory killer must not take the coordinator first."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,8 @@ class Inline:
         self._ended: list[Advanced | Ended] = []
 
     @property
-    def running(self) -> set[RunConfig]:
-        return {event.cell.config for event in self._ended}
+    def running(self) -> list[Cell]:
+        return [event.cell for event in self._ended]
 
     def submit(self, cell: Cell, update: Update) -> None:
         def progress(phase: str, done: float = 0, total: float = 0) -> None:
@@ -88,8 +96,8 @@ class Pool:
         self._alive: dict[multiprocessing.connection.Connection, tuple[Any, Cell]] = {}
 
     @property
-    def running(self) -> set[RunConfig]:
-        return {cell.config for _, cell in self._alive.values()}
+    def running(self) -> list[Cell]:
+        return [cell for _, cell in self._alive.values()]
 
     @property
     def free(self) -> int:
@@ -100,9 +108,7 @@ class Pool:
         ours, theirs = self._context.Pipe()
         identity = self._store.identity(cell.config)
         arguments = (theirs, str(self._path), str(self._store.root.resolve()), pickle.dumps((cell.config, identity)))
-        process = self._context.Process(target=_work, args=arguments, daemon=True)
-        with _without_main():
-            process.start()
+        process = self._started(arguments)
         theirs.close()
         self._alive[ours] = (process, cell)
 
@@ -121,6 +127,19 @@ class Pool:
             process.join()
             connection.close()
         self._alive.clear()
+
+    def _started(self, arguments: tuple[Any, ...]) -> Any:
+        for attempt in (1, 2):
+            process = self._context.Process(target=_work, args=arguments, daemon=True)
+            try:
+                with _without_main():
+                    process.start()
+                return process
+            except (EOFError, ConnectionError, BrokenPipeError) as error:
+                # Somebody killed the forkserver. The next start begins a new one.
+                if attempt == 2:
+                    raise ConfigError(f"no process can be started: the forkserver ends at once ({error!r})") from None
+        raise AssertionError
 
     def _receive(self, connection: multiprocessing.connection.Connection) -> list[Advanced | Ended]:
         process, cell = self._alive[connection]
@@ -143,15 +162,25 @@ class Pool:
             return Outcome("finished")
         if code is not None and code < 0:
             return died(self._store, cell.config, -code)
-        message = f"the process of {cell.label} ended with status {code} and left no record"
-        return Outcome("stop", message)
+        return Outcome("undone", f"its process ended with status {code} and left no record")
 
 
 def start_early(trains: bool) -> None:
     """Start the forkserver before the coordinator imports torch, so both load it at the same time."""
+    _shorten_folder_of_sockets()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ablate.study.pool", *(["ablate.training"] if trains else [])])
     multiprocessing.forkserver.ensure_running()
+
+
+def _shorten_folder_of_sockets() -> None:
+    """Let multiprocessing put its sockets into /tmp if $TMPDIR is too long for the address of a socket (107 bytes)."""
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_FOLDER:
+        before = tempfile.tempdir
+        tempfile.tempdir = "/tmp"
+        # It asks once in a process and remembers the answer.
+        multiprocessing.util.get_temp_dir()
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager
@@ -175,6 +204,8 @@ def _without_main() -> Iterator[None]:
 def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
     # Ctrl-C reaches the whole process group. Workers ignore it; the coordinator kills them, and they leave no record.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OFFERED)
     threading.Thread(target=_end_with_coordinator, args=(connection,), daemon=True).start()
     discover = importlib.import_module("ablate.study.discover")
     study = discover.load(Path(study_path))
@@ -188,18 +219,27 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
         now = time.monotonic()
         if now - last > 0.2:
             last = now
-            connection.send((phase, done, total))
+            _send(connection, (phase, done, total))
 
     if store.identity(config) != expected:
         # The coordinator would never find the record and would start the run again for ever.
-        connection.send(Outcome("stop", "source files changed while the study was running; repeat the command"))
+        _send(connection, Outcome("undone", "source files changed while the study was running; repeat the command"))
         return
     try:
         outcome = run_cell(store, config, progress)
     except Exception as error:
         store.log(config, traceback.format_exc())
-        outcome = Outcome("stop", f"{type(error).__name__}: {error}; see {store.folder(config) / 'log.txt'}")
-    connection.send(outcome)
+        outcome = Outcome("undone", f"{type(error).__name__}: {error}; see {store.folder(config) / 'log.txt'}")
+    _send(connection, outcome)
+
+
+def _send(connection: Any, message: object) -> None:
+    # A stopped coordinator reads nothing. A worker that waited for it would hold its run for ever.
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLOUT)
+    if waiting.poll(0):
+        with contextlib.suppress(BrokenPipeError):
+            connection.send(message)
 
 
 def _end_with_coordinator(connection: Any) -> None:

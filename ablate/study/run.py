@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError, RunConfig
-from ablate.measure import ESTIMATORS, LEFT_OUT, Progress
+from ablate.measure import ESTIMATORS, LEFT_OUT, Progress, silent
+from ablate.notice import notice
 from ablate.records import DONE
 from ablate.study import discover
-from ablate.study.cell import Outcome
+from ablate.study.cell import Outcome, lacks_memory
 from ablate.study.collect import write_report
 from ablate.study.ledger import Ledger
 from ablate.study.looks import register
@@ -30,6 +31,7 @@ from ablate.study.progress import StudyProgress
 from ablate.study.ranking import check_ranking
 from ablate.study.results import results
 from ablate.study.study import Study
+from ablate.study.watch import Watch
 
 ASK_AGAIN = 2.0
 """Seconds between two checks of a run that another process works on."""
@@ -65,9 +67,9 @@ def compile_only(study: Study, options: Options) -> Finished:
         raise ConfigError(
             f"study {study.name} ({setup.tier_name}) has no finished run with the present source code and settings"
         )
-    facts = setup.study.measure.prepare(setup.study.base, _silent)
+    facts = setup.study.measure.prepare(setup.study.base, silent)
     done = [cell for cell in final.cells if setup.store.finished(cell.config) is not None]
-    facts = {**facts, ESTIMATORS: _estimators(setup, done, setup.study.base, facts, _silent)}
+    facts = {**facts, ESTIMATORS: _estimators(setup, done, setup.study.base, facts, silent)}
     return _finish(setup, options, final, facts)
 
 
@@ -98,7 +100,10 @@ def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
     cells = setup.selected(setup.plan())
     # The facts come from the baseline. If `--only` leaves it out, they come from the first selected arm.
     first = cells[0].config if setup.only else setup.study.base
-    facts = setup.study.measure.prepare(first, progress.phase)
+    try:
+        facts = setup.study.measure.prepare(first, progress.phase)
+    except MemoryError as error:
+        raise ConfigError(f"the baseline {error}") from None
     if LEFT_OUT in facts and not setup.only:
         raise ConfigError(str(facts[LEFT_OUT]))
     estimators = _estimators(setup, cells, first, facts, progress.phase)
@@ -113,9 +118,20 @@ def _estimators(
     found = {_kind(first): facts}
     for cell in cells:
         if _kind(cell.config) not in found:
-            found[_kind(cell.config)] = setup.study.measure.prepare(cell.config, progress)
+            found[_kind(cell.config)] = _facts(setup, cell, progress)
     named = {cell.arm.name: dict(found[_kind(cell.config)].get(ESTIMATORS, {})) for cell in cells}
     return {arm: columns for arm, columns in named.items() if columns}
+
+
+def _facts(setup: Setup, cell: Cell, progress: Progress) -> Mapping[str, Any]:
+    try:
+        return setup.study.measure.prepare(cell.config, progress)
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        # The run itself records it, so that the other arms are compared.
+        notice(f"{cell.label} does not fit into memory: {' '.join(str(error).split())}")
+        return {}
 
 
 def _kind(config: RunConfig) -> tuple[Any, ...]:
@@ -136,10 +152,16 @@ class _Execution:
     def __init__(self, setup: Setup, options: Options, pool: Pool | Inline, progress: StudyProgress) -> None:
         self.setup, self.options, self.pool, self.progress = setup, options, pool, progress
         self.ledger = Ledger(setup.folder, setup.study, setup.store)
+        self.watch = Watch(setup.store, options.patience, progress.say)
+        self.undone: dict[RunConfig, str] = {}
         self.ledger.catch_up(setup.plan().cells)
 
     def work_off(self) -> Plan:
-        """Run what is missing until the plan is finished. Raises `ConfigError` if no further run can succeed."""
+        """Run what is missing until the plan is finished.
+
+        A run that cannot end leaves the others alone. Raises `ConfigError` with the list of such runs once nothing else is left
+        to do, and at once if no further run can succeed.
+        """
         while True:
             current = self.setup.plan()
             cells = self.setup.selected(current)
@@ -148,15 +170,42 @@ class _Execution:
             self.progress.overall(total, missing, self.setup.workers)
             if not missing and (current.settled or self.setup.reached(current)):
                 return current
-            for cell in self._ready(missing):
+            possible = [cell for cell in missing if cell.config not in self.undone]
+            if not possible and self.undone and not self.pool.running:
+                raise ConfigError(self._list_of_undone(missing))
+            ours = {cell.config for cell in self.pool.running}
+            ready, busy = self._ready([cell for cell in possible if cell.config not in ours])
+            for cell in ready:
                 self.ledger.start(cell)
                 self.progress.start(cell)
                 self.pool.submit(cell, self.progress.update)
             if not self.pool.running:
                 time.sleep(ASK_AGAIN / 4)
-            self._watch()
+            self.watch.look(self.pool.running, busy)
+            self._wait()
 
-    def _watch(self) -> None:
+    def _ready(self, waiting: list[Cell]) -> tuple[list[Cell], list[Cell]]:
+        """Return runs that no process works on, as many as the pool has free workers, and those found busy on the way."""
+        ready: list[Cell] = []
+        busy: list[Cell] = []
+        for cell in waiting:
+            if len(ready) >= self.pool.free:
+                break
+            (busy if self.setup.store.busy(cell.config) else ready).append(cell)
+        return ready, busy
+
+    def _list_of_undone(self, missing: list[Cell]) -> str:
+        reasons: dict[str, list[str]] = {}
+        for cell in missing:
+            if cell.config in self.undone:
+                reasons.setdefault(self.undone[cell.config], []).append(cell.label)
+        listed = "; ".join(
+            f"{labels[0]}{f' and {len(labels) - 1} more' if len(labels) > 1 else ''}: {why}" for why, labels in reasons.items()
+        )
+        runs = "run has" if len(self.undone) == 1 else "runs have"
+        return f"{len(self.undone)} {runs} no record: {listed}; finished runs are kept, repeat the command to try again"
+
+    def _wait(self) -> None:
         """Show progress until a run ends, or until it is time to check the runs of other processes."""
         until = time.monotonic() + ASK_AGAIN
         while time.monotonic() < until:
@@ -169,22 +218,13 @@ class _Execution:
             if not self.pool.running or any(isinstance(event, Ended) for event in events):
                 return
 
-    def _ready(self, missing: list[Cell]) -> list[Cell]:
-        """Return missing runs that no process works on, as many as the pool has free workers."""
-        free: list[Cell] = []
-        for cell in missing:
-            if len(free) < self.pool.free and cell.config not in self.pool.running and not self.setup.store.busy(cell.config):
-                free.append(cell)
-        return free
-
     def _settle(self, cell: Cell, outcome: Outcome) -> None:
         if outcome.kind == "stop":
             raise ConfigError(outcome.message)
         self.ledger.finish(cell)
         self.progress.finish(cell, self.setup.store.finished(cell.config))
+        if outcome.kind == "undone":
+            self.undone[cell.config] = outcome.message
+            self.progress.say(f"{cell.label}: no record: {outcome.message}")
         if outcome.kind == "finished" and not self.options.keep_weights:
             (self.setup.store.folder(cell.config) / "weights.safetensors").unlink(missing_ok=True)
-
-
-def _silent(phase: str, done: float = 0, total: float = 0) -> None:
-    """A progress callback that shows nothing."""

@@ -1,26 +1,28 @@
-"""Runs on disk: one folder per identity, shared by all studies. Only the process that holds its lock writes to it.
+"""Runs on disk: one folder per identity, shared by all studies. Only the process that holds its claim writes to it.
 
     .runs/<identity>/record.json         exists if and only if the run is finished
-    .runs/<identity>/weights.safetensors final weights, so that a new evaluation needs no retraining
+    .runs/<identity>/weights.safetensors final weights, so that a new evaluation needs no retraining; the record has its digest
     .runs/<identity>/log.txt             tracebacks of failed attempts
     .runs/<identity>/claim               locked by the process that is working on the run
     .runs/studies/<study>/<tier>/        the ledger and the looks of one study
 
-The claim is an advisory lock (flock) on an open file. The system releases it when the process ends for any reason, so a kill
-leaves no stale claims.
+A record counts only as it was written (checksum) and where it was written (identity). Any other is set aside, and its run is
+repeated.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from ablate.config import ConfigError, RunConfig
+from ablate.config import RunConfig
+from ablate.disk import claims, files
+from ablate.disk.claims import claim
+from ablate.disk.files import DamagedError
 from ablate.measure import Identity, Measure
-from ablate.records import DONE, Record, from_json, to_json, write_atomically
+from ablate.notice import notice
+from ablate.records import DONE, RECORD, Record, to_json, verified
 
 
 def default_root() -> Path:
@@ -46,14 +48,31 @@ class Store:
         return self.root / self.identity(config).training
 
     def read(self, config: RunConfig) -> Record | None:
-        """Return the record on the disk, even if it lacks an evaluation that was added later; None without a record."""
-        path = self.folder(config) / "record.json"
+        """Return the record on the disk, even if it lacks an evaluation that was added later. A damaged record is none."""
         try:
-            return from_json(path.read_text(encoding="utf-8"))
+            return self._verified(config)
         except FileNotFoundError:
             return None
-        except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path} is not a record ({error}); delete it to repeat the run") from error
+        except DamagedError as error:
+            notice(f"{error}; its run is repeated")
+            return None
+
+    def tidy(self, config: RunConfig) -> None:
+        """Set a damaged record aside, and remove unfinished files. Only for the process that holds the claim."""
+        files.sweep(self.folder(config))
+        try:
+            self._verified(config)
+        except FileNotFoundError:
+            return
+        except DamagedError:
+            files.set_aside(self.folder(config) / RECORD)
+
+    def _verified(self, config: RunConfig) -> Record:
+        path, identity = self.folder(config) / RECORD, self.identity(config).training
+        record = verified(path.read_bytes(), path)
+        if record.identity != identity:
+            raise DamagedError(f"{path} is a record of another run, {record.identity}")
+        return record
 
     def finished(self, config: RunConfig) -> Record | None:
         """Return the record if nothing is left to do: the run failed, or every evaluation is measured. Otherwise None."""
@@ -67,7 +86,7 @@ class Store:
         return self._finished[key]
 
     def write(self, config: RunConfig, record: Record) -> None:
-        write_atomically(self.folder(config) / "record.json", to_json(record))
+        files.write(self.folder(config) / RECORD, to_json(record))
 
     def forget(self, config: RunConfig) -> None:
         """Rename a failed record, so that the run is tried again. Its log stays."""
@@ -76,7 +95,7 @@ class Store:
             # Another copy of the study may retry the same run and be faster.
             if mine:
                 aside = folder / f"record.failed-{len(list(folder.glob('record.failed-*.json'))) + 1}.json"
-                os.replace(folder / "record.json", aside)
+                os.replace(folder / RECORD, aside)
         self._finished.clear()
 
     def log(self, config: RunConfig, text: str) -> Path:
@@ -88,23 +107,10 @@ class Store:
 
     def busy(self, config: RunConfig) -> bool:
         """Return whether another process works on the run."""
-        if not (self.folder(config) / "claim").exists():
+        if not (self.folder(config) / claims.FILE).exists():
             return False
         with claim(self.folder(config)) as mine:
             return not mine
-
-
-@contextlib.contextmanager
-def claim(folder: Path) -> Iterator[bool]:
-    """Lock the folder and yield True; if another process has the lock, yield False at once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "claim").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def _lacks(record: Record, identity: Identity) -> bool:

@@ -8,6 +8,7 @@ gives the same rows, except for measured times.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import os
 import time
@@ -24,17 +25,19 @@ from lightning import Trainer
 from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
+from ablate.disk import files
 from ablate.evaluation.reading import Abridges, Evaluation, progress_to, readable
 from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.objectives import objective_of
 from ablate.objectives.base import Objective
-from ablate.records import DIVERGED, DONE, Record, Row, check_finite, write_atomically
+from ablate.records import DIVERGED, DONE, Record, Row, check_finite
 from ablate.seeds import torch_seed
 from ablate.training.attention import attention_of
 from ablate.training.clock import Clock
 from ablate.training.energy import counter
 from ablate.training.loop import DivergedError, Spent, TokenBudget
+from ablate.training.memory import check_memory
 from ablate.training.provenance import provenance
 from ablate.training.schedule import stage
 
@@ -46,9 +49,11 @@ def train(run: RunConfig, identity: Identity, folder: Path, progress: Callable[.
     clock = Clock(run.runtime.device)
     started = time.time()
     text = prepare(run.data, progress)
+    check_memory(run, text)
     model = build(run, text)
     readings = _Readings(run, model, text, clock, progress)
     error = None
+    kept: dict[str, str] = {}
     with arithmetic(run):
         try:
             if run.pretrain:
@@ -57,7 +62,7 @@ def train(run: RunConfig, identity: Identity, folder: Path, progress: Callable[.
                 readings.spent = budget.spent
                 run_trainer(run, model, text, budget, clock)
                 with clock.account("checkpoint"):
-                    save(model, folder)
+                    kept[WEIGHTS] = save(model, folder)
             readings.at_end()
         except (DivergedError, FloatingPointError) as caught:
             error = str(caught)
@@ -73,6 +78,7 @@ def train(run: RunConfig, identity: Identity, folder: Path, progress: Callable[.
         facts=facts(model, text, readings.spent),
         clock={**clock.summary(), "started": started, "finished": time.time()},
         provenance=provenance(run.runtime),
+        files=kept,
     )
 
 
@@ -86,7 +92,7 @@ def remeasure(run: RunConfig, identity: Identity, folder: Path, progress: Callab
     text = prepare(run.data, progress)
     model = build(run, text)
     if run.pretrain:
-        load(model, folder)
+        load(model, folder, earlier)
     missing = [name for name, found in identity.measurements.items() if earlier.measured.get(name) != found]
     end = max(earlier.rows, key=lambda row: row.tokens)
     spent = Spent(tokens=end.tokens, targets=end.targets, flops=end.flops)
@@ -123,15 +129,17 @@ def build(run: RunConfig, text: Text) -> Objective:
     return model.to(run.runtime.device)
 
 
-def save(model: Objective, folder: Path) -> None:
-    """Write the final weights as safetensors, atomically; a full disk is an `OSError`."""
+def save(model: Objective, folder: Path) -> str:
+    """Write the final weights as safetensors, whole or not at all; return their SHA-256. A full disk is an `OSError`."""
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    write_atomically(folder / WEIGHTS, safetensors.torch.save(state))
+    data = safetensors.torch.save(state)
+    files.write(folder / WEIGHTS, data)
+    return hashlib.sha256(data).hexdigest()
 
 
-def load(model: Objective, folder: Path) -> None:
-    """Load the weights that `save` wrote."""
-    model.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
+def load(model: Objective, folder: Path, record: Record) -> None:
+    """Load the weights that `save` wrote for this record. Raises `DamagedError` for any others."""
+    model.load_state_dict(safetensors.torch.load(files.read(folder / WEIGHTS, record.files.get(WEIGHTS, ""))))
 
 
 def facts(model: Objective, text: Text, spent: Spent) -> dict[str, Any]:

@@ -12,13 +12,17 @@ import torch
 from ablate import interop, sources
 from ablate.config import ConfigError, RunConfig
 from ablate.data.text import fingerprints, prepare
+from ablate.disk import files
+from ablate.disk.files import DamagedError
 from ablate.evaluation.reading import Estimates, check_capability, measurement_identity, readable
 from ablate.measure import ESTIMATORS, LEFT_OUT, Identity, Measure, Progress, digest, training_fields
+from ablate.notice import notice
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
 from ablate.training.attention import attention_of
 from ablate.training.attention import fingerprints as attention_fingerprints
 from ablate.training.fit import WEIGHTS, build, remeasure, train
+from ablate.training.memory import check_memory
 from ablate.training.provenance import provenance
 
 FIT = "ablate.training.fit"
@@ -40,8 +44,12 @@ def identify(run: RunConfig) -> Identity:
     outside = kind.__module__.split(".")[0] != sources.PACKAGE
     file = Path(inspect.getfile(kind))
     roots = (FIT, *sorted(sources.imported(file, "")), "ablate.objectives.base") if outside else (FIT, kind.__module__)
-    files = (str(file),) if outside else ()
-    ingredients = {**fingerprints(run.data), "source": sources.fingerprint(roots, files), **attention_fingerprints(run.runtime)}
+    code_outside = (str(file),) if outside else ()
+    ingredients = {
+        **fingerprints(run.data),
+        "source": sources.fingerprint(roots, code_outside),
+        **attention_fingerprints(run.runtime),
+    }
     if run.initial:
         ingredients["initial"] = interop.fingerprint(Path(run.initial))
     training = digest(training_fields(run), ingredients)
@@ -56,7 +64,7 @@ def prepare_run(run: RunConfig, progress: Progress) -> Mapping[str, Any]:
     """Refuse an impossible run, then build corpus and tokenizer; return their facts for the report.
 
     If an objective lacks what an evaluation needs, its arm leaves that column empty. The fact `left out` names the evaluation,
-    and a study refuses a baseline that has one.
+    and a study refuses a baseline that has one. Raises `MemoryError` for a model that this machine cannot hold.
     """
     check_machine(run)
     if run.initial:
@@ -64,6 +72,7 @@ def prepare_run(run: RunConfig, progress: Progress) -> Mapping[str, Any]:
     text = prepare(run.data, progress)
     kind = objective_of(run.objective)
     windows = kind.windows(text.split("train"), run.objective, run.data.context)
+    check_memory(run, text)
     model = build(run, text)
     estimators: dict[str, str] = {}
     for evaluation in readable(run.evaluations, model):
@@ -103,10 +112,23 @@ def check_machine(run: RunConfig) -> None:
 
 def _run(run: RunConfig, folder: Path, progress: Progress, earlier: Record | None) -> Record:
     identity = identify(run)
-    readable = (folder / WEIGHTS).exists() or not run.pretrain
-    if earlier is not None and earlier.status == DONE and earlier.rows and readable:
+    if earlier is not None and earlier.status == DONE and earlier.rows and (not run.pretrain or _has_weights(folder, earlier)):
         return remeasure(run, identity, folder, progress, earlier)
     return train(run, identity, folder, progress)
+
+
+def _has_weights(folder: Path, record: Record) -> bool:
+    """Whether the weights of the record are there. Damaged ones are set aside, and the run is trained again."""
+    path = folder / WEIGHTS
+    if not path.exists():
+        return False
+    try:
+        files.read(path, record.files.get(WEIGHTS, ""))
+    except DamagedError as error:
+        notice(f"{error}; the run is trained again")
+        files.set_aside(path)
+        return False
+    return True
 
 
 PRETRAINING = Measure(prepare=prepare_run, identify=identify, run=_run, environment=lambda run: provenance(run.runtime))

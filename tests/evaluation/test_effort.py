@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from ablate.cache import silent
 from ablate.config import ConfigError
 from ablate.evaluation.effort import samples
 from ablate.evaluation.fine_tuning import FineTuning
 from ablate.evaluation.reading import measurement_identity
 from ablate.evaluation.text_to_text import TextToText
+from ablate.measure import silent
 
 
 @pytest.mark.parametrize("kind", [FineTuning, TextToText])

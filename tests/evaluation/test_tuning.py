@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ablate.cache import silent
 from ablate.config import Backbone
 from ablate.data.tokenizer import Vocabulary
 from ablate.evaluation import tuning
+from ablate.measure import silent
 from ablate.objectives.gpt import Gpt
 
 

@@ -13,11 +13,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from ablate.cache import silent
 from ablate.config import Backbone, ConfigError, Data, RunConfig
 from ablate.data.text import Text
 from ablate.interop import MODULES, architecture_of, fingerprint, start_from
 from ablate.interop.export import write
+from ablate.measure import silent
 from ablate.objectives import OBJECTIVES, objective
 from ablate.objectives.base import Objective
 from ablate.training import PRETRAINING

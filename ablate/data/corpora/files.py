@@ -28,11 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError, Data
-from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
 from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
 from ablate.data.splits import set_apart
+from ablate.disk.cache import digest_of
 from ablate.measure import digest
 from ablate.sources import source_digest
 

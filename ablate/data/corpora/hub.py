@@ -15,16 +15,17 @@ from __future__ import annotations
 import importlib.metadata
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ablate.cache import cache_root
 from ablate.config import ConfigError, Data
-from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
+from ablate.disk import sealed
+from ablate.disk.cache import cache_root, digest_of
+from ablate.disk.files import DamagedError
 from ablate.measure import digest
-from ablate.records import write_atomically
 from ablate.sources import source_digest
 
 NAME = re.compile(r"(?P<name>[^:@#]+)(?::(?P<config>[^@#]+))?(?:@(?P<split>[^#]+))?(?:#(?P<revision>\w+))?")
@@ -109,8 +110,9 @@ class Hub:
         if self.revision:
             return self.revision
         pinned = cache_root() / "hub" / digest(self.dataset)
-        if pinned.is_file():
-            return pinned.read_text()
+        # Where the note is damaged, the hub is asked again.
+        with suppress(OSError, DamagedError):
+            return str(sealed.read_json(pinned)["commit"])
         import huggingface_hub
 
         try:
@@ -119,7 +121,7 @@ class Hub:
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{self._named}: the hub does not answer for {self.dataset!r} ({reason})") from None
-        write_atomically(pinned, commit)
+        sealed.write_json(pinned, {"commit": commit})
         return commit
 
 

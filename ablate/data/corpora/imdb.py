@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ablate.config import ConfigError, Data
-from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.data_folder import in_data_folder
 from ablate.data.corpora.lines import read_lines
 from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
+from ablate.disk.cache import digest_of
 from ablate.measure import digest
 from ablate.sources import source_digest
 

@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from ablate.cache import build_once, cache_root, silent
 from ablate.config import ConfigError, Data
 from ablate.data.corpora.near_duplicates import FreshText
 from ablate.data.document import Document
-from ablate.measure import Progress, digest
+from ablate.disk.cache import build_once, cache_root
+from ablate.measure import Progress, digest, silent
 from ablate.sources import source_digest
 
 PACKAGES = {

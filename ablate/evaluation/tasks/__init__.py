@@ -17,8 +17,8 @@ import os
 from pathlib import Path
 
 from ablate.config import ConfigError, choose
-from ablate.data.corpora.contents import digest_of
 from ablate.data.text import Text
+from ablate.disk.cache import digest_of
 from ablate.evaluation.tasks import bigram_shift, files, glue, hub, imdb, topic
 from ablate.evaluation.tasks.task import Task
 from ablate.measure import digest

@@ -17,13 +17,14 @@ from pathlib import Path
 import torch
 
 from ablate.config import ConfigError, RunConfig, require
+from ablate.disk import files
 from ablate.kernels.bench.competitors import names
 from ablate.kernels.bench.grid import AttentionGrid, points
 from ablate.kernels.bench.ratios import Ratio, ratios
 from ablate.kernels.bench.rows import rows
 from ablate.kernels.bench.session import DTYPES, Result, Session, competing, session, time_factor
 from ablate.nn.attention.backends import Machine, machine_of
-from ablate.records import Row, write_atomically
+from ablate.records import Row
 from ablate.timing.interleaved import PATIENCE, spread
 
 HOPPER = Machine(device="cuda", capability=(9, 0), name="a Hopper with cuDNN 9.19", cudnn=91900, lacks=("flash-3", "flash-4"))
@@ -142,7 +143,7 @@ class _Printed:
             return
         self.say(f"\n{self.heading}\n{block(new, found)}")
         if self.file is not None:
-            write_atomically(self.file, (to_csv if self.file.suffix == ".csv" else to_json)(rows(found)))
+            files.write(self.file, (to_csv if self.file.suffix == ".csv" else to_json)(rows(found)))
 
     def finish(self, found: Session) -> None:
         roof = found.ceilings

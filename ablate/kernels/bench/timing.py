@@ -17,6 +17,7 @@ import torch
 
 from ablate import sources
 from ablate.config import ConfigError, RunConfig, choose, flatten
+from ablate.disk import files
 from ablate.kernels import install
 from ablate.kernels.bench.competitors import names
 from ablate.kernels.bench.correctness import Errors
@@ -25,7 +26,7 @@ from ablate.kernels.bench.rows import rows
 from ablate.kernels.bench.session import DTYPES, Result, Session, competing, session
 from ablate.measure import Identity, Measure, Progress, digest
 from ablate.nn.attention.backends import BACKENDS, machine_of
-from ablate.records import Record, write_atomically
+from ablate.records import Record
 from ablate.timing.interleaved import Times
 
 PARTIAL = "points.json"
@@ -83,7 +84,7 @@ def run_session(run: RunConfig, folder: Path, progress: Progress, earlier: Recor
     """Run one session. It continues from what an interrupted session measured in `folder`."""
     check(run)
     identity, partial = identify(run), folder / PARTIAL
-    found = session(run, progress, lambda done: write_atomically(partial, to_json(done.results)), from_json(partial))
+    found = session(run, progress, lambda done: files.write(partial, to_json(done.results)), from_json(partial))
     wrong = [f"{r.name} at {r.point.label}: {r.wrong}" for r in found.results if r.wrong]
     record = Record(
         identity=identity.training,

@@ -22,8 +22,8 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from ablate.config import ConfigError
+from ablate.disk import files
 from ablate.nn.attention.backends import PREFERENCES, Call, Machine, Preference, machine_of, prefer, refusal
-from ablate.records import write_atomically
 
 FORMAT = 3
 _SAID: set[str] = set()
@@ -53,7 +53,7 @@ def save(found: Sequence[Choice], path: Path) -> None:
     """JSON; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = {"format": FORMAT, "choices": [asdict(choice) for choice in found]}
-    write_atomically(path, json.dumps(written, indent=1, allow_nan=False) + "\n")
+    files.write(path, json.dumps(written, indent=1, allow_nan=False) + "\n")
 
 
 def load(path: Path, threads: int | None = None) -> dict[tuple[Call, Machine, int], str]:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from ablate.cache import build_once, cache_root
 from ablate.config import ConfigError
+from ablate.disk.cache import build_once, cache_root
 
 BUILDER = """
 import sys, time
 from pathlib import Path
-from ablate.cache import build_once
+from ablate.disk.cache import build_once
 def build(folder):
     (folder / "first").write_text("x")
     open(sys.argv[2], "a").write("built\\n")
