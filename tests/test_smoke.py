@@ -14,11 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ablate.disk.claims import claim
 from ablate.records import DONE, from_json, untimed
 from ablate.report.diff import compare_reports
 from ablate.specification import from_json as specification_from_json
 from ablate.study.discover import listing
-from ablate.study.store import claim
 
 ROOT = Path(__file__).parents[1]
 STUDIES = [study.name for study in listing(ROOT / "studies")]
@@ -93,10 +93,7 @@ def test_killed_twenty_times_a_study_ends_as_if_undisturbed(undisturbed: Path, t
 
 def projected(folder: Path, only: set[str] | None = None) -> dict[str, object]:
     """Every record by identity, without measured times and machine."""
-    found = {
-        path.parent.name: untimed(from_json(path.read_text(encoding="utf-8")))
-        for path in (folder / "runs").glob("*/record.json")
-    }
+    found = {path.parent.name: untimed(from_json(path.read_bytes())) for path in (folder / "runs").glob("*/record.json")}
     return {name: json.dumps(value, sort_keys=True) for name, value in found.items() if only is None or name in only}
 
 

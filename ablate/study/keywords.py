@@ -28,6 +28,8 @@ class Keywords(TypedDict, total=False):
     """Keep final weights, so that an evaluation added later needs no retraining; they are kept."""
     allow_mixed: bool
     """Show runs of different machines or library versions in one table, with a warning; they are refused."""
+    patience: float
+    """Seconds without progress after which a worker is ended; 1800."""
     root: Path
     """Where records are kept; `$ABLATE_RUNS`, or `.runs` in the current folder."""
     reports: Path

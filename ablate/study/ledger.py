@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ from ablate.records import DONE
 from ablate.study.plan import Cell, value_of
 from ablate.study.store import Store
 from ablate.study.study import Study
+
+IDENTITY = re.compile("[0-9a-f]{16}")
 
 
 class Ledger:
@@ -92,6 +95,9 @@ class Ledger:
         known: set[str] = set()
         for trial in self._study.get_trials(deepcopy=False):
             identity = trial.user_attrs["identity"]
+            if not IDENTITY.fullmatch(identity):
+                # It becomes the name of a folder, and must not lead out of the runs.
+                raise ValueError(f"trial {trial.number} has identity {identity!r}")
             if trial.state == states.RUNNING:
                 with claim(self._store.root / identity) as orphaned:
                     if orphaned:

@@ -28,7 +28,7 @@ build_once(Path(sys.argv[1]), build)
 
 
 def start(folder: Path, log: Path, seconds: float) -> subprocess.Popen[bytes]:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     return subprocess.Popen(
         [sys.executable, "-c", BUILDER, str(folder), str(log), str(seconds)], env=os.environ | {"PYTHONPATH": str(root)}
     )
@@ -39,7 +39,7 @@ def test_two_builders_at_once_build_once(tmp_path: Path) -> None:
     builders = [start(folder, log, 0.3) for _ in range(3)]
     assert [builder.wait(30) for builder in builders] == [0, 0, 0]
     assert log.read_text() == "built\n"
-    assert {path.name for path in folder.iterdir()} == {"first", "second"}
+    assert {path.name for path in folder.iterdir()} == {"first", "second", "manifest.json"}
 
 
 def test_a_killed_builder_leaves_nothing_that_looks_built_and_the_next_one_builds(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_killed_builder_leaves_nothing_that_looks_built_and_the_next_one_build
     builder.wait(30)
     assert not folder.exists()
     assert start(folder, log, 0).wait(30) == 0
-    assert {path.name for path in folder.iterdir()} == {"first", "second"}
+    assert {path.name for path in folder.iterdir()} == {"first", "second", "manifest.json"}
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == ["thing"]
 
 

@@ -45,7 +45,7 @@ def run(data: Data) -> RunConfig:
 
 def finished(run: RunConfig, root: Path) -> Path:
     folder = root / identify(run).training
-    (folder / "record.json").write_text(to_json(fit(run, folder)))
+    (folder / "record.json").write_bytes(to_json(fit(run, folder)))
     return folder
 
 
@@ -61,7 +61,7 @@ def test_a_run_goes_out_and_the_next_one_starts_from_it(
     assert "exported: out" in capsys.readouterr().out
     text = prepare(run.data)
     trained = build(run, text)
-    load(trained, run_folder)
+    load(trained, run_folder, from_json((run_folder / "record.json").read_bytes()))
     theirs = transformers.AutoModelForMaskedLM.from_pretrained("out").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained("out")
     sentence = "The naïve island, number 12."
@@ -80,7 +80,7 @@ def test_a_run_goes_out_and_the_next_one_starts_from_it(
         assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), trained.state_dict().values(), strict=True))
     record = fit(on_its_tokenizer, run_folder.parent / "next")
     assert record.status == "done", record.error
-    before = [row.value for row in from_json((run_folder / "record.json").read_text()).rows if row.evaluation == "own-loss"]
+    before = [row.value for row in from_json((run_folder / "record.json").read_bytes()).rows if row.evaluation == "own-loss"]
     first, *_ = (row.value for row in record.rows if row.evaluation == "own-loss")
     assert first == pytest.approx(before[-1], rel=1e-5), "the run begins where the other ended"
 
@@ -95,7 +95,7 @@ def test_a_run_is_named_by_what_it_starts_from(run: RunConfig, run_folder: Path)
 
 
 def test_a_record_gives_back_its_configuration(run: RunConfig, run_folder: Path) -> None:
-    record = from_json((run_folder / "record.json").read_text())
+    record = from_json((run_folder / "record.json").read_bytes())
     assert run_config(record) == dataclasses.replace(run, evaluations=())
 
 
@@ -112,9 +112,9 @@ def test_the_tokenizer_is_kept_or_made_again_or_missed(
     changed = tmp_path / "changed.txt"
     changed.write_text(Path(run.data.corpus.removeprefix("files:")).read_text().replace("river", "brook"))
     path = run_folder / "record.json"
-    record = from_json(path.read_text())
+    record = from_json(path.read_bytes())
     config = {**record.config, "data.corpus": f"files:{changed}"}
-    path.write_text(to_json(dataclasses.replace(record, config=config)))
+    path.write_bytes(to_json(dataclasses.replace(record, config=config)))
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "a third cache"))
     assert main(["export", run_folder.name, "--to", "hf", "third"]) == 2
     assert "its tokenizer is no longer the run's" in capsys.readouterr().err
@@ -140,9 +140,9 @@ def test_runs_that_cannot_be_exported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = run_folder / "record.json"
-    record: Record = from_json(path.read_text())
+    record: Record = from_json(path.read_bytes())
     config = {**record.config, **change.get("config", {})}  # type: ignore[dict-item]
-    path.write_text(to_json(dataclasses.replace(record, **{**change, "config": config})))  # type: ignore[arg-type]
+    path.write_bytes(to_json(dataclasses.replace(record, **{**change, "config": config})))  # type: ignore[arg-type]
     assert main(["export", run_folder.name, "--to", "hf", "out"]) == 2
     error = capsys.readouterr().err
     assert message in error

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import signal
 from pathlib import Path
 
 import pytest
 
 from ablate.config import ConfigError, RunConfig
+from ablate.disk.claims import claim
 from ablate.measure import Measure, from_function
 from ablate.records import DIED, FAILED, OUT_OF_MEMORY, Record
 from ablate.study.cell import Outcome, died, run_cell
-from ablate.study.store import Store, claim
+from ablate.study.store import Store
 from tests.study.planted import STUDY, Learner, learn
 
 RUN = RunConfig(objective=Learner())
@@ -59,11 +61,25 @@ def test_a_failure_is_a_record_with_its_traceback_in_the_log(tmp_path: Path, err
     assert "Traceback" in (store.folder(RUN) / "log.txt").read_text()
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ConfigError("mask_rate = 2")])
-def test_a_full_disk_or_a_wrong_input_stops_the_study_and_leaves_no_record(tmp_path: Path, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "stop"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "stop"),
+        (OSError(errno.EIO, "Input/output error"), "stop"),
+        (OSError(errno.EROFS, "Read-only file system"), "stop"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/data/x"), "undone"),
+        (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "undone"),
+        (OSError("no number"), "undone"),
+        (ConfigError("mask_rate = 2"), "undone"),
+    ],
+)
+def test_a_fault_of_machine_or_input_leaves_no_record_and_only_the_disks_stops_all(
+    tmp_path: Path, error: Exception, kind: str
+) -> None:
     store = Store(tmp_path, broken(error))
     outcome = run_cell(store, RUN, silent)
-    assert outcome.kind == "stop" and "\n" not in outcome.message
+    assert outcome.kind == kind and outcome.message and "\n" not in outcome.message
     assert store.read(RUN) is None
 
 
@@ -79,16 +95,15 @@ def test_a_run_that_another_holds_is_left_to_it(store: Store) -> None:
     assert run_cell(store, RUN, silent).kind == "finished"
 
 
-@pytest.mark.parametrize("signal", [1, 2, 15])
-def test_a_request_to_end_stops_the_study_and_leaves_no_record(store: Store, signal: int) -> None:
-    outcome = died(store, RUN, signal)
-    assert outcome.kind == "stop"
-    assert outcome.message.startswith(f"process ended by signal {signal}; finished runs are kept")
+@pytest.mark.parametrize("number", sorted(set(signal.valid_signals()) - {4, 6, 8, 9, 11}))
+def test_a_signal_from_outside_leaves_no_record(store: Store, number: int) -> None:
+    outcome = died(store, RUN, number)
+    assert outcome == Outcome("undone", f"process ended by signal {int(number)}, which is no fault of the run")
     assert store.read(RUN) is None
 
 
-@pytest.mark.parametrize("signal", [9, 11])
-def test_any_other_signal_is_the_runs_own_ending(store: Store, signal: int) -> None:
+@pytest.mark.parametrize("signal", [4, 6, 8, 9, 11])
+def test_a_signal_that_a_run_brings_upon_itself_is_its_ending(store: Store, signal: int) -> None:
     outcome = died(store, RUN, signal)
     record = store.finished(RUN)
     assert outcome.kind == "finished" and record is not None
@@ -108,9 +123,9 @@ def test_a_fault_of_a_new_evaluation_costs_no_number_that_is_there(tmp_path: Pat
     store.write(RUN, lacking)
     failing = Store(tmp_path, broken(ValueError("a\nbug")))
     outcome = run_cell(failing, RUN, silent)
-    assert outcome.kind == "stop"
+    assert outcome.kind == "undone"
     assert outcome.message.startswith("an evaluation failed on a finished run: ValueError: a bug; see ")
-    assert died(failing, RUN, 9).kind == "stop"
+    assert died(failing, RUN, 9).kind == "undone"
     assert failing.read(RUN) == lacking
 
 
@@ -130,7 +145,7 @@ def test_a_run_that_failed_before_is_a_failure_again(tmp_path: Path, store: Stor
 
 def test_any_other_fault_of_the_system_is_named_with_its_file(tmp_path: Path) -> None:
     refused = Store(tmp_path, broken(OSError(errno.EACCES, "Permission denied", "/data/x")))
-    assert run_cell(refused, RUN, silent) == Outcome("stop", "/data/x: Permission denied")
+    assert run_cell(refused, RUN, silent) == Outcome("undone", "/data/x: Permission denied")
     full = Store(tmp_path, broken(OSError(errno.EDQUOT, "Disk quota exceeded")))
     assert "is full; finished runs are kept" in run_cell(full, RUN, silent).message
 

@@ -70,6 +70,22 @@ def test_a_damaged_journal_is_replaced(setup: Setup, damage: bytes) -> None:
     assert trials(healed)[cells[0].arm.name, "COMPLETE"] == 1
 
 
+def test_a_trial_never_leads_out_of_the_runs(setup: Setup) -> None:
+    """The identity of a trial is the name of a folder in which a file is opened."""
+    outside = setup.store.root.parent / "outside"
+    outside.mkdir()
+    (outside / "claim").write_text("of somebody else")
+    cells = setup.plan().cells
+    ledger = Ledger(setup.folder, setup.study, setup.store)
+    ledger.start(cells[0])
+    journal = setup.folder / "optuna.journal"
+    identity = setup.store.identity(cells[0].config).training
+    journal.write_text(journal.read_text().replace(identity, "../outside"))
+    Ledger(setup.folder, setup.study, setup.store).catch_up(cells)
+    assert (outside / "claim").read_text() == "of somebody else"
+    assert "outside" not in journal.read_text()
+
+
 def test_a_killed_holder_of_its_lock_blocks_nobody(setup: Setup) -> None:
     setup.folder.mkdir(parents=True)
     hold = (

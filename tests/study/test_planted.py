@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from ablate.analysis.distinguishable import best_arms
 from ablate.analysis.paired import differences, noise_floor
 from ablate.config import ConfigError, RunConfig
 from ablate.measure import Progress
+from ablate.records import Record
 from ablate.records import from_json as record_from_json
 from ablate.specification import from_json
 from ablate.study.factor import Factor
@@ -146,7 +148,7 @@ def numbers(runs: Path, only: dict[str, object] | None = None) -> dict[str, obje
     """Values by configuration: identities hold the source text, which differs between a file and an imported module."""
     found = {}
     for path in runs.glob("*/record.json"):
-        record = record_from_json(path.read_text())
+        record = record_from_json(path.read_bytes())
         key = json.dumps(record.config, sort_keys=True)
         if only is None or key in only:
             found[key] = record.rows
@@ -166,6 +168,27 @@ def test_the_learner_itself_is_what_it_claims() -> None:
 
     ends = [learn(RunConfig(objective=Learner(level=0.4), seed=seed))[-1].value - truth(0.4) for seed in range(400)]
     assert statistics.stdev(ends) == pytest.approx((SHARED_SD**2 + OWN_SD**2) ** 0.5, rel=0.15)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file or directory", "/data/x"), ConfigError("no such level")])
+def test_a_run_that_cannot_end_leaves_its_neighbours_alone(tmp_path: Path, error: Exception) -> None:
+    def refuse(config: RunConfig, *arguments: Any) -> Record:
+        if config.objective.level == 0.4:
+            raise error
+        return STUDY.measure.run(config, *arguments)
+
+    study = dataclasses.replace(STUDY, measure=dataclasses.replace(STUDY.measure, run=refuse))
+    options = Options(tier="smoke", root=tmp_path / "runs", reports=tmp_path / "reports")
+    for _ in range(2):
+        with pytest.raises(ConfigError) as caught:
+            run_inline(study, options)
+        what = "/data/x: No such file or directory" if isinstance(error, OSError) else "no such level"
+        assert str(caught.value) == (
+            f"3 runs have no record: level 0.4, seed 1 and 2 more: {what}; "
+            "finished runs are kept, repeat the command to try again"
+        )
+        assert len(numbers(tmp_path / "runs")) == 12, "every other run is finished"
+    assert run_inline(dataclasses.replace(study, measure=STUDY.measure), options).failed == 0
 
 
 def test_arms_that_were_not_asked_for_need_not_be_able_to_run(tmp_path: Path) -> None:

@@ -77,11 +77,11 @@ def test_a_run_ends_with_its_record_and_a_killed_one_as_died(slow: tuple[Pool, S
     try:
         for cell in (first, second):
             pool.submit(cell, silent)
-        assert pool.free == 0 and pool.running == {first.config, second.config}
+        assert pool.free == 0 and pool.running == [first, second]
         event = ended(pool)
         assert (event.cell, event.outcome.kind) == (first, "finished")
         assert store.finished(first.config).status == DONE  # type: ignore[union-attr]
-        assert pool.free == 1 and pool.running == {second.config}
+        assert pool.free == 1 and pool.running == [second]
         os.kill(pid(pool, 1), signal.SIGKILL)
         event = ended(pool)
         assert (event.cell, event.outcome.kind) == (second, "finished")
@@ -96,15 +96,12 @@ def test_a_run_ends_with_its_record_and_a_killed_one_as_died(slow: tuple[Pool, S
     assert pool.free == 2
 
 
-def test_a_process_that_vanishes_without_a_signal_stops_the_study(tmp_path: Path) -> None:
+def test_a_process_that_vanishes_without_a_signal_leaves_its_run_undone(tmp_path: Path) -> None:
     store = Store(tmp_path, STUDY.measure)
     pool, (cell, other) = Pool(Path("study.py"), store, 1), cells()
     outcome = pool._post_mortem(cell, 3)
-    assert (outcome.kind, outcome.message) == (
-        "stop",
-        "the process of level 0.15, seed 1 ended with status 3 and left no record",
-    )
-    assert pool._post_mortem(cell, -signal.SIGTERM).kind == "stop" and store.read(cell.config) is None
+    assert (outcome.kind, outcome.message) == ("undone", "its process ended with status 3 and left no record")
+    assert pool._post_mortem(cell, -signal.SIGTERM).kind == "undone" and store.read(cell.config) is None
     store.write(other.config, STUDY.measure.run(other.config, tmp_path, silent, None))
     assert pool._post_mortem(other, -signal.SIGKILL).kind == "finished"
     assert store.finished(other.config).status == DONE  # type: ignore[union-attr]
@@ -115,7 +112,7 @@ def test_without_processes_a_run_is_worked_off_where_it_is_submitted(tmp_path: P
     pool, (cell, _) = Inline(store), cells()
     assert not pool.running and pool.wait(0) == []
     pool.submit(cell, silent)
-    assert pool.running == {cell.config} and store.finished(cell.config) is not None
+    assert pool.running == [cell] and store.finished(cell.config) is not None
     (event,) = pool.wait(0)
     assert isinstance(event, Ended) and (event.cell, event.outcome.kind) == (cell, "finished")
     assert not pool.running

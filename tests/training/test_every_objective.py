@@ -89,6 +89,7 @@ def test_every_parameter_is_trained_and_kept(name: str, fields: dict[str, Any], 
     run = run_of(name, fields)
     text = prepare(run.data)
     fresh, kept = build(run, text), build(run, text)
-    load(kept, once(run)[1])
+    record, folder = once(run)
+    load(kept, folder, record)
     still = [path for (path, a), b in zip(fresh.named_parameters(), kept.parameters(), strict=True) if bool((a == b).all())]
     assert still == []

@@ -130,6 +130,27 @@ def test_a_new_evaluation_is_measured_from_the_weights_without_training(
     assert final(PRETRAINING.run(RUN, tmp_path, silent, earlier)) == final(later)
 
 
+@pytest.mark.parametrize("damage", ["flipped", "cut", "of another run"])
+def test_damaged_weights_are_never_measured_but_trained_again(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = dataclasses.replace(RUN, evaluations=(OwnLoss(windows=8),))
+    earlier = fit(bare, tmp_path / "run")
+    weights = tmp_path / "run" / WEIGHTS
+    whole = weights.read_bytes()
+    if damage == "of another run":
+        fit(dataclasses.replace(bare, seed=4), tmp_path / "other")
+        changed = (tmp_path / "other" / WEIGHTS).read_bytes()
+    else:
+        changed = whole[:-1] if damage == "cut" else whole[:-1] + bytes([whole[-1] ^ 1])
+    weights.write_bytes(changed)
+    record = PRETRAINING.run(RUN, tmp_path / "run", silent, earlier)
+    assert untimed(record)["rows"] == untimed(fit(RUN, tmp_path / "undisturbed"))["rows"]
+    assert weights.read_bytes() == whole
+    assert (tmp_path / "run" / "weights.damaged-1.safetensors").read_bytes() == changed
+    assert capsys.readouterr().err.startswith(f"ablate: {weights} is damaged: ")
+
+
 def test_a_evaluation_that_trains_says_how_far_it_is_and_leaves_the_weights_alone(first: Record, tmp_path: Path) -> None:
     sizes = {"train": 16, "validation": 8, "test": 16, "length": 12, "epochs": 1}
     tuned = dataclasses.replace(RUN, evaluations=(FineTuning(tasks="bigram-shift", **sizes), *RUN.evaluations))
