@@ -30,7 +30,7 @@ BEAT = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """The process that holds a claim, and the one that started it."""
+    """The process that holds a claim, and the one that waits for its result (`parent`)."""
 
     host: str
     pid: int
@@ -55,7 +55,7 @@ class Holder:
 
     @property
     def orphaned(self) -> bool:
-        """Whether the process that started it is gone, so that nobody waits for its result."""
+        """Whether nobody waits for its result any more."""
         return self.here and _born(self.parent) != self.parent_born
 
     def end(self) -> bool:
@@ -91,16 +91,17 @@ def claim(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[Callable[[], None] | None]:
+def hold(folder: Path, parent: int | None = None) -> Iterator[Callable[[], None] | None]:
     """`claim`, with name and heartbeat of this process as long as the block lasts.
 
-    Yields a function to call at every progress, or None if another process has the lock.
+    `parent` is the process that waits for the result, if it is not the one that started this process. Yields a function to
+    call at every progress, or None if another process has the lock.
     """
     with _locked(folder) as descriptor:
         if descriptor is None:
             yield None
             return
-        beat = _Beat(descriptor)
+        beat = _Beat(descriptor, os.getppid() if parent is None else parent)
         beat.start()
         try:
             yield beat.worked
@@ -120,9 +121,8 @@ def holder_of(folder: Path) -> Holder | None:
 
 
 class _Beat(threading.Thread):
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, parent: int) -> None:
         super().__init__(daemon=True)
-        parent = os.getppid()
         self._named = {
             "host": platform.node(),
             "pid": os.getpid(),

@@ -37,11 +37,14 @@ class Outcome:
     message: str = ""
 
 
-def run_cell(store: Store, config: RunConfig, progress: Progress) -> Outcome:
-    """Run `config` and write its record to `store`, unless it is finished or another process works on it."""
+def run_cell(store: Store, config: RunConfig, progress: Progress, coordinator: int | None = None) -> Outcome:
+    """Run `config` and write its record to `store`, unless it is finished or another process works on it.
+
+    `coordinator` is the process that waits for the outcome, if it is not the one that started this process.
+    """
     folder = store.folder(config)
     try:
-        with hold(folder) as worked:
+        with hold(folder, coordinator) as worked:
             if worked is None:
                 return Outcome("busy")
             store.tidy(config)

@@ -107,7 +107,8 @@ class Pool:
         """Start the run. Its progress arrives as events of `wait`; `update` is not called."""
         ours, theirs = self._context.Pipe()
         identity = self._store.identity(cell.config)
-        arguments = (theirs, str(self._path), str(self._store.root.resolve()), pickle.dumps((cell.config, identity)))
+        pickled = pickle.dumps((cell.config, identity))
+        arguments = (theirs, str(self._path), str(self._store.root.resolve()), pickled, os.getpid())
         process = self._started(arguments)
         theirs.close()
         self._alive[ours] = (process, cell)
@@ -201,7 +202,7 @@ def _without_main() -> Iterator[None]:
             setattr(main, name, value)
 
 
-def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
+def _work(connection: Any, study_path: str, root: str, pickled: bytes, coordinator: int) -> None:
     # Ctrl-C reaches the whole process group. Workers ignore it; the coordinator kills them, and they leave no record.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError):
@@ -226,7 +227,7 @@ def _work(connection: Any, study_path: str, root: str, pickled: bytes) -> None:
         _send(connection, Outcome("undone", "source files changed while the study was running; repeat the command"))
         return
     try:
-        outcome = run_cell(store, config, progress)
+        outcome = run_cell(store, config, progress, coordinator)
     except Exception as error:
         store.log(config, traceback.format_exc())
         outcome = Outcome("undone", f"{type(error).__name__}: {error}; see {store.folder(config) / 'log.txt'}")

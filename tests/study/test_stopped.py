@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.test_planted import numbers, start
+from tests.study.test_planted import FILE, numbers
 
 pytestmark = pytest.mark.smoke
 
@@ -24,14 +27,18 @@ class Command:
 
     def __init__(self, folder: Path, reports: str, seconds: float) -> None:
         environment = {**os.environ, "PLANTED_SECONDS": str(seconds), "PYTHONPATH": str(Path.cwd())}
-        self.process = start(folder, reports, environment)
+        command = [sys.executable, "-m", "ablate", "run", str(FILE), "--tier", "smoke", "--workers", "2"]
+        folders = ["--runs", str(folder / "runs"), "--reports", str(folder / reports)]
+        self.process = subprocess.Popen(
+            [*command, *folders], stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        )
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def end(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self._reader.join()
         self.process.communicate()
 
