@@ -29,7 +29,7 @@ class DamagedError(ConfigError):
 def sign(library: Path) -> None:
     """Write the digest beside a library that was just built."""
     signature = _signature(library)
-    signature.write_text(f"{hashlib.sha256(library.read_bytes()).hexdigest()}  {library.name}\n", encoding="ascii")
+    signature.write_text(f"{hashlib.sha256(library.read_bytes()).hexdigest()}  {library.name}\n", encoding="utf-8")
     signature.chmod(0o600)
 
 

@@ -137,6 +137,17 @@ def test_an_access_list_that_names_another_user(file: Path, monkeypatch: pytest.
 
 
 @needs_root
+def test_of_sticky_folders_only_those_of_root(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.parent.chmod(0o1777)
+    assert private.read(file) == b"mine"
+    monkeypatch.setattr(private.os, "geteuid", lambda: 54321)
+    assert private.read(file) == b"mine"
+    os.chown(file.parent, 54321, -1)
+    with pytest.raises(ConfigError, match=f"^{file.parent} can be written by others: its mode is 1777"):
+        private.read(file)
+
+
+@needs_root
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_component_of_another_user(which: int, file: Path) -> None:
     place = [file, file.parent, file.parent.parent][which]

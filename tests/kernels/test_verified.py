@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +143,22 @@ def test_it_is_built_again_once_and_no_more(tiny: bytes, tmp_path: Path, monkeyp
     with pytest.raises(DamagedError):
         compiled._loaded("key", build)
     assert build.count == 2
+
+
+def test_what_another_process_builds_again_is_awaited(
+    tiny: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path))
+    build, answers = Builds(tiny), list[int]()
+    compiled._loaded("key", build)
+    library = tmp_path / "kernels" / "key" / compiled.LIBRARY
+    library.write_bytes(b"")
+    waiting = threading.Thread(target=lambda: answers.append(compiled._loaded("key", build).answer()))
+    with (tmp_path / "kernels" / ".key.mended.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        library.write_bytes(tiny)
+    waiting.join(10)
+    assert answers == [42] and build.count == 1 and not capsys.readouterr().err
