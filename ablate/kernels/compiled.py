@@ -29,7 +29,7 @@ from ablate import sources
 from ablate.cache import build_once, cache_root
 from ablate.config import ConfigError
 from ablate.disk import private
-from ablate.kernels import verified
+from ablate.kernels.verified import DamagedError, load, sign
 
 SOURCE = Path(__file__).with_name("native.c")
 LIBRARY = "native.so"
@@ -102,9 +102,9 @@ def _recipe(compiler: Path, vectors: tuple[str, ...]) -> tuple[str, Callable[[Pa
             for command in commands:
                 subprocess.run([compiler, *command], check=True, capture_output=True, timeout=60, env=inside)
             library.chmod(0o700)
-            verified.sign(library)
+            sign(library)
             # A library that does not load must not reach the cache.
-            verified.load(library)
+            load(library)
         except OSError as error:
             raise subprocess.SubprocessError(error) from None
 
@@ -131,15 +131,15 @@ def _loaded(key: str, build: Callable[[Path], None]) -> ctypes.CDLL:
     def attempt() -> ctypes.CDLL:
         folder = build_once(home / key, build)
         with _elsewhere():
-            return verified.load(folder / LIBRARY)
+            return load(folder / LIBRARY)
 
-    with contextlib.suppress(verified.DamagedError):
+    with contextlib.suppress(DamagedError):
         return attempt()
     with _one_at_a_time(home / f".{key}.mended.lock"):
         try:
             # Another process may have built it again by now, or have just replaced it.
             return attempt()
-        except verified.DamagedError as error:
+        except DamagedError as error:
             print(f"ablate: {error}; it is built again", file=sys.stderr)
         # Renamed first, so that another process finds the whole folder or none.
         with tempfile.TemporaryDirectory(dir=home, prefix=f".{key}.", ignore_cleanup_errors=True) as aside:
@@ -153,7 +153,7 @@ def _elsewhere() -> Iterator[None]:
     """What is wrong with a place also says how to choose another."""
     try:
         yield
-    except verified.DamagedError:
+    except DamagedError:
         raise
     except ConfigError as error:
         raise ConfigError(f"{error}; ABLATE_CACHE names another place") from None
