@@ -4,6 +4,7 @@
         pydocs/<fingerprint>/     the cleaned documents of the default corpus
         text/<tokenizer>-<text>/  tokenizer and token files of one corpus under one tokenizer
         kernels/<key>/            C of the attention core, compiled
+        inductor/                 what torch compiles; torch's own, and not checked here
         contents/<key>            digests of large files, remembered by inode, size and times of change
         hub/<key>                 the commit each hub data set was pinned to
 

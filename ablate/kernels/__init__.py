@@ -6,7 +6,8 @@ here and their order of preference. A run without this package gives the same nu
 | file or folder | |
 | --- | --- |
 | on_cpu, on_cuda, faults | the backends, what each can run, and the order in which they are asked |
-| native (.py, .c, .h), compiled, intervals | attention in C for a CPU, how it is built, and masks in its form |
+| native (.py, .c, .h), key_intervals | attention in C for a CPU, and masks in its form |
+| compiled, verified | how that C is built, and how the library is loaded |
 | naive | attention as a textbook writes it, for comparison |
 | torch_by_name, flex, flash | torch's kernels on CUDA by name, FlexAttention, the packages of FlashAttention 3 and 4 |
 | biased, bias_gradient, bias_kernel | fused attention with a bias that learns, in Triton |

@@ -1,6 +1,7 @@
 """How `native.c` becomes a library: compiled once for a cache and a compiler, on Linux with gcc, and loaded through ctypes.
 
-It is optional. Without it torch's operations compute the same (`matmul`), and `ablate doctor` says what is missing.
+It is optional. Without it torch's operations compute the same (`matmul`), and `ablate doctor` says what is missing. It is
+built and loaded only where others cannot write, and built again once if it is not what its build wrote (`verified`).
 
 The library links no OpenMP but uses the one that torch has loaded. With an OpenMP of its own, two sets of threads would
 compete for the same cores.
@@ -8,20 +9,28 @@ compete for the same cores.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import functools
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 
 from ablate import sources
 from ablate.config import ConfigError
+from ablate.disk import private
 from ablate.disk.cache import build_once, cache_root
+from ablate.disk.files import DamagedError
+from ablate.kernels.verified import load, sign
 
 SOURCE = Path(__file__).with_name("native.c")
 LIBRARY = "native.so"
@@ -60,10 +69,7 @@ def _found() -> ctypes.CDLL | str:
     if compiler is None:
         return "no gcc is installed"
     try:
-        folder = _built(Path(compiler), VECTORS[processor])
-        if any(_may_be_changed_by_others(path) for path in (folder, folder / LIBRARY)):
-            return f"{folder} can be written by others"
-        return ctypes.CDLL(str(folder / LIBRARY))
+        return _loaded(*_recipe(Path(compiler), VECTORS[processor]))
     except subprocess.CalledProcessError as error:
         return " ".join([f"{compiler} failed:", *error.stderr.decode(errors="replace").strip().splitlines()[:1]])
     except subprocess.SubprocessError as error:
@@ -73,8 +79,8 @@ def _found() -> ctypes.CDLL | str:
         return str(error)
 
 
-def _built(compiler: Path, vectors: tuple[str, ...]) -> Path:
-    """The folder of the library, made if it is not there."""
+def _recipe(compiler: Path, vectors: tuple[str, ...]) -> tuple[str, Callable[[Path], None]]:
+    """The library's key in the cache, and what fills its folder."""
     flags, header = (*OPTIMISED, *vectors), SOURCE.with_suffix(".h")
     given = {path.name: sources.text(path) for path in (SOURCE, header)}
     # Called by its own name, which a wrapper such as ccache reads.
@@ -82,6 +88,7 @@ def _built(compiler: Path, vectors: tuple[str, ...]) -> Path:
     key = hashlib.sha256(repr((given, flags, made_by)).encode()).hexdigest()[:16]
 
     def build(folder: Path) -> None:
+        _close(folder)
         for name, text in given.items():
             (folder / name).write_bytes(text)
         compiled, library = folder / "native.o", folder / LIBRARY
@@ -91,19 +98,73 @@ def _built(compiler: Path, vectors: tuple[str, ...]) -> Path:
                 (*flags, "-c", "-o", compiled, folder / SOURCE.name),
                 ("-shared", "-o", library, compiled, "-lm"),
             )
+            # gcc keeps the assembly of a step in a file, which must not be where others can write.
+            inside = {**os.environ, "TMPDIR": str(folder)}
             for command in commands:
-                subprocess.run([compiler, *command], check=True, capture_output=True, timeout=60)
-            for path in (library, folder):
-                path.chmod(0o700)
+                subprocess.run([compiler, *command], check=True, capture_output=True, timeout=60, env=inside)
+            library.chmod(0o700)
+            sign(library)
             # A library that does not load must not reach the cache.
-            ctypes.CDLL(str(library))
+            load(library)
         except OSError as error:
             raise subprocess.SubprocessError(error) from None
 
-    return build_once(cache_root() / "kernels" / key, build)
+    return key, build
 
 
-def _may_be_changed_by_others(path: Path) -> bool:
-    """Loading runs code, and the cache may be in a folder that others can write."""
-    found = path.stat()
-    return found.st_uid not in (os.getuid(), 0) or bool(found.st_mode & 0o022)
+def _close(folder: Path) -> None:
+    """Make a new folder inaccessible to others, so that the compiler reads and links what was written here."""
+    with _elsewhere(), private.folder(folder.parent):
+        folder.chmod(0o700)
+        # Before that line a wide umask let others put something in.
+        if planted := sorted(folder.iterdir()):
+            raise ConfigError(f"{planted[0]} was put there by others")
+
+
+def _loaded(key: str, build: Callable[[Path], None]) -> ctypes.CDLL:
+    """The library, built if it is not there, and once more if it is damaged."""
+    home = cache_root() / "kernels"
+    with contextlib.suppress(OSError):  # `build_once` says what is wrong
+        for path in (*reversed(home.parents), home):
+            # Whatever the umask, not writable by a group.
+            path.mkdir(mode=0o755, exist_ok=True)
+
+    def attempt() -> ctypes.CDLL:
+        folder = build_once(home / key, build)
+        with _elsewhere():
+            return load(folder / LIBRARY)
+
+    with contextlib.suppress(DamagedError):
+        return attempt()
+    with _one_at_a_time(home / f".{key}.mended.lock"):
+        try:
+            # Another process may have built it again by now, or have just replaced it.
+            return attempt()
+        except DamagedError as error:
+            print(f"ablate: {error}; it is built again", file=sys.stderr)
+        # Renamed first, so that another process finds the whole folder or none.
+        with tempfile.TemporaryDirectory(dir=home, prefix=f".{key}.", ignore_cleanup_errors=True) as aside:
+            with contextlib.suppress(FileNotFoundError):
+                (home / key).rename(Path(aside) / key)
+            return attempt()
+
+
+@contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """What is wrong with a place also says how to choose another."""
+    try:
+        yield
+    except DamagedError:
+        raise
+    except ConfigError as error:
+        raise ConfigError(f"{error}; ABLATE_CACHE names another place") from None
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

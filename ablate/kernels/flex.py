@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from ablate.disk.cache import cache_root
 from ablate.nn.attention.masks import Both, Dense, Full, Mask, Prefix
 from ablate.nn.attention.packing import Documents, Lengths
 
@@ -69,6 +71,8 @@ def _of_places(mask: Prefix, T: int, S: int, device: torch.device) -> BlockMask:
 
 @functools.cache
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    # Torch's default is a folder in /tmp whose name anybody can guess and take first, and it runs what lies there.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_root() / "inductor"))
     return torch.compile(function, dynamic=False)
 
 
