@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import functools
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,31 +119,19 @@ def _close(folder: Path) -> None:
 
 
 def _loaded(key: str, build: Callable[[Path], None]) -> ctypes.CDLL:
-    """The library, built if it is not there, and once more if it is damaged."""
+    """The library, built if it is not there or is damaged."""
     home = cache_root() / "kernels"
     with contextlib.suppress(OSError):  # `build_once` says what is wrong
         for path in (*reversed(home.parents), home):
             # Whatever the umask, not writable by a group.
             path.mkdir(mode=0o755, exist_ok=True)
 
-    def attempt() -> ctypes.CDLL:
-        folder = build_once(home / key, build)
-        with _elsewhere():
-            return load(folder / LIBRARY)
-
-    with contextlib.suppress(DamagedError):
-        return attempt()
-    with _one_at_a_time(home / f".{key}.mended.lock"):
-        try:
-            # Another process may have built it again by now, or have just replaced it.
-            return attempt()
-        except DamagedError as error:
-            print(f"ablate: {error}; it is built again", file=sys.stderr)
-        # Renamed first, so that another process finds the whole folder or none.
-        with tempfile.TemporaryDirectory(dir=home, prefix=f".{key}.", ignore_cleanup_errors=True) as aside:
-            with contextlib.suppress(FileNotFoundError):
-                (home / key).rename(Path(aside) / key)
-            return attempt()
+    # Judged first, because to build and to mend an entry trusts the names above it.
+    with _elsewhere(), private.folder(home):
+        pass
+    folder = build_once(home / key, build)
+    with _elsewhere():
+        return load(folder / LIBRARY)
 
 
 @contextlib.contextmanager
@@ -158,13 +143,3 @@ def _elsewhere() -> Iterator[None]:
         raise
     except ConfigError as error:
         raise ConfigError(f"{error}; ABLATE_CACHE names another place") from None
-
-
-@contextlib.contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
