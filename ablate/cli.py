@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablate.config import ConfigError, Scalar
+from ablate.config import ConfigError, Scalar, require
 
 if TYPE_CHECKING:
     from ablate.study.options import Options
@@ -139,7 +139,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     tune.set_defaults(command=_tune, corpus=None)
 
-    doctor = command("doctor", "show versions, devices, folders and missing packages of this machine")
+    doctor = command("doctor", "show this machine, or verify every file of runs, a cache or reports against its digest")
+    doctor.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of runs, a cache, a report or a folder of reports to verify (default: show the machine)",
+    )
+    doctor.add_argument("--mend", action="store_true", help="repair what is wrong: the runs and builds concerned are repeated")
     doctor.set_defaults(command=_doctor)
 
     bench = command("bench", "time this project's code beside a reference in the same process")
@@ -288,8 +296,11 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from ablate.doctor import examine
+    from ablate.doctor import examine, verify
 
+    if options.folders:
+        return verify(options.folders, options.mend)
+    require(not options.mend, "--mend", True, "given with the folders to repair")
     print(examine())
     return 0
 

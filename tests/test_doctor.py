@@ -23,7 +23,7 @@ def test_versions_folders_and_extras_are_there(folders: Path) -> None:
     lines = doctor.examine().splitlines()
     said = {line.split()[0]: line for line in lines}
     assert said["numpy"].split() == ["numpy", version("numpy")]
-    assert str(folders / "not" / "yet" / "runs") in said["runs"] and said["runs"].endswith("GiB free")
+    assert str(folders / "not" / "yet" / "runs") in said["runs"] and said["runs"].endswith("GiB free, locks work")
     assert str(folders / "cache") in said["cache"]
     assert "cpu" in said["devices"]
     assert sum(line.startswith("extra ") for line in lines) == len(doctor.EXTRAS)
@@ -40,3 +40,16 @@ def test_what_is_missing_is_named_last_with_the_cure(monkeypatch: pytest.MonkeyP
     lines = doctor.examine().splitlines()
     assert lines[-1] == "missing: optuna, jinja2; install with pip install -e ."
     assert "optuna        missing" in lines
+
+
+def test_locks_that_do_not_work_are_said_with_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.disk.claims.fcntl.flock", lambda *arguments: None)
+    assert "LOCKS DO NOT WORK: processes on this folder measure every run twice, with equal numbers" in doctor.examine()
+
+
+def test_a_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    assert "GiB free, cannot be written (Permission denied)" in doctor.examine()

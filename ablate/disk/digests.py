@@ -20,9 +20,14 @@ RESTED = 2.0
 """Seconds without a change after which a digest is remembered. No file system in use has a coarser clock."""
 
 
-def sha256(path: Path, memory: Path) -> str:
-    """The SHA-256 of the file in hexadecimal. `memory` is the folder of remembered digests. Raises `OSError`."""
+def sha256(path: Path, memory: Path | None) -> str:
+    """The SHA-256 of the file in hexadecimal. Raises `OSError`.
+
+    `memory` is the folder of remembered digests. Without one the file is read, whatever is remembered.
+    """
     with open(path, "rb") as stream:
+        if memory is None:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
         stamp = _stamp(stream.fileno())
         remembered = memory / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
         with contextlib.suppress(OSError, DamagedError):

@@ -22,7 +22,7 @@ def seal(folder: Path) -> None:
     sealed.write_json(folder / FILE, {"files": found})
 
 
-def check(folder: Path, memory: Path) -> None:
+def check(folder: Path, memory: Path | None) -> None:
     """Raise `DamagedError` unless every file of the manifest is there, whole and unchanged. Further files do not matter."""
     try:
         files = sealed.read_json(folder / FILE)["files"]

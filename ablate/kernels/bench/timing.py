@@ -7,7 +7,6 @@ its configuration and the source text of the core and of the timing; its numbers
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,8 @@ import torch
 
 from ablate import sources
 from ablate.config import ConfigError, RunConfig, choose, flatten
-from ablate.disk import files
+from ablate.disk import sealed
+from ablate.disk.files import DamagedError
 from ablate.kernels import install
 from ablate.kernels.bench.competitors import names
 from ablate.kernels.bench.correctness import Errors
@@ -26,6 +26,7 @@ from ablate.kernels.bench.rows import rows
 from ablate.kernels.bench.session import DTYPES, Result, Session, competing, session
 from ablate.measure import Identity, Measure, Progress, digest
 from ablate.nn.attention.backends import BACKENDS, machine_of
+from ablate.notice import notice
 from ablate.records import Record
 from ablate.timing.interleaved import Times
 
@@ -84,7 +85,7 @@ def run_session(run: RunConfig, folder: Path, progress: Progress, earlier: Recor
     """Run one session. It continues from what an interrupted session measured in `folder`."""
     check(run)
     identity, partial = identify(run), folder / PARTIAL
-    found = session(run, progress, lambda done: files.write(partial, to_json(done.results)), from_json(partial))
+    found = session(run, progress, lambda done: save(done.results, partial), load(partial))
     wrong = [f"{r.name} at {r.point.label}: {r.wrong}" for r in found.results if r.wrong]
     record = Record(
         identity=identity.training,
@@ -106,14 +107,19 @@ def _refuse(found: Session) -> None:
             raise FloatingPointError(f"{result.name} ({result.runs}) at {result.point.label}: {result.wrong}")
 
 
-def to_json(results: Sequence[Result]) -> str:
-    """All rounds of all competitors so far."""
-    return json.dumps([dataclasses.asdict(result) for result in results])
+def save(results: Sequence[Result], path: Path) -> None:
+    """Write all rounds of all competitors so far. What is wrong is measured again, since JSON has no infinite error."""
+    sealed.write_json(path, {"results": [dataclasses.asdict(result) for result in results if not result.wrong]})
 
 
-def from_json(path: Path) -> list[Result]:
-    """The inverse; nothing where there is no such file."""
-    if not path.is_file():
+def load(path: Path) -> list[Result]:
+    """The inverse; nothing where there is no such file or a damaged one."""
+    try:
+        results = sealed.read_json(path)["results"]
+    except FileNotFoundError:
+        return []
+    except DamagedError as error:
+        notice(f"{error}; its rounds are measured again")
         return []
     return [
         Result(
@@ -124,7 +130,7 @@ def from_json(path: Path) -> list[Result]:
                 "times": raw["times"] and Times(*map(tuple, raw["times"])),
             }
         )
-        for raw in json.loads(path.read_text(encoding="utf-8"))
+        for raw in results
     ]
 
 

@@ -305,7 +305,7 @@ def test_an_interrupted_session_measures_only_what_it_lacks(tmp_path: Path, monk
     monkeypatch.setattr("ablate.kernels.bench.session.at_point", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_session(RUN, tmp_path, silent, None)
-    kept = json.loads((tmp_path / measure.PARTIAL).read_text())
+    kept = json.loads((tmp_path / measure.PARTIAL).read_text())["results"]
     assert {part["point"]["mask"] for part in kept} == {"full"}
     asked: list[Point] = []
 
