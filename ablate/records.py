@@ -111,10 +111,10 @@ def from_json(data: bytes, what: object = "the record") -> Record:
         raise DamagedError(f"{what} is damaged: it has no checksum")
     raw = migrated(raw)
     try:
-        raw["rows"] = tuple(_row(row) for row in raw["rows"])
+        raw["rows"] = _rows(raw["rows"])
         raw["samples"] = tuple(raw["samples"])
         return Record(**raw)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise DamagedError(f"{what} is no record: {' '.join(str(error).split())}") from None
 
 
@@ -125,13 +125,12 @@ def verified(data: bytes, what: object) -> Record:
     return from_json(data, what)
 
 
-def _row(raw: dict[str, Any]) -> Row:
-    row = Row(**raw)
-    # JSON has no infinity, but 1e999 reads as one.
-    for name in ("value", "flops", "seconds", "tokens", "targets"):
-        if not math.isfinite(getattr(row, name)):
-            raise ValueError(f"{row.evaluation} {row.metric}: {name} is {getattr(row, name)}")
-    return row
+def _rows(raw: list[dict[str, Any]]) -> tuple[Row, ...]:
+    rows = tuple(Row(**row) for row in raw)
+    # JSON has no infinity, but 1e999 reads as one. A sum is finite only if all its terms are.
+    if not math.isfinite(sum(row.value + row.flops + row.seconds + row.tokens + row.targets for row in rows)):
+        raise ValueError("it holds a number that is not finite")
+    return rows
 
 
 def migrated(raw: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import multiprocessing.forkserver
 import multiprocessing.util
 import os
 import pickle
+import resource
 import select
 import signal
 import sys
@@ -31,6 +32,8 @@ from ablate.study.cell import Outcome, died, run_cell
 from ablate.study.plan import Cell
 from ablate.study.store import Store
 
+FILES = 64
+"""Open files that a coordinator needs for a few workers."""
 LONGEST_FOLDER = 70
 """Bytes of a folder of sockets; multiprocessing adds about 32."""
 OFFERED = "500"
@@ -168,10 +171,20 @@ class Pool:
 
 def start_early(trains: bool) -> None:
     """Start the forkserver before the coordinator imports torch, so both load it at the same time."""
+    _raise_limit_of_files()
     _shorten_folder_of_sockets()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ablate.study.pool", *(["ablate.training"] if trains else [])])
     multiprocessing.forkserver.ensure_running()
+
+
+def _raise_limit_of_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= FILES:
+        return
+    if hard < FILES:
+        raise ConfigError(f"this shell allows {hard} open files, but a study needs {FILES}; see `ulimit -n`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
 
 
 def _shorten_folder_of_sockets() -> None:
