@@ -57,4 +57,4 @@ def memory_bytes(device: str) -> int:
 
 
 def _gib(size: int) -> str:
-    return f"{size / 2**30:.3g} GiB"
+    return f"{size / 2**30:,.1f} GiB"

@@ -35,7 +35,7 @@ def test_the_count_is_that_of_the_model_that_is_built(name: str, fields: dict[st
 def test_a_model_too_big_for_the_machine_is_refused_before_it_is_built(tmp_path: Path) -> None:
     run = dataclasses.replace(run_of("bert", {}), backbone=HUGE)
     text = prepare(run.data)
-    needs = r"needs about [\de+.]+ GiB for weights, gradients and optimizer, but this machine has [\d.]+ GiB"
+    needs = r"needs about [\d,.]+ GiB for weights, gradients and optimizer, but this machine has [\d.]+ GiB"
     with pytest.raises(MemoryError, match=needs):
         check_memory(run, text)
     with pytest.raises(MemoryError, match=needs):
