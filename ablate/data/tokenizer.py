@@ -30,6 +30,7 @@ from ablate.data.corpora.contents import digest_of
 from ablate.data.corpora.user_path import user_path
 from ablate.data.pieces import pieces
 from ablate.data.subwords import CLS, MASK, PAD, RAREST_CHARACTER, SEP, SPECIAL, TRAINERS, UNK, bytes_by_character, too_small
+from ablate.data.token_store import token_type
 from ablate.measure import digest
 from ablate.sources import source_digest
 
@@ -85,16 +86,17 @@ class Tokenizer:
         return [ids.tolist() for ids in self.encoded(texts)]
 
     def encoded(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """`encode` of each text, uint32, with a bounded number of characters in work at a time."""
+        """`encode` of each text in the type of `token_type`, with a bounded number of characters in work at a time."""
+        kind = token_type(self.vocabulary.size)
         held: list[np.ndarray] = []
         for batch in _batches(texts, drop_space=self.kind == "char"):
             with tokenizer_json.library(f"the tokenizer {self.kind!r} cannot encode this text"):
                 encodings = self._model.encode_batch_fast([piece for piece, _ in batch], add_special_tokens=False)
             for (_, last), encoding in zip(batch, encodings, strict=True):
-                held.append(np.array(encoding.ids, np.uint32))
+                held.append(np.array(encoding.ids, kind))
                 if last:
-                    yield np.concatenate(held) if len(held) > 1 else held[0]
-                    held = []
+                    whole, held = np.concatenate(held) if len(held) > 1 else held[0], []
+                    yield whole
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of the ids, with special tokens shown by their names."""

@@ -137,8 +137,8 @@ def _read_whole(path: Path, column: str) -> Iterator[tuple[str, str]]:
     size = 0
     for line in read_lines(path, cut=True):
         if held and size + len(line) > LONGEST_WHOLE:
-            yield "".join(held), ""
-            held, size = [], 0
+            whole, held, size = "".join(held), [], 0
+            yield whole, ""
         held.append(line)
         size += len(line)
     yield "".join(held), ""
