@@ -214,6 +214,14 @@ def test_looking_behind_a_run_of_marks_moves_no_boundary(text: str) -> None:
     assert [found.span() for found in BOUNDARY.finditer(text)] == [found.span() for found in SLOW.finditer(text)]
 
 
+@settings(deadline=None, max_examples=300)
+@given(st.text("ab \n\u2028", max_size=25), st.integers(1, 5))
+def test_white_space_is_single_whatever_the_slices(text: str, length: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ablate.data.corpora.prose.SLICE", length)
+        assert split_sentences(text) == ([" ".join(text.split())] if text.strip() else [])
+
+
 def test_a_long_run_of_marks_takes_no_time_to_speak_of() -> None:
     """From each mark in it, the run would take hours."""
     text = "?!" * 500_000 + " And on."
