@@ -1,12 +1,13 @@
 """A corpus under a tokenizer, prepared once and then opened in milliseconds.
 
 `prepare` reads the corpus twice: its beginning to train the tokenizer, and all of it to write token files. It keeps only a
-buffer in memory, so the disk limits the size of a corpus.
+buffer and one document in memory, so the disk limits the size of a corpus.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -32,8 +33,9 @@ from ablate.sources import source_digest
 
 HELD_OUT_TEXTS = 20_000
 """Documents of each held-out split that are saved as text too, for evaluations that read words."""
-BATCH = 1 << 19
-"""Characters tokenized at a time, or one document if it is longer; bounds memory."""
+BATCH = 1 << 17
+"""Characters of documents held at a time, or one document if it is longer; bounds memory."""
+WORD = re.compile(r"\S+")
 CODE = (*tokenization.TRAINING_CODE, "ablate.data.text", "ablate.data.token_store", "ablate.data.splits")
 """Modules that decide the content of a prepared text, besides corpus and tokenizer. A change in their code builds it again."""
 LAYOUT = 1
@@ -165,14 +167,15 @@ def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], prog
         for batch in _batches(corpus.documents()):
             done += len(batch)
             progress(phase="writing tokens", done=done, total=0)
-            encoded = iter(tokenizer.encode_batch([sentence for document in batch for sentence in document.sentences]))
+            encoded = tokenizer.encoded(sentence for document in batch for sentence in document.sentences)
             for document in batch:
                 name = split_of(document)
-                words[name] += sum(len(sentence.split()) for sentence in document.sentences)
+                # Not split(), which would hold all words of a long sentence.
+                words[name] += sum(1 for sentence in document.sentences for _ in WORD.finditer(sentence))
                 if name in HELD_OUT and writers[name].documents < HELD_OUT_TEXTS:
                     texts[name].write(json.dumps([document.label, *document.sentences], ensure_ascii=False) + "\n")
                 label = labels.setdefault(document.label, len(labels)) if document.label else -1
-                writers[name].write(list(islice(encoded, len(document.sentences))), label)
+                writers[name].write(islice(encoded, len(document.sentences)), label)
     np.save(folder / "unigram.npy", writers["train"].counts)
     facts = {
         "corpus": found["corpus"],

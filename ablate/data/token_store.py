@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -82,17 +82,21 @@ class TokenWriter:
         """What was written so far."""
         return {"tokens": self.tokens, "sentences": self.sentences, "documents": self.documents}
 
-    def write(self, sentences: Sequence[Sequence[int]], label: int) -> None:
+    def write(self, sentences: Iterable[Sequence[int] | np.ndarray], label: int) -> None:
         """Append one document; sentences without a token are left out, and so is a document without a sentence."""
-        held = [ids for ids in sentences if ids]
-        if not held:
-            return
-        for ids in held:
-            np.add.at(self.counts, ids, 1)
-            self._token_file.append(ids)
+        before = self.sentences
+        for ids in sentences:
+            if not len(ids):
+                continue
+            for start in range(0, len(ids), BUFFERED):
+                part = np.asarray(ids[start : start + BUFFERED])
+                np.add.at(self.counts, part, 1)
+                self._token_file.append(part)
             self.tokens += len(ids)
             self._sentence_file.append([self.tokens])
-        self.sentences += len(held)
+            self.sentences += 1
+        if self.sentences == before:
+            return
         self.documents += 1
         self._document_file.append([self.sentences])
         self._label_file.append([label])
@@ -113,8 +117,8 @@ class _Column:
         self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 (closed by its writer)
         self._buffer = array(typecode)
 
-    def append(self, numbers: Sequence[int]) -> None:
-        self._buffer.extend(numbers)
+    def append(self, numbers: Sequence[int] | np.ndarray) -> None:
+        self._buffer.frombytes(np.asarray(numbers).astype(self._buffer.typecode, copy=False).tobytes())
         if len(self._buffer) >= BUFFERED:
             self._flush()
 

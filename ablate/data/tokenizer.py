@@ -17,17 +17,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import tokenizers
 
 from ablate.config import ConfigError
-from ablate.data import tokenizer_json
+from ablate.data import tokenizer_json, training_sample
+from ablate.data.corpora.user_path import user_path
+from ablate.data.pieces import pieces
 from ablate.data.subwords import CLS, MASK, PAD, RAREST_CHARACTER, SEP, SPECIAL, TRAINERS, UNK, bytes_by_character, too_small
+from ablate.data.token_store import token_type
 from ablate.disk.cache import digest_of
 from ablate.measure import digest
 from ablate.sources import source_digest
@@ -37,9 +39,16 @@ __all__ = ["CLS", "MASK", "PAD", "SEP", "SPECIAL", "UNK", "Tokenizer", "Vocabula
 # Tokenizing happens before loader workers fork; threads that a fork would lose are not worth their warning.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-TRAINING_SENTENCES = 200_000
-"""Sentences of the training split, from its beginning, that train a tokenizer. The limit bounds memory on large corpora."""
-TRAINING_CODE = ("ablate.data.tokenizer", "ablate.data.subwords", "ablate.data.unigram_tokenizer")
+LONGEST = 1 << 16
+"""Characters of a text encoded in one piece. A longer text is cut before a space, which leaves its ids as they are. After this
+many characters without a space the cut is hard, and the next piece begins as a word does."""
+BATCH = 1 << 17
+"""Characters encoded at a time; a token takes a hundred bytes until its id is read."""
+SHORTEST = 64
+"""Characters that a shorter text counts as in a batch, for what each text costs whatever its length."""
+TRAINING_CODE = tuple(
+    f"ablate.data.{name}" for name in ("tokenizer", "subwords", "unigram_tokenizer", "training_sample", "pieces")
+)
 READING_CODE = ("ablate.data.tokenizer_json",)
 GIVEN = "folder:"
 
@@ -70,25 +79,40 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text, no special tokens added."""
-        return list(self._model.encode(text, add_special_tokens=False).ids)
+        return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of each text."""
-        return [encoding.ids for encoding in self._model.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [ids.tolist() for ids in self.encoded(texts)]
+
+    def encoded(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """`encode` of each text in the type of `token_type`, with a bounded number of characters in work at a time."""
+        kind = token_type(self.vocabulary.size)
+        held: list[np.ndarray] = []
+        for batch in _batches(texts, drop_space=self.kind == "char"):
+            with tokenizer_json.library(f"the tokenizer {self.kind!r} cannot encode this text"):
+                encodings = self._model.encode_batch_fast([piece for piece, _ in batch], add_special_tokens=False)
+            for (_, last), encoding in zip(batch, encodings, strict=True):
+                held.append(np.array(encoding.ids, kind))
+                if last:
+                    whole, held = np.concatenate(held) if len(held) > 1 else held[0], []
+                    yield whole
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of the ids, with special tokens shown by their names."""
-        pieces: list[str] = []
+        parts: list[str] = []
         run: list[int] = []
         for token in [*map(int, ids), PAD]:
             if token > MASK:
                 run.append(token)
                 continue
             if run:
-                pieces.append(self._model.decode(run, skip_special_tokens=False).strip())
+                with tokenizer_json.library(f"the tokenizer {self.kind!r} cannot decode these ids"):
+                    spelled = self._model.decode(run, skip_special_tokens=False)
+                parts.append(spelled.strip())
                 run = []
-            pieces.append(SPECIAL[token])
-        return " ".join(pieces[:-1])
+            parts.append(SPECIAL[token])
+        return " ".join(parts[:-1])
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The tokens as the vocabulary spells them."""
@@ -116,17 +140,17 @@ def fingerprint(corpus: str, kind: str, vocabulary: int) -> str:
     if kind.startswith(GIVEN):
         return digest("tokenizer", digest_of(_given_file(kind)), source_digest(*READING_CODE), tokenizers.__version__)
     size = 0 if kind in ("byte", "char") else vocabulary
-    settings = (TRAINING_SENTENCES, RAREST_CHARACTER)
+    settings = (*training_sample.BOUNDS, RAREST_CHARACTER)
     return digest("tokenizer", corpus, kind, size, settings, tokenizers.__version__)
 
 
 def train(sentences: Iterable[str], kind: str, vocabulary: int, fingerprint: str) -> Tokenizer:
-    """Learn a tokenizer of `kind` with at most `vocabulary` types from the first `TRAINING_SENTENCES` sentences.
+    """Learn a tokenizer of `kind` with at most `vocabulary` types from the first sentences (`ablate.data.training_sample`).
 
     A text with too few distinct pieces gives a smaller vocabulary. Raises `ConfigError` when `vocabulary` cannot even hold the
     alphabet.
     """
-    sample = list(islice(sentences, TRAINING_SENTENCES))
+    sample = training_sample.beginning(sentences)
     if not sample:
         raise ConfigError("the training split holds no sentence to train a tokenizer on")
     model = TRAINERS[kind](sample, vocabulary)
@@ -143,10 +167,31 @@ def given(kind: str, fingerprint: str) -> Tokenizer:
 
 
 def _given_file(kind: str) -> Path:
-    path = Path(kind.removeprefix(GIVEN)) / tokenizer_json.FILE
+    path = user_path(kind.removeprefix(GIVEN), f"data.tokenizer = {kind!r}") / tokenizer_json.FILE
     if not path.is_file():
         raise ConfigError(f"data.tokenizer = {kind!r}, but there is no file {path}")
     return path
+
+
+def _batches(texts: Iterable[str], drop_space: bool) -> Iterator[list[tuple[str, bool]]]:
+    """Pieces of the texts, each with whether it is the last of its text.
+
+    `drop_space` leaves out the space that begins a later piece, for a tokenizer that puts one before every text.
+    """
+    batch: list[tuple[str, bool]] = []
+    size = 0
+    for text in texts:
+        done = 0
+        for piece in pieces(text, LONGEST):
+            begins = done > 0
+            done += len(piece)
+            batch.append((piece.removeprefix(" ") if begins and drop_space else piece, done == len(text)))
+            size += max(len(piece), SHORTEST)
+            if size >= BATCH:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _continues(kind: str, token: str) -> bool:

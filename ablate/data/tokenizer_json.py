@@ -4,25 +4,41 @@ Here ids 0 to 4 are the special tokens and no text can spell them. Elsewhere the
 103), and a text that spells `[MASK]` means the mask. So reading a file puts its special tokens first and keeps the order of the
 others. Writing a file names them as special tokens and frames a text as the objective does.
 
-Read are the models of Hugging Face `tokenizers`: WordPiece, byte-level BPE, Unigram and WordLevel.
+Read are the models of Hugging Face `tokenizers`: WordPiece, byte-level BPE, Unigram and WordLevel. The library aborts on some
+files, so that a file from elsewhere is tried in a process of its own first (`ablate.data.tokenizer_trial`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import tokenizers
 
 from ablate.config import ConfigError
+from ablate.data import tokenizer_trial
 from ablate.data.subwords import SPECIAL, UNK
 
 FILE = "tokenizer.json"
 SENTINEL = re.compile(r"<extra_id_\d+>")
 """Tokens after the vocabulary that no text contains: T5 marks a missing span with them."""
+LARGEST = 1 << 28
+"""Bytes of the file. A million tokens take about 60 million."""
+DEEPEST = 32
+"""Objects and lists inside each other. BERT's file has 5."""
+MOST_GROWTH = 1000
+"""Characters that its replacements may make of one; each of them multiplies what the others have made."""
+LONGEST_WORD = 1000
+"""Characters of a word that WordPiece may take apart, in time that grows with their square."""
+PATIENCE = 120
+"""Seconds that a trial may take."""
 
 Content = dict[str, Any]
 
@@ -30,14 +46,19 @@ Content = dict[str, Any]
 def read(path: Path) -> Content:
     """The file as it stands. Raises `ConfigError` when it is missing or no tokenizer."""
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise ConfigError(f"{path}: {size:,} bytes are too many for a tokenizer, must be at most {LARGEST:,}")
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
+    except ConfigError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a JSON file ({error})") from None
     model = content.get("model") if isinstance(content, dict) else None
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict | list):
         raise ConfigError(f"{path}: not a tokenizer: it has no vocabulary")
+    _check_size(content, path)
     _check_entries(model["vocab"], path)
     _check_added(content.get("added_tokens"), path)
     return content
@@ -64,6 +85,28 @@ def _check_added(added: Any, path: Path) -> None:
             case {"content": str(), "id": number} if _is_id(number):
                 continue
         raise ConfigError(f"{path}: its added token {token!r} must have a text as `content` and a whole number as `id`")
+
+
+def _check_size(content: Content, path: Path) -> None:
+    """Refuse what is nested too deep for the library and Python alike, or makes a text too long for any memory."""
+    growth = 1
+    level: list[Any] = [content]
+    for _ in range(DEEPEST):
+        for part in level:
+            if isinstance(part, dict) and part.get("type") in ("Replace", "Prepend"):
+                written = part.get("content", part.get("prepend"))
+                growth *= max(1, len(written)) if isinstance(written, str) else 1
+        containers = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [inner for part in containers for inner in part if isinstance(inner, dict | list)]
+    if level:
+        raise ConfigError(f"{path}: its parts are nested more than {DEEPEST} deep")
+    if growth > MOST_GROWTH:
+        raise ConfigError(
+            f"{path}: its replacements make up to {growth:.3g} characters of one, must be at most {MOST_GROWTH:,}"
+        )
+    longest = content["model"].get("max_input_chars_per_word")
+    if isinstance(longest, int) and longest > LONGEST_WORD:
+        raise ConfigError(f"{path}: max_input_chars_per_word = {longest}, but must be at most {LONGEST_WORD:,}")
 
 
 def _is_id(number: object) -> bool:
@@ -110,11 +153,38 @@ def arranged(content: Content, path: Path) -> tuple[Content, list[int]]:
 
 
 def loaded(content: Content, path: Path) -> tokenizers.Tokenizer:
-    """The tokenizer that the JSON describes."""
+    """The tokenizer that the JSON describes. Raises `ConfigError` for one that the library cannot read or cannot use."""
+    unreadable = f"{path}: not a tokenizer that can be read"
+    with library(unreadable):
+        written = json.dumps(content)
+    # Without -P, modules beside the program would hide those of the standard library.
+    command = [sys.executable, "-P", tokenizer_trial.__file__]
     try:
-        return tokenizers.Tokenizer.from_str(json.dumps(content))
-    except Exception as error:  # The library raises plain exceptions.
-        raise ConfigError(f"{path}: not a tokenizer that can be read ({error})") from None
+        tried = subprocess.run(command, input=written.encode(), capture_output=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"{unreadable} (the tokenizers library takes more than {PATIENCE} seconds)") from None
+    if tried.returncode < 0:
+        raise ConfigError(f"{unreadable} (the tokenizers library ends with {signal.Signals(-tried.returncode).name})")
+    if tried.returncode:
+        raise ConfigError(f"{unreadable} ({_last_line(tried.stdout) or _last_line(tried.stderr)})")
+    with library(unreadable):
+        return tokenizers.Tokenizer.from_str(written)
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+@contextmanager
+def library(what: str) -> Iterator[None]:
+    """Turn an error of the library into a `ConfigError` that says `what`: a plain `Exception`, or a panic, which is none."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
+            raise
+        raise ConfigError(f"{what} ({' '.join(str(error).split())})") from None
 
 
 def kind_of(content: Content, path: Path) -> str:

@@ -86,7 +86,7 @@ class _Lattice:
                 for end in range(start + 1, min(len(word), start + LONGEST_PIECE) + 1):
                     if (x := number.get(word[start:end])) is not None:
                         edges.extend((w, start, end, x))
-        self._arrange(np.array([len(word) for word in words]), len(names), np.array(edges).reshape(-1, 4))
+        self._arrange(np.array([len(word) for word in words], np.int64), len(names), np.array(edges).reshape(-1, 4))
 
     def _arrange(self, lengths_W: np.ndarray, pieces: int, edges_E4: np.ndarray) -> None:
         self.lengths_W, self.pieces, self.edges_E4 = lengths_W, pieces, edges_E4

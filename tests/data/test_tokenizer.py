@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.config import ConfigError
+from ablate.data import tokenizer as tokenizer_module
 from ablate.data.tokenizer import CLS, MASK, PAD, SEP, SPECIAL, UNK, Tokenizer, fingerprint, train
 from ablate.seeds import generator
 
@@ -194,6 +196,48 @@ def test_training_is_the_same_in_every_process_with_any_threads(tmp_path: Path) 
         digests.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
     assert digests[0] == digests[1]
     assert digests[0].count("\n") == len(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_long_text_has_the_same_ids_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join(sentences(40)), "One  two   three \n four." * 9, "short", "", " "]
+    whole = trained(kind).encode_batch(texts)
+    assert [trained(kind).encode(text) for text in texts] == whole
+    for longest, batch in ((64, 100), (17, 1), (64, 1 << 17)):
+        monkeypatch.setattr(tokenizer_module, "LONGEST", longest)
+        monkeypatch.setattr(tokenizer_module, "BATCH", batch)
+        assert trained(kind).encode_batch(texts) == whole
+        assert [ids.tolist() for ids in trained(kind).encoded(iter(texts))] == whole
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_without_spaces_is_cut_hard(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer_module, "LONGEST", 10)
+    model = trained(kind)
+    assert model.encode("walked" * 5) == [i for part in ("walkedwalk", "edwalkedwa", "lkedwalked") for i in model.encode(part)]
+
+
+def test_texts_are_encoded_a_bounded_number_of_characters_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer_module, "LONGEST", 100)
+    monkeypatch.setattr(tokenizer_module, "BATCH", 200)
+    taken: list[str] = []
+
+    def texts() -> Iterator[str]:
+        for text in ("walk " * 100, *["a"] * 9):
+            taken.append(text)
+            yield text
+
+    encoded = trained("byte").encoded(texts())
+    next(encoded)
+    assert len(taken) == 1
+    next(encoded)
+    # Even a text of one letter costs something: four of them are a batch.
+    assert len(taken) <= 5
+
+
+def test_words_that_are_all_too_long_still_give_an_alphabet() -> None:
+    model = train(["中文字" * 30] * 5, "unigram", 300, "f")
+    assert model.decode(model.encode("字中文")) == "字中文"
 
 
 def test_saved_and_loaded_is_the_same(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.config import ConfigError, Data
-from ablate.data import tokenizer_json
+from ablate.data import tokenizer_json, tokenizer_trial
 from ablate.data.text import fingerprints, prepare
 from ablate.data.tokenizer import SPECIAL, Tokenizer, train
 
@@ -152,6 +152,107 @@ def test_tokens_that_no_bytes_spell_continue_no_word() -> None:
     assert not Tokenizer(model, "bpe", "f").vocabulary.continues[300:].any()
 
 
+def nested(depth: int) -> dict[str, Any]:
+    part: dict[str, Any] = {"type": "NFC"}
+    for _ in range(depth):
+        part = {"type": "Sequence", "normalizers": [part]}
+    return part
+
+
+REPLACE = {"type": "Replace", "pattern": {"String": "a"}, "content": "b" * 20}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"normalizer": nested(20)}, "its parts are nested more than 32 deep"),
+        ({"normalizer": nested(300)}, "its parts are nested more than 32 deep"),
+        (
+            {"normalizer": {"type": "Sequence", "normalizers": [REPLACE] * 3}},
+            "its replacements make up to 8e+03 characters of one",
+        ),
+        (
+            {"decoder": {"type": "Sequence", "decoders": [REPLACE] * 9}},
+            "its replacements make up to 5.12e+11 characters of one",
+        ),
+        ({"normalizer": {"type": "Prepend", "prepend": "b" * 1001}}, "its replacements make up to 1e+03 characters of one"),
+    ],
+)
+def test_what_exhausts_time_or_memory_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(trained("wordpiece").content() | change))
+    with pytest.raises(ConfigError) as caught:
+        tokenizer_json.read(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_words_and_files_have_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = trained("wordpiece").content()
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({**content, "model": {**content["model"], "max_input_chars_per_word": 1 << 60}}))
+    with pytest.raises(ConfigError, match="max_input_chars_per_word = 1152921504606846976, but must be at most 1,000"):
+        tokenizer_json.read(path)
+    monkeypatch.setattr(tokenizer_json, "LARGEST", 100)
+    with pytest.raises(ConfigError, match=r"bytes are too many for a tokenizer, must be at most 100"):
+        tokenizer_json.read(path)
+    path.write_text("[" * 100_000)
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="not a JSON file"):
+        tokenizer_json.read(path)
+
+
+SPLIT = {"type": "Split", "behavior": "Isolated", "invert": False}
+PREFIXED = {"type": "BPE", "vocab": {"a": 0, "é": 1, "aé": 2}, "continuing_subword_prefix": "#", "merges": [["a", "é"]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="}},
+            "the tokenizers library ends with SIG",
+        ),
+        ({"model": PREFIXED}, "the tokenizers library ends with SIG"),
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "Cannot parse precompiled_charsmap"),
+        ({"pre_tokenizer": {"type": "FixedLength", "length": 0}}, "chunk size must be non-zero"),
+        ({"pre_tokenizer": {**SPLIT, "pattern": {"Regex": "(a+)+$"}}}, "retry-limit-in-match over"),
+        ({"pre_tokenizer": {**SPLIT, "pattern": {"Regex": "(" * 9999 + ")" * 9999}}}, "parse depth limit over"),
+        ({"model": {"type": "Unigram", "unk_id": None, "vocab": [["a", 0.0]]}}, "`unk_id` is missing"),
+    ],
+)
+def test_what_ends_or_panics_the_library_is_refused(change: dict[str, Any], message: str) -> None:
+    """In this process, some of these would end the tests."""
+    with pytest.raises(ConfigError, match=r"tokenizer\.json: not a tokenizer that can be read") as caught:
+        tokenizer_json.loaded(trained("wordpiece").content() | change, HERE)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_trial_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    endless = tmp_path / "endless.py"
+    endless.write_text("while True: pass")
+    monkeypatch.setattr(tokenizer_trial, "__file__", str(endless))
+    monkeypatch.setattr(tokenizer_json, "PATIENCE", 0.2)
+    with pytest.raises(ConfigError, match=r"takes more than 0\.2 seconds"):
+        tokenizer_json.loaded(trained("wordpiece").content(), HERE)
+
+
+def test_a_panic_on_a_text_is_one_line() -> None:
+    """The pattern is harmless on the text of the trial."""
+    content = trained("wordpiece").content() | {"pre_tokenizer": {**SPLIT, "pattern": {"Regex": "(z+)+$"}}}
+    tokenizer = Tokenizer(tokenizer_json.loaded(content, HERE), "wordpiece", "f")
+    with pytest.raises(ConfigError, match=r"the tokenizer 'wordpiece' cannot encode this text \(.*retry-limit") as caught:
+        tokenizer.encode("z" * 50 + "b")
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_of_our_own_are_not_the_librarys() -> None:
+    for kind in (KeyboardInterrupt, TypeError):
+        with pytest.raises(kind), tokenizer_json.library("what"):
+            raise kind
+
+
 def test_what_the_library_cannot_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="not a tokenizer that can be read"):
         tokenizer_json.loaded({**trained("wordpiece").content(), "normalizer": {"type": "Nothing"}}, HERE)
@@ -198,6 +299,14 @@ class TestAsARunsTokenizer:
                 ConfigError, match=r"data\.tokenizer = 'folder:.*nowhere', but there is no file .*tokenizer\.json"
             ):
                 use(missing)
+
+    @pytest.mark.parametrize("name", ["x" * 5000, "~nobody-of-this-name"])
+    def test_a_name_that_no_system_takes_is_refused(self, data: Data, name: str) -> None:
+        with pytest.raises(
+            ConfigError, match=r"data\.tokenizer = 'folder:.*(File name too long|no such home folder)"
+        ) as caught:
+            fingerprints(Data(corpus=data.corpus, tokenizer=f"folder:{name}"))
+        assert "\n" not in str(caught.value)
 
     def test_a_damaged_one_is_refused(self, data: Data, tmp_path: Path) -> None:
         (tmp_path / "given" / "tokenizer.json").write_text("{")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ablate.config import ConfigError
+from ablate.data.corpora.user_path import user_path
 
 
 def in_data_folder(below: str, corpus: str, instead: str = "files:PATH") -> Path:
@@ -14,4 +15,4 @@ def in_data_folder(below: str, corpus: str, instead: str = "files:PATH") -> Path
     if not root:
         needs = f"data.corpus = {corpus!r} needs its files"
         raise ConfigError(f"{needs}: write {instead}, or set ABLATE_DATA to what holds {below}")
-    return Path(root).expanduser() / below
+    return user_path(root, f"ABLATE_DATA = {root!r}") / below

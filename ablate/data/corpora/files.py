@@ -1,4 +1,4 @@
-"""The user's own text: .txt, .jsonl, .csv or .tsv, each also .gz, or a folder of them; any size in bounded memory.
+"""The user's own text: .txt, .jsonl, .csv or .tsv, each also .gz, or a folder of them; read one document at a time.
 
 | suffix | a document is |
 | --- | --- |
@@ -8,7 +8,10 @@
 | `.tsv` | one line, no quoting, header first: the column `data.column` |
 
 `data.unit` makes every line of a .txt file a document of one sentence (`line`), or the whole file one, not a character changed
-(`file`). A folder whose files are all named after splits, with `train` among them (`train.tsv`, `ptb.valid.txt`, `test.jsonl`),
+(`file`). A file of more than 8,388,608 characters is several documents then: each is cut at a line end and joined they are the
+file. A line of .jsonl or a field is refused where it has more characters than that. So memory is bounded, whatever the size.
+
+A folder whose files are all named after splits, with `train` among them (`train.tsv`, `ptb.valid.txt`, `test.jsonl`),
 keeps that division. If validation or test is missing, a twentieth of the training documents, chosen by a hash of the text,
 takes its place. The name of a file that stands alone says nothing: its documents are divided by the hash
 (`ablate.data.splits`).
@@ -30,6 +33,7 @@ from typing import Any
 from ablate.config import ConfigError, Data
 from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
 from ablate.data.corpora.prose import split_sentences
+from ablate.data.corpora.user_path import user_path
 from ablate.data.document import Document
 from ablate.data.splits import set_apart
 from ablate.disk.cache import digest_of
@@ -38,6 +42,8 @@ from ablate.sources import source_digest
 
 LONGEST_DOCUMENT = 1 << 20
 """Characters after which a .txt document ends at the next line."""
+LONGEST_WHOLE = LONGEST_RECORD
+"""Characters after which a file that is one document begins another."""
 CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("files", "lines", "prose"))
 
 
@@ -49,11 +55,11 @@ class Files:
     def __init__(self, path: Path, column: str, unit: str = "paragraph") -> None:
         self.path, self.column, self.unit = path, column, unit
         if not path.exists():
-            raise ConfigError(f"data.corpus = 'files:{path}', but there is no such file or folder")
+            raise ConfigError(f"data.corpus = {f'files:{path}'!r}, but there is no such file or folder")
         self.paths = _files_below(path) if path.is_dir() else [path]
         for file in self.paths:
             if _kind(file) not in READERS:
-                raise ConfigError(f"data.corpus = 'files:{path}', but {file.name} must end in one of {SUFFIXES}")
+                raise ConfigError(f"data.corpus = {f'files:{path}'!r}, but {file.name} must end in one of {SUFFIXES}")
             if not file.stat().st_size:
                 raise ConfigError(f"{file} is empty")
         self._given = [_split_named(file) for file in self.paths]
@@ -85,19 +91,19 @@ class Files:
                     document = Document(sentences, label, given)
                     yield document._replace(split=set_apart(document, self._lacking)) if given == "train" else document
         if not found:
-            raise ConfigError(f"data.corpus = 'files:{self.path}' holds no text")
+            raise ConfigError(f"data.corpus = {f'files:{self.path}'!r} holds no text")
 
 
 def named(argument: str, data: Data) -> Files:
     """The files at the path `argument`."""
-    return Files(Path(argument).expanduser(), data.column, data.unit)
+    return Files(user_path(argument, f"data.corpus = {data.corpus!r}"), data.column, data.unit)
 
 
 def _files_below(folder: Path) -> list[Path]:
     readable = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and _kind(path) in READERS)
     relative = sorted(path for path in readable if not any(part.startswith(".") for part in path.parts))
     if not relative:
-        raise ConfigError(f"data.corpus = 'files:{folder}', but no file in it ends in one of {SUFFIXES}")
+        raise ConfigError(f"data.corpus = {f'files:{folder}'!r}, but no file in it ends in one of {SUFFIXES}")
     return [folder / path for path in relative]
 
 
@@ -127,7 +133,15 @@ def _read_each_line(path: Path, column: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_whole(path: Path, column: str) -> Iterator[tuple[str, str]]:
-    yield "".join(read_lines(path, cut=True)), ""
+    held: list[str] = []
+    size = 0
+    for line in read_lines(path, cut=True):
+        if held and size + len(line) > LONGEST_WHOLE:
+            whole, held, size = "".join(held), [], 0
+            yield whole, ""
+        held.append(line)
+        size += len(line)
+    yield "".join(held), ""
 
 
 def _split_named(path: Path) -> str:
@@ -142,7 +156,8 @@ def _read_jsonl(path: Path, column: str) -> Iterator[tuple[str, str]]:
             continue
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        # A number of more than 4,300 digits is a ValueError of its own.
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}, line {number}: not JSON ({error})") from None
         if not isinstance(record, dict):
             kind = type(record).__name__

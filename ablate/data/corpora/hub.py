@@ -16,11 +16,11 @@ import importlib.metadata
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError, Data
 from ablate.data.corpora.prose import split_sentences
+from ablate.data.corpora.user_path import user_path
 from ablate.data.document import Document
 from ablate.disk import sealed
 from ablate.disk.cache import cache_root, digest_of
@@ -42,22 +42,22 @@ class Hub:
     def __init__(self, argument: str, column: str) -> None:
         parts = NAME.fullmatch(argument)
         if parts is None:
-            raise ConfigError(f"data.corpus = 'hub:{argument}', but must be hub:NAME[:CONFIG][@SPLIT][#REVISION]")
+            raise ConfigError(f"data.corpus = {f'hub:{argument}'!r}, but must be hub:NAME[:CONFIG][@SPLIT][#REVISION]")
         try:
             importlib.metadata.version("datasets")
         except importlib.metadata.PackageNotFoundError:
             needed = "needs the package datasets: pip install 'ablate[hub]'"
-            raise ConfigError(f"data.corpus = 'hub:{argument}' {needed}") from None
+            raise ConfigError(f"data.corpus = {f'hub:{argument}'!r} {needed}") from None
         self.argument, self.column = argument, column
         self.dataset, self.config, self.revision = parts["name"], parts["config"], parts["revision"]
         self.split = parts["split"] or "train"
-        self.folder = Path(self.dataset).expanduser() if self.dataset.startswith(("/", "~", ".")) else None
+        self.folder = user_path(self.dataset, self._named) if self.dataset.startswith(("/", "~", ".")) else None
         if self.folder and not self.folder.is_dir():
             raise ConfigError(f"{self._named}, but there is no folder {self.folder}")
 
     @property
     def _named(self) -> str:
-        return f"data.corpus = 'hub:{self.argument}'"
+        return f"data.corpus = {f'hub:{self.argument}'!r}"
 
     def fingerprint(self) -> str:
         """Digest of name, configuration, split, column, commit (of a folder: its files) and the reading code."""

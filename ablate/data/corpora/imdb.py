@@ -17,6 +17,7 @@ from ablate.config import ConfigError, Data
 from ablate.data.corpora.data_folder import in_data_folder
 from ablate.data.corpora.lines import read_lines
 from ablate.data.corpora.prose import split_sentences
+from ablate.data.corpora.user_path import user_path
 from ablate.data.document import Document
 from ablate.disk.cache import digest_of
 from ablate.measure import digest
@@ -37,13 +38,13 @@ class Imdb:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not folder.is_dir():
-            raise ConfigError(f"data.corpus = 'imdb:{folder}', but there is no folder {folder}")
+            raise ConfigError(f"data.corpus = {f'imdb:{folder}'!r}, but there is no folder {folder}")
         found = [sorted((folder / "train" / label).glob("*.txt")) for label in LABELS]
         self.paths = [path for part in found for path in part] if all(found) else []
         self.paths = self.paths or [path for path in (folder / name for name in TABLES) if path.is_file()][:1]
         if not self.paths:
             raise ConfigError(
-                f"data.corpus = 'imdb:{folder}', but {folder} holds no train/pos/*.txt, train.tsv or train.tsv.gz"
+                f"data.corpus = {f'imdb:{folder}'!r}, but {folder} holds no train/pos/*.txt, train.tsv or train.tsv.gz"
             )
 
     def fingerprint(self) -> str:
@@ -65,7 +66,8 @@ class Imdb:
 
 def named(argument: str, data: Data) -> Imdb:
     """The reviews in the folder `argument`, or where none is named in the data folder."""
-    return Imdb(Path(argument).expanduser() if argument else in_data_folder("imdb", data.corpus, instead="imdb:FOLDER"))
+    named = user_path(argument, f"data.corpus = {data.corpus!r}") if argument else None
+    return Imdb(named or in_data_folder("imdb", data.corpus, instead="imdb:FOLDER"))
 
 
 def _read_review(path: Path) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ Shape letters: B sentence, T position, D width, V word types.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -35,6 +36,7 @@ WIDTH = 32
 """Of embedding and state. Yu et al. 2017, section 4.1."""
 SENTENCES = {"train": 10_000, "validation": 2_000, "test": 2_000}
 """10,000 for training: Yu et al. 2017, section 4.1."""
+DIGITS = re.compile(r"[0-9]{1,18}")
 AT_ONCE = 50
 """Sentences in one step: their probabilities stay in the processor's cache."""
 
@@ -118,7 +120,7 @@ class Oracle:
 def named(argument: str, data: Data) -> Oracle:
     """The oracle of up to three numbers, separated by colons."""
     numbers = argument.split(":") if ":" in data.corpus else []
-    if len(numbers) > 3 or not all(number.isascii() and number.isdigit() for number in numbers):
+    if len(numbers) > 3 or not all(DIGITS.fullmatch(number) for number in numbers):
         wanted = "oracle:LENGTH or oracle:LENGTH:WORDS:NUMBER, whole numbers, e.g. oracle:20:5000:0"
         raise ConfigError(f"data.corpus = {data.corpus!r}, but must be {wanted}")
     return Oracle(*map(int, numbers))

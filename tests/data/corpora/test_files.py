@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from ablate.config import ConfigError, Data
 from ablate.data.corpora import open_corpus
 from ablate.data.corpora.files import Files
-from ablate.data.corpora.lines import CHUNK, read_lines
+from ablate.data.corpora.lines import CHUNK, HARMLESS, read_lines
 from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
 from ablate.data.splits import SPLITS, split_of
 from ablate.data.text import prepare
+from ablate.seeds import generator
 
 OPEN = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -106,6 +107,9 @@ def test_the_fingerprint_is_of_the_contents_not_of_the_place(tmp_path: Path) -> 
         ("a.jsonl", b'{"text": "x"}\n{"body": "y"}\n', "line 2: no column 'text'; its columns: body"),
         ("a.jsonl", b'{"text": "x"}\n{"text": ', "line 2: not JSON"),
         ("a.jsonl", b"[1, 2]\n", "line 1: must be a JSON object with a field 'text', found list"),
+        ("a.jsonl", b'{"text": "x", "n": %s}\n' % (b"9" * 5000), "line 1: not JSON"),
+        ("a.jsonl", b"[" * 100_000, "line 1: not JSON"),
+        ("a.jsonl", b'{"text": ' * 100_000, "line 1: not JSON"),
         ("a.jsonl", b'{"text": 5}\n', "line 1: 'text' must be text, found int"),
     ],
 )
@@ -121,6 +125,52 @@ def test_a_broken_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"Some text.")[:-5])
     with pytest.raises(ConfigError, match=r"a\.txt\.gz: not a whole gzip archive"):
         documents(tmp_path / "a.txt.gz")
+
+
+def test_an_archive_that_expands_too_far_is_refused(tmp_path: Path) -> None:
+    """Within one chunk of the bound, whatever follows."""
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"word " * (HARMLESS // 5 + CHUNK)))
+    read = 0
+    with pytest.raises(
+        ConfigError, match=r"a\.txt\.gz: expands to more than 100 times its size and 64 MiB, which no text does"
+    ):
+        for line in read_lines(path, cut=True):
+            read += len(line)
+    assert HARMLESS - 2 * CHUNK <= read <= HARMLESS
+
+
+def test_archives_that_are_small_or_expand_little_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = write(tmp_path / "small.txt.gz", b"word " * CHUNK)
+    assert sum(map(len, read_lines(small, cut=True))) == 5 * CHUNK > 100 * small.stat().st_size
+    monkeypatch.setattr("ablate.data.corpora.lines.HARMLESS", CHUNK)
+    raw = generator(0, "test").integers(97, 123, 3 * CHUNK, dtype="uint8").tobytes()
+    assert sum(map(len, read_lines(write(tmp_path / "dense.txt.gz", raw), cut=True))) == len(raw)
+    plain = write(tmp_path / "plain.txt", b"word " * CHUNK)
+    assert sum(map(len, read_lines(plain, cut=True))) == 5 * CHUNK
+
+
+NO_NAME = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("corpus", "message"),
+    [
+        (f"files:{NO_NAME}", "File name too long"),
+        (f"files:/tmp/{NO_NAME}/a.txt", "File name too long"),
+        (f"imdb:{NO_NAME}", "File name too long"),
+        (f"hub:./{NO_NAME}", "File name too long"),
+        (f"hub:{NO_NAME}", "the hub does not answer"),
+        ("oracle:" + "9" * 5000, "whole numbers"),
+        ("files:~nobody-of-this-name/a.txt", "there is no such home folder"),
+        ("files:a\nb.txt", "no such file or folder"),
+        (NO_NAME, "unknown corpus"),
+    ],
+)
+def test_a_name_that_no_system_takes_is_refused_in_one_line(corpus: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        open_corpus(Data(corpus=corpus)).fingerprint()
+    assert "\n" not in str(caught.value)
 
 
 def test_missing_paths_and_folders_without_text_are_named(tmp_path: Path) -> None:
@@ -153,6 +203,18 @@ def test_memory_is_bounded_though_no_line_and_no_document_ends(tmp_path: Path, m
     assert sum(sizes) > 0.9 * path.stat().st_size
     assert max(sizes) < 3 * piece
     assert peak < 100 * piece
+
+
+def test_a_whole_file_beyond_the_bound_is_several_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joined they are the file; below the bound it is one."""
+    monkeypatch.setattr("ablate.data.corpora.lines.CHUNK", 64)
+    monkeypatch.setattr("ablate.data.corpora.files.LONGEST_WHOLE", 1000)
+    for raw in ("A line.  With spaces \n\n" * 100, "x" * 5000, "a " * 500 + "b"):
+        texts = [document.sentences for document in Files(write(tmp_path / "a.txt", raw), "text", "file").documents()]
+        assert "".join(text for (text,) in texts) == raw
+        assert len(texts) > 1
+        assert all(len(text) <= 1000 for (text,) in texts)
+    assert list(Files(write(tmp_path / "a.txt", "y" * 1000), "text", "file").documents()) == [Document(("y" * 1000,))]
 
 
 def test_a_line_or_a_whole_file_can_be_the_unit(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.data.corpora.docstrings import docstrings, prose, topics
 from ablate.data.corpora.markup import paragraphs
-from ablate.data.corpora.prose import is_prose, plain, split_sentences
+from ablate.data.corpora.prose import BOUNDARY, is_prose, plain, split_sentences
 
 NUMPYDOC = """
     Fit the model by least squares.
@@ -201,3 +203,26 @@ def test_a_docstring_of_few_words_is_no_document() -> None:
     sentence = "This is a sentence of eight words altogether. "
     assert prose(sentence * 2) == []
     assert len(prose(sentence * 3)) == 3
+
+
+SLOW = re.compile(BOUNDARY.pattern.replace("(?<![.!?])", ""))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(".!?\"') Aa。」", max_size=25))
+def test_looking_behind_a_run_of_marks_moves_no_boundary(text: str) -> None:
+    assert [found.span() for found in BOUNDARY.finditer(text)] == [found.span() for found in SLOW.finditer(text)]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text("ab \n\u2028", max_size=25), st.integers(1, 5))
+def test_white_space_is_single_whatever_the_slices(text: str, length: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ablate.data.corpora.prose.SLICE", length)
+        assert split_sentences(text) == ([" ".join(text.split())] if text.strip() else [])
+
+
+def test_a_long_run_of_marks_takes_no_time_to_speak_of() -> None:
+    """From each mark in it, the run would take hours."""
+    text = "?!" * 500_000 + " And on."
+    assert split_sentences(text) == [text[:1_000_000], "And on."]
