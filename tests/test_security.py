@@ -23,6 +23,7 @@ MAY: dict[str, set[str]] = {
     "ablate/evaluation/tasks/hub.py": {"datasets"},
     "ablate/evaluation/paradigms.py": {"datasets"},
     "ablate/data/corpora/pydocs.py": {"subprocess"},  # Python itself, to read the documentation of packages
+    "ablate/data/tokenizer_json.py": {"subprocess"},  # Python itself, to try a tokenizer that may abort its process
     "ablate/training/provenance.py": {"subprocess"},  # git, for the commit
     "ablate/kernels/compiled.py": {"subprocess", "ctypes"},  # gcc
     "ablate/kernels/verified.py": {"ctypes"},
