@@ -24,9 +24,9 @@ __version__ = "0.1.0"
 def run(study: str | Path | Study, **options: Unpack[Keywords]) -> pd.DataFrame:
     """Run what a study lacks, compile its local report and return its numbers.
 
-    `options`: `tier`, `seeds`, `workers`, `overrides`, `only`, `retry_failed`, `keep_weights`, `allow_mixed`, `patience`,
-    `root` and `reports`, as `ablate.study.keywords.Keywords` describes them. A study given by name or file runs with a process
-    for every run; a `Study` object runs in this process. Raises `ablate.config.ConfigError`.
+    `options`: `tier`, `seeds`, `workers`, `overrides`, `only`, `without`, `retry_failed`, `keep_weights`, `allow_mixed`,
+    `patience`, `root` and `reports`, as `ablate.study.keywords.Keywords` describes them. A study given by name or file runs
+    with a process for every run; a `Study` object runs in this process. Raises `ablate.config.ConfigError`.
     """
     from ablate.study.discover import find
     from ablate.study.options import Options

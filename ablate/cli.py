@@ -187,6 +187,7 @@ def _study_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH=VALUE",
         help="change a field of the base run, e.g. budget.tokens=100000; may be repeated",
     )
+    parser.add_argument("--without", action="append", default=[], metavar="EVALUATION", help="leave this evaluation out")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the runs (default: $ABLATE_RUNS or .runs)")
     parser.add_argument(
         "--reports",
@@ -341,6 +342,7 @@ def _options(given: argparse.Namespace) -> Options:
         workers=given.workers,
         overrides=_overrides(given),
         only=tuple(_arm(text) for text in getattr(given, "only", [])),
+        without=tuple(given.without),
         retry_failed=getattr(given, "retry_failed", False),
         keep_weights=not getattr(given, "discard_weights", False),
         allow_mixed=getattr(given, "allow_mixed", False),

@@ -41,6 +41,9 @@ class Identity:
 LEFT_OUT = "left out"
 """Key in the facts that `prepare` returns: why one of the run's evaluations cannot measure this model."""
 
+UNANSWERED = "unanswered"
+"""Key in the facts that `prepare` returns: evaluation -> why the text holds nothing that it could ask."""
+
 ESTIMATORS = "estimators"
 """Key in the facts that `prepare` returns: name -> a description of the quantity that this model gives.
 

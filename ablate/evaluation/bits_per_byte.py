@@ -32,11 +32,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ablate.config import ConfigError, require
+from ablate.config import require
 from ablate.data.text import Text
 from ablate.evaluation import framing
 from ablate.evaluation.passages import Passages, passages
-from ablate.evaluation.reading import Reading, check_capability
+from ablate.evaluation.reading import Reading, UnanswerableError, check_capability
 from ablate.evaluation.sentence_scores import importance_weighted, score
 from ablate.evaluation.unigram import log_unigram
 from ablate.objectives.base import Latent, Scores
@@ -117,5 +117,7 @@ class BitsPerByte:
         """Return the passages, a function of the corpus and of this evaluation's fields. `ConfigError` when there are none."""
         chosen = passages(text, self.passages, self.length)
         if not chosen.read:
-            raise ConfigError(f"every passage of the test split holds an unknown token, so {self.name} has nothing to read")
+            raise UnanswerableError(
+                f"every passage of the test split holds an unknown token, so {self.name} has nothing to read"
+            )
         return chosen

@@ -22,11 +22,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ablate.config import ConfigError, require
+from ablate.config import require
 from ablate.data.text import Text
 from ablate.data.tokenizer import MASK
 from ablate.evaluation import framing, held_out
-from ablate.evaluation.reading import Reading, check_capability, noise, undisturbed
+from ablate.evaluation.reading import Reading, UnanswerableError, check_capability, noise, undisturbed
 from ablate.objectives.base import FillsMasks
 from ablate.records import Row
 
@@ -115,7 +115,7 @@ class Cloze:
             if candidates:
                 items.append(Item(ids, *candidates[int(noise("cloze", number).integers(len(candidates)))]))
         if not items:
-            raise ConfigError(
+            raise UnanswerableError(
                 f"the test split has no sentence of {self.shortest} to {self.longest} tokens for {self.name}; use more text"
             )
         return items

@@ -33,10 +33,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablate.config import ConfigError, require
+from ablate.config import require
 from ablate.data.text import Text
 from ablate.evaluation import framing, held_out
-from ablate.evaluation.reading import Reading, check_capability, noise, undisturbed
+from ablate.evaluation.reading import Reading, UnanswerableError, check_capability, noise, undisturbed
 from ablate.nn import latent_estimators
 from ablate.nn.decoding import Decoding
 from ablate.objectives.base import Latent as HasLatent
@@ -120,7 +120,7 @@ class Latent:
     def _sentences(self, text: Text) -> list[np.ndarray]:
         found = list(held_out.sentences(text.split("test"), self.texts, self.shortest, self.longest).values())
         if not found:
-            raise ConfigError(
+            raise UnanswerableError(
                 f"the test split has no sentence of {self.shortest} to {self.longest} tokens for {self.name}; use more text"
             )
         return found

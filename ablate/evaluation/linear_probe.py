@@ -28,7 +28,7 @@ from ablate.config import require
 from ablate.data.text import Text
 from ablate.data.token_store import TokenStore
 from ablate.evaluation import framing, held_out, ridge
-from ablate.evaluation.reading import Reading, check_capability, undisturbed
+from ablate.evaluation.reading import Reading, UnanswerableError, check_capability, undisturbed
 from ablate.objectives.base import Encodes
 from ablate.records import Row
 
@@ -66,14 +66,17 @@ class LinearProbe:
     def check(self, model: Any, text: Text) -> None:
         check_capability(self, model)
         framing.check_fits(model, self.length, self.name)
+        fitted, read = self._documents(text)
+        if len(np.unique(fitted.labels_N)) < 2 or not len(read.labels_N):
+            raise UnanswerableError(
+                f"{self.name} needs two labels with {FEWEST} documents or more in the validation split, and the text has "
+                f"{len(np.unique(fitted.labels_N))}; a file of text takes them from the field or column `label`"
+            )
 
     def measure(self, model: Any, text: Text) -> Reading:
-        """Return the accuracy and its two baselines; no rows if the corpus has no labels."""
+        """Return the accuracy and its two baselines."""
         self.check(model, text)
         fitted, read = self._documents(text)
-        classes = np.unique(fitted.labels_N)
-        if len(classes) < 2 or not len(read.labels_N):
-            return Reading(rows=())
         size = text.vocabulary.size
 
         def accuracy(fitted_ND: np.ndarray, read_ND: np.ndarray) -> float:

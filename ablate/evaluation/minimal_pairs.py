@@ -22,12 +22,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ablate.config import ConfigError, require
+from ablate.config import require
 from ablate.data.text import Text
 from ablate.evaluation import framing, held_out
 from ablate.evaluation.attested_pairs import EncodedPair, attested_pairs, favours
 from ablate.evaluation.corruptions import CORRUPTIONS
-from ablate.evaluation.reading import Reading, check_capability
+from ablate.evaluation.reading import Reading, UnanswerableError, check_capability
 from ablate.evaluation.sentence_scores import TIE, score
 from ablate.evaluation.unigram import log_unigram
 from ablate.objectives.base import Scores
@@ -105,14 +105,14 @@ class MinimalPairs:
     def make(self, text: Text) -> list[EncodedPair]:
         """Return the pairs as token ids: a function of the corpus and of this evaluation's fields alone.
 
-        Raises `ConfigError` when the test split yields none.
+        Raises `UnanswerableError` when the test split yields none.
         """
         write_pairs = getattr(text.corpus, "minimal_pairs", None)
         pairs = self._own(write_pairs, text) if write_pairs else attested_pairs(text, self.pairs, self.shortest, self.longest)
         if not pairs:
-            raise ConfigError(
-                f"no test sentence of {self.shortest} to {self.longest} tokens can be made a pair for {self.name}; "
-                "use more English text"
+            raise UnanswerableError(
+                f"no test sentence of {self.shortest} to {self.longest} tokens can be made a pair for {self.name}, "
+                "whose rules are for English; use more English text"
             )
         return pairs
 

@@ -35,11 +35,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablate.config import ConfigError, require
+from ablate.config import require
 from ablate.data.text import Text
 from ablate.evaluation import framing
 from ablate.evaluation.passages import passages
-from ablate.evaluation.reading import Reading, check_capability, noise, undisturbed
+from ablate.evaluation.reading import Reading, UnanswerableError, check_capability, noise, undisturbed
 from ablate.evaluation.unigram import log_unigram
 from ablate.objectives.base import Noise, ScoresInOrder
 from ablate.records import Row, check_finite
@@ -150,7 +150,9 @@ class OrderLoss:
         framing.check_fits(model, self.length, self.name)
         chosen = passages(text, self.passages, self.length)
         if not chosen.read:
-            raise ConfigError(f"every passage of the test split holds an unknown token, so {self.name} has nothing to read")
+            raise UnanswerableError(
+                f"every passage of the test split holds an unknown token, so {self.name} has nothing to read"
+            )
         return [part for passage in chosen.read for part in passage.parts]
 
 

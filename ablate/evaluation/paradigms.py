@@ -88,7 +88,7 @@ def _records(path: Path) -> Iterable[tuple[str, Any]]:
         place = f"{path}, line {number}"
         try:
             yield place, json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{place}: not JSON ({error})") from None
 
 

@@ -32,12 +32,16 @@ from ablate.seeds import generator
 CAPABILITIES = (Encodes, Summarizes, FillsMasks, Scores, ScoresInOrder, Samples, Answers, JudgesPairs, Latent)
 
 
+class UnanswerableError(ConfigError):
+    """The text holds nothing that an evaluation could ask. Its columns stay empty, and the report gives this reason."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """The result of one evaluation: its numbers, and a few texts as samples."""
 
     rows: tuple[Row, ...]
-    """Empty if the corpus lacks what the evaluation needs, such as labels for a probe."""
+    """Empty for a model that has no part in the evaluation, such as one without a sentence head."""
     samples: tuple[dict[str, Any], ...] = ()
 
 
@@ -62,7 +66,10 @@ class Evaluation(Protocol):
         ...
 
     def check(self, model: Any, text: Text) -> None:
-        """Raise the `ConfigError` that `measure` would raise, without a forward pass, so that it can run before training."""
+        """Raise the `ConfigError` that `measure` would raise, without a forward pass, so that it can run before training.
+
+        An `UnanswerableError` leaves the columns of this evaluation empty. Any other error stops the study.
+        """
         ...
 
     def measure(self, model: Any, text: Text) -> Reading:
@@ -158,6 +165,17 @@ def report_progress(phase: str, done: float = 0, total: float = 0) -> None:
 def readable(evaluations: Sequence[Any], objective: Any) -> tuple[Any, ...]:
     """Return the evaluations whose capability `objective`, a model or its class, has."""
     return tuple(evaluation for evaluation in evaluations if isinstance(objective, evaluation.needs))
+
+
+def unanswered(evaluations: Sequence[Any], model: Any, text: Text) -> dict[str, str]:
+    """Evaluation name -> why the text cannot answer it, for those of `readable(evaluations, model)` that it cannot."""
+    reasons: dict[str, str] = {}
+    for evaluation in readable(evaluations, model):
+        try:
+            evaluation.check(model, text)
+        except UnanswerableError as error:
+            reasons[evaluation.name] = str(error)
+    return reasons
 
 
 def check_capability(evaluation: Evaluation, objective: Any) -> None:

@@ -26,11 +26,11 @@ import numpy as np
 
 from ablate.collators import next_sentence
 from ablate.collators.next_sentence import PairTask
-from ablate.config import require
+from ablate.config import ConfigError, require
 from ablate.data.text import Text
 from ablate.data.windows import SegmentPairs
 from ablate.evaluation import held_out
-from ablate.evaluation.reading import Reading, check_capability, undisturbed
+from ablate.evaluation.reading import Reading, UnanswerableError, check_capability, undisturbed
 from ablate.objectives.base import JudgesPairs
 from ablate.records import Row, check_finite
 
@@ -57,7 +57,10 @@ class SentencePairs:
     def check(self, model: Any, text: Text) -> None:
         check_capability(self, model)
         if model.judges_pairs:
-            SegmentPairs(text.split("test"), model.context - SPECIAL)
+            try:
+                SegmentPairs(text.split("test"), model.context - SPECIAL)
+            except ConfigError as error:
+                raise UnanswerableError(str(error)) from None
 
     def measure(self, model: Any, text: Text) -> Reading:
         """Return the accuracy in each task; no rows for a model without a sentence head."""

@@ -22,6 +22,8 @@ class Keywords(TypedDict, total=False):
     """Fields of the base run by dotted path, e.g. `{"data.corpus": "grammar", "runtime.device": "cuda"}`."""
     only: tuple[str, ...]
     """Names of the arms to run; all of them."""
+    without: tuple[str, ...]
+    """Names of evaluations to leave out, with their columns; none."""
     retry_failed: bool
     """Run failed runs again; they stay failed."""
     keep_weights: bool

@@ -24,6 +24,8 @@ class Options:
     """Fields of the base run, e.g. `data.corpus` and `runtime.device`."""
     only: tuple[str, ...] = ()
     """Names of the arms to run; empty for all."""
+    without: tuple[str, ...] = ()
+    """Names of evaluations to leave out, with their columns."""
     retry_failed: bool = False
     keep_weights: bool = True
     """Keep final weights, so that an evaluation added later needs no retraining."""
@@ -38,7 +40,8 @@ class Options:
         """Return the command that repeats the study. It contains the options that change numbers, and no others."""
         seeds = [f"--seeds {self.seeds}"] if self.seeds else []
         fields = [f"--set {path}={value}" for path, value in self.overrides.items()]
-        return " ".join([f"ablate run {study} --tier {self.tier}", *seeds, *fields])
+        without = [f"--without {name}" for name in self.without]
+        return " ".join([f"ablate run {study} --tier {self.tier}", *seeds, *fields, *without])
 
     def __post_init__(self) -> None:
         for path in ("seed", "pretrain"):
@@ -92,7 +95,7 @@ class Setup:
 def set_up(study: Study, options: Options) -> Setup:
     """Apply tier, overrides and arms. Raises `ConfigError` before anything is built or trained."""
     tier = study.tiers[choose(options.tier, study.tiers, f"tier of study {study.name}")]
-    sized = study.at(options.tier)
+    sized = study.at(options.tier).without(options.without)
     sized = dataclasses.replace(sized, base=override(sized.base, options.overrides))
     setup = Setup(
         study=sized,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError, RunConfig
-from ablate.measure import ESTIMATORS, LEFT_OUT, Progress, silent
+from ablate.measure import ESTIMATORS, LEFT_OUT, UNANSWERED, Progress, silent
 from ablate.notice import notice
 from ablate.records import DONE
 from ablate.study import discover
@@ -28,7 +28,7 @@ from ablate.study.plan import Cell, Plan
 from ablate.study.pool import Ended, Inline, Pool, start_early
 from ablate.study.preflight import check_plan
 from ablate.study.progress import StudyProgress
-from ablate.study.ranking import check_ranking
+from ablate.study.ranking import check_answers, check_ranking
 from ablate.study.results import results
 from ablate.study.study import Study
 from ablate.study.watch import Watch
@@ -107,6 +107,7 @@ def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
     if LEFT_OUT in facts and not setup.only:
         raise ConfigError(str(facts[LEFT_OUT]))
     estimators = _estimators(setup, cells, first, facts, progress.phase)
+    check_answers(setup.study, facts.get(UNANSWERED, {}))
     check_ranking(setup.study, estimators)
     return {**facts, ESTIMATORS: estimators}
 

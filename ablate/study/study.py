@@ -18,7 +18,7 @@ trained is the business of the `measure`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -106,6 +106,28 @@ class Study:
         )
         sized = dataclasses.replace(self, base=override(self.base, size.overrides), factors=factors)
         return dataclasses.replace(sized, design=size.design or self.design, targets=size.targets or self.targets)
+
+    @property
+    def primary(self) -> Metric:
+        """The column that decides what is best."""
+        return self.metrics[0]
+
+    def without(self, evaluations: Collection[str]) -> Study:
+        """This study without these evaluations and their columns. Raises `ConfigError` for one that it needs or lacks."""
+        known = [type(evaluation).name for evaluation in self.base.evaluations]
+        for name in evaluations:
+            choose(name, known, f"evaluation of study {self.name}")
+            for metric, needed in ((self.primary, "it ranks by"), (self.learned, "it tells trained from untrained runs by")):
+                require(
+                    metric is None or metric.evaluation != name, "--without", name, f"another evaluation: {needed} this one"
+                )
+        kept = tuple(one for one in self.base.evaluations if type(one).name not in evaluations)
+        return dataclasses.replace(
+            self,
+            base=dataclasses.replace(self.base, evaluations=kept),
+            metrics=tuple(metric for metric in self.metrics if metric.evaluation not in evaluations),
+            claims=() if evaluations else self.claims,
+        )
 
     def baseline_values(self) -> dict[str, Scalar]:
         """The base run's level of every factor."""

@@ -26,7 +26,7 @@ from ablate.config import RunConfig, flatten
 from ablate.data.module import TextModule
 from ablate.data.text import Text, prepare
 from ablate.disk import files
-from ablate.evaluation.reading import Abridges, Evaluation, progress_to, readable
+from ablate.evaluation.reading import Abridges, Evaluation, UnanswerableError, progress_to, readable
 from ablate.interop import start_from
 from ablate.measure import Identity
 from ablate.objectives import objective_of
@@ -223,8 +223,12 @@ class _Readings:
         with self._clock.account("evaluation"):
             for evaluation in evaluations:
                 self._progress(evaluation.name)
-                with progress_to(self._progress):
-                    reading = evaluation.measure(self._model, self._text)
+                try:
+                    with progress_to(self._progress):
+                        reading = evaluation.measure(self._model, self._text)
+                except UnanswerableError:
+                    # The study has said so before it trained anything.
+                    continue
                 self._add(reading.rows, stamp)
                 if samples:
                     self.samples += [{**sample, "evaluation": evaluation.name} for sample in reading.samples]

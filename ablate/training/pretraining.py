@@ -14,8 +14,8 @@ from ablate.config import ConfigError, RunConfig
 from ablate.data.text import fingerprints, prepare
 from ablate.disk import files
 from ablate.disk.files import DamagedError
-from ablate.evaluation.reading import Estimates, check_capability, measurement_identity, readable
-from ablate.measure import ESTIMATORS, LEFT_OUT, Identity, Measure, Progress, digest, training_fields
+from ablate.evaluation.reading import Estimates, check_capability, measurement_identity, readable, unanswered
+from ablate.measure import ESTIMATORS, LEFT_OUT, UNANSWERED, Identity, Measure, Progress, digest, training_fields
 from ablate.notice import notice
 from ablate.objectives import objective_of
 from ablate.records import DONE, Record
@@ -64,7 +64,8 @@ def prepare_run(run: RunConfig, progress: Progress) -> Mapping[str, Any]:
     """Refuse an impossible run, then build corpus and tokenizer; return their facts for the report.
 
     If an objective lacks what an evaluation needs, its arm leaves that column empty. The fact `left out` names the evaluation,
-    and a study refuses a baseline that has one. Raises `MemoryError` for a model that this machine cannot hold.
+    and a study refuses a baseline that has one. If the text lacks it, every arm does; the fact `unanswered` has the reason.
+    Raises `MemoryError` for a model that this machine cannot hold.
     """
     check_machine(run)
     if run.initial:
@@ -75,11 +76,12 @@ def prepare_run(run: RunConfig, progress: Progress) -> Mapping[str, Any]:
     check_memory(run, text)
     model = build(run, text)
     estimators: dict[str, str] = {}
+    lacking = unanswered(run.evaluations, model, text)
     for evaluation in readable(run.evaluations, model):
-        evaluation.check(model, text)
-        if isinstance(evaluation, Estimates):
+        if evaluation.name not in lacking and isinstance(evaluation, Estimates):
             estimators |= evaluation.estimators(model)
-    return {**text.facts(), "windows in training split": len(windows), **_left_out(run), ESTIMATORS: estimators}
+    facts = {**text.facts(), "windows in training split": len(windows), **_left_out(run), ESTIMATORS: estimators}
+    return {**facts, UNANSWERED: lacking} if lacking else facts
 
 
 def _left_out(run: RunConfig) -> dict[str, str]:

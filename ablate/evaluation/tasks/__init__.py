@@ -19,12 +19,18 @@ from pathlib import Path
 from ablate.config import ConfigError, choose
 from ablate.data.text import Text
 from ablate.disk.cache import digest_of
+from ablate.evaluation.reading import UnanswerableError
 from ablate.evaluation.tasks import bigram_shift, files, glue, hub, imdb, topic
 from ablate.evaluation.tasks.task import Task
 from ablate.measure import digest
 
 BUILT_IN = (*glue.GLUE, "imdb")
 FROM_CORPUS = {"topic": topic.load, "bigram-shift": bigram_shift.load}
+NEEDS = {
+    "topic": f"two labels with {topic.FEWEST} validation documents or more, and a test document with one of them",
+    "bigram-shift": f"held-out sentences of {bigram_shift.SHORTEST} to {bigram_shift.LONGEST} words",
+}
+"""Why a corpus cannot give one of these tasks."""
 NAMES = (*FROM_CORPUS, *BUILT_IN, "files")
 FEW = 100
 """The largest number of files that are identified by their contents; more are identified by names and sizes."""
@@ -46,9 +52,15 @@ def split(tasks: str) -> tuple[str, ...]:
 
 
 def load(tasks: str, text: Text) -> list[Task]:
-    """Return the tasks named in `tasks`, without those that the corpus cannot give, such as `topic` without labels."""
+    """Return the tasks named in `tasks`, without those that the corpus cannot give, such as `topic` without labels.
+
+    Raises `UnanswerableError` if it can give none of them.
+    """
     candidates = [FROM_CORPUS[name](text) if name in FROM_CORPUS else _load(name, fingerprint(name)) for name in split(tasks)]
     loaded = [task for task in candidates if task is not None]
+    if not loaded:
+        needs = "; ".join(f"{name} needs {NEEDS[name]}" for name in split(tasks))
+        raise UnanswerableError(f"the text gives no example of {tasks}: {needs}")
     names = [task.name for task in loaded]
     if len(set(names)) < len(names):
         raise ConfigError(f"two tasks are called {max(names, key=names.count)!r}; rename a folder")

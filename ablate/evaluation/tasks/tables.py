@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from ablate.config import ConfigError
 from ablate.data.corpora.lines import read_lines
 from ablate.evaluation.tasks.task import Example
 
+NUMBER = re.compile(r"\s*[+-]?\d{1,15}(\.\d{1,15})?\s*", re.ASCII)
+"""A label that is a number with so few digits that no two of them become one."""
 SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
 
 
@@ -85,10 +88,10 @@ def named(labels: dict[str, str]) -> Callable[[str, str], str]:
 
 
 def any_name(text: str, place: str) -> str:
-    """Accept every label that is not empty."""
+    """Accept every label that is not empty; a number is one label however it is written: 0, 0.0 and 00."""
     if not text.strip():
         raise ConfigError(f"{place}: the label is empty")
-    return text
+    return f"{float(text):.15g}" if NUMBER.fullmatch(text) else text
 
 
 def number(text: str, place: str) -> float:
@@ -151,7 +154,7 @@ def _objects(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, str]
         place = f"{path}, line {number}"
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{place}: not JSON ({error})") from None
         if not isinstance(record, dict):
             raise ConfigError(f"{place}: must be a JSON object with a field {columns.first!r}, found {type(record).__name__}")

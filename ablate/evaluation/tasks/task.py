@@ -79,6 +79,14 @@ def check(task: Task, train: str, test: str, column: str) -> Task:
         raise ConfigError(
             f"{train}, column {column!r}: every label is {task.classes[0]!r}, but a classification needs at least two classes"
         )
+    if task.kind == "classification":
+        for place, examples in ((test, task.test), (f"the validation part beside {train}", task.validation)):
+            found = sorted({str(example.label) for example in examples})
+            if examples and not set(found) & set(task.classes):
+                raise ConfigError(
+                    f"{place}, column {column!r}: no label of it ({', '.join(found[:5])}) is one of {train} "
+                    f"({', '.join(task.classes[:5])}), so nothing that is learnt can be right"
+                )
     if task.kind == "regression" and len({example.label for example in task.train}) < 2:
         number = task.train[0].label
         raise ConfigError(f"{train}, column {column!r}: every number is {number}, but a regression needs at least two")
