@@ -38,7 +38,7 @@ def run(study: str | Path | Study, **options: Unpack[Keywords]) -> pd.DataFrame:
 
 
 def read(folder: str | Path) -> pd.DataFrame:
-    """The numbers of a report folder."""
-    from ablate.analysis import frames
+    """The numbers of a report folder. Raises `ablate.config.ConfigError` for a folder that is damaged or no report."""
+    from ablate.report import evidence
 
-    return frames.read(Path(folder) / "records.parquet")
+    return evidence.read(Path(folder)).numbers

@@ -243,14 +243,15 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from ablate.report import evidence
     from ablate.report.compile import compile_report
     from ablate.report.index import compile_index
 
     for folder in options.folders:
-        if (folder / "study.json").is_file():
+        if evidence.is_report(folder):
             compile_report(folder)
             print(f"report: {folder / 'README.md'}")
-        elif any(folder.glob("*/study.json")):
+        elif evidence.listed(folder):
             compile_index(folder)
             print(f"index: {folder / 'README.md'}")
         else:

@@ -7,13 +7,18 @@ Reports and listings are compiled from this file and the records alone. They nee
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ablate.config import ConfigError, Scalar
+from ablate.decode import decode
+from ablate.disk import sealed
+from ablate.disk.files import DamagedError
 
-SCHEMA = 1
+SCHEMA = 2
+"""Written into every file. Raise it when a field changes its meaning, and give `_migrated` the step from the last one."""
+READABLE = (1, 2)
+"""Schemas that `from_json` reads."""
 
 Role = Literal["baseline", "arm", "a/a", "untrained"]
 
@@ -135,6 +140,8 @@ class Specification:
     """Arm -> name -> the quantity it gives (`ablate.measure.ESTIMATORS`); empty if the models do not differ."""
     budget: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict, compare=False)
+    """Name of a file of records beside this one -> its SHA-256. Empty: a schema 1 file, or not written yet."""
     schema: int = SCHEMA
 
     @property
@@ -162,21 +169,44 @@ class Specification:
         raise ConfigError(f"study {self.name} has no metric {key!r}; its metrics: {', '.join(m.key for m in self.metrics)}")
 
 
-def to_json(specification: Specification) -> str:
-    """Return canonical JSON with sorted keys."""
-    return json.dumps(dataclasses.asdict(specification), sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+def to_json(specification: Specification) -> bytes:
+    """Return canonical JSON with sorted keys and a checksum. Raises `ValueError` for a value that is not finite."""
+    return sealed.dumps(dataclasses.asdict(specification))
 
 
-def from_json(text: str) -> Specification:
-    """Return the specification of a JSON text; the inverse of `to_json`. Raises `ConfigError` for another schema."""
-    raw = json.loads(text)
-    if raw.get("schema") != SCHEMA:
-        raise ConfigError(f"specification schema {raw.get('schema')!r} cannot be read, this version reads {SCHEMA}")
-    raw["arms"] = tuple(Arm(**{**arm, "seeds": tuple(arm["seeds"])}) for arm in raw["arms"])
-    raw["factors"] = tuple(FactorCard(**{**card, "levels": tuple(card["levels"])}) for card in raw["factors"])
-    raw["metrics"] = tuple(Metric(**metric) for metric in raw["metrics"])
-    raw["targets"] = tuple(Target(**{**target, "among": tuple(target.get("among", ()))}) for target in raw.get("targets", ()))
-    raw["pilots"] = tuple(Pilot(**{**pilot, "seeds": tuple(pilot["seeds"])}) for pilot in raw.get("pilots", ()))
-    raw["learned"] = Metric(**raw["learned"]) if raw["learned"] else None
-    raw["claims"], raw["looks"] = tuple(raw["claims"]), tuple(raw["looks"])
-    return Specification(**raw)
+def from_json(data: bytes, what: object = "the specification") -> Specification:
+    """The inverse of `to_json`, and the reader of every older schema. `what` names the file in messages.
+
+    Raises `DamagedError` for what is not a specification as it was written, and `ConfigError` for a schema that is not known.
+    Schema 1 has no checksum.
+    """
+    raw = sealed.loads(data, what) if sealed.is_sealed(data) else sealed.parse(data, what)
+    if raw.get("schema") == SCHEMA and not sealed.is_sealed(data):
+        raise DamagedError(f"{what} is damaged: it has no checksum")
+    raw = _migrated(raw, what)
+    try:
+        found = decode(Specification, raw, "the study")
+        _check(found)
+    except ValueError as error:
+        raise DamagedError(f"{what} is damaged: {error}") from None
+    return found
+
+
+def _migrated(raw: dict[str, Any], what: object) -> dict[str, Any]:
+    """The fields of a file of any schema that was ever written, as fields of the present one."""
+    schema = raw.get("schema")
+    if type(schema) is not int or schema not in READABLE:
+        known = ", ".join(map(str, READABLE))
+        raise ConfigError(f"{what}: specification schema {schema!r} cannot be read; this version reads {known}")
+    return raw if schema == SCHEMA else {**raw, "files": {}, "schema": SCHEMA}
+
+
+def _check(found: Specification) -> None:
+    """Raise `ValueError` for a study that no report can be compiled from."""
+    names = [arm.name for arm in found.arms]
+    if len(set(names)) < len(names):
+        raise ValueError("two arms have the same name")
+    if not any(arm.role == "baseline" for arm in found.arms):
+        raise ValueError("no arm is the baseline")
+    if not found.metrics:
+        raise ValueError("it has no metric")

@@ -45,7 +45,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_ends_with_a_complete_report(study: str, undisturbed: Path) -> None:
     folder = undisturbed / "reports" / study
-    specification = specification_from_json((folder / "study.json").read_text(encoding="utf-8"))
+    specification = specification_from_json((folder / "study.json").read_bytes())
     runs = pd.read_parquet(folder / "runs.parquet")
     assert set(runs["status"]) == {DONE}
     assert len(runs) == sum(len(arm.seeds) for arm in specification.arms)

@@ -21,7 +21,6 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ablate.config import ConfigError
-from ablate.disk import files
+from ablate.disk.files import DamagedError
 from ablate.records import DONE, Record
 from ablate.specification import Arm, Metric, Specification
 
@@ -40,6 +39,10 @@ SPENT = ("tokens", "targets", "flops", "seconds", "joules")
 TEXT = ("arm", "role", "identity", "status", "evaluation", "metric", "condition", "key", "unit", "better", "stage", "error")
 WHOLE = ("seed", "pair", "items", "tokens", "targets")
 REAL = ("value", "flops", "seconds", "joules")
+KINDS = {**dict.fromkeys(TEXT, "str"), **dict.fromkeys(WHOLE, "int64"), **dict.fromkeys(REAL, "float64")}
+"""Type of every column that all studies have, as pandas names it."""
+ARROW = {"str": "string", "int64": "int64", "float64": "double"}
+"""The same types as Parquet names them."""
 
 
 def tidy(results: Iterable[tuple[Arm, int, Record]], specification: Specification) -> pd.DataFrame:
@@ -86,17 +89,54 @@ def by_pair(numbers: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     return last.pivot(index="pair", columns="arm", values="value").sort_index()
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write Parquet whose bytes depend on the frame and the pyarrow version only: no dates, index or pandas metadata."""
+def encode(frame: pd.DataFrame) -> bytes:
+    """Return Parquet whose bytes depend on the frame and the pyarrow version only: no dates, index or pandas metadata."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", compression_level=9, store_schema=False)
-    files.write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Return the frame in a Parquet file; the inverse of `write`."""
-    return pq.read_table(path).to_pandas()
+def decode_numbers(data: bytes, specification: Specification, what: object) -> pd.DataFrame:
+    """The inverse of `encode` for a frame of `tidy`. Raises `DamagedError` that names `what` for anything else."""
+    return _decoded(data, (*RUN, *READING, *SPENT), specification, what)
+
+
+def decode_runs(data: bytes, specification: Specification, what: object) -> pd.DataFrame:
+    """The inverse of `encode` for a frame of `runs`. Raises `DamagedError` that names `what` for anything else."""
+    return _decoded(data, (*RUN, "error"), specification, what)
+
+
+def _decoded(data: bytes, columns: Iterable[str], specification: Specification, what: object) -> pd.DataFrame:
+    try:
+        table = pq.read_table(io.BytesIO(data))
+        frame = table.to_pandas()
+    # Damaged bytes make the library raise whatever the place of the damage leads to, from OSError to KeyError.
+    except Exception as error:
+        raise DamagedError(f"{what} is damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
+    names = table.schema.names
+    clocks = {name: "float64" for name in names if name.startswith("clock.")}
+    levels = dict.fromkeys(path for arm in specification.arms for path in arm.values)
+    for name in (*columns, *levels, *clocks):
+        if names.count(name) != 1:
+            raise DamagedError(f"{what} is damaged: it has {names.count(name)} columns {name!r}, not one")
+        if (kind := {**KINDS, **clocks}.get(name)) and (wrong := _wrong(table[name], kind)):
+            raise DamagedError(f"{what} is damaged: column {name!r} {wrong}")
+    seeds = {arm.name: len(arm.seeds) for arm in specification.arms}
+    for arm, pair in sorted(set(zip(frame["arm"], frame["pair"], strict=True))):
+        if not 0 <= pair < seeds.get(arm, 0):
+            raise DamagedError(f"{what} is damaged: study {specification.name} has no arm {arm!r} with a pair {pair}")
+    return frame
+
+
+def _wrong(column: pa.ChunkedArray, kind: str) -> str:
+    """What is wrong with a column that must be of this kind; empty if nothing is."""
+    # Without rows a column of text has no type.
+    if not len(column):
+        return ""
+    if str(column.type).removeprefix("large_") != ARROW[kind]:
+        return f"has type {column.type}, not {ARROW[kind]}"
+    return "has empty cells" if column.null_count and kind != "float64" else ""
 
 
 def _ordered(results: Iterable[tuple[Arm, int, Record]], specification: Specification) -> list[tuple[Arm, int, Record]]:
@@ -134,8 +174,7 @@ def _facts_first(name: str) -> tuple[bool, str]:
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    kinds = {**dict.fromkeys(TEXT, "str"), **dict.fromkeys(WHOLE, "int64"), **dict.fromkeys(REAL, "float64")}
-    return frame.astype({column: kind for column, kind in kinds.items() if column in frame})
+    return frame.astype({column: kind for column, kind in KINDS.items() if column in frame})
 
 
 def _with_levels(frame: pd.DataFrame, specification: Specification) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,15 +50,25 @@ def is_sealed(data: bytes) -> bool:
 
 
 def parse(data: bytes, what: object) -> dict[str, Any]:
-    """A JSON object without a seal. Raises `DamagedError` for anything else, and for NaN and Infinity."""
+    """A JSON object without a seal. Raises `DamagedError` for anything else, as `strict` does."""
+    found = strict(data, what)
+    if not isinstance(found, dict):
+        raise DamagedError(f"{what} is damaged: it holds {type(found).__name__}, not an object")
+    return found
+
+
+def strict(data: bytes, what: object) -> Any:
+    """Any value of JSON. Raises `DamagedError` for NaN, for infinite numbers such as 1e999, and for half a surrogate pair."""
     try:
-        found = json.loads(data, parse_constant=_refuse)
+        # Decoded here, because the parser would let half a surrogate pair pass.
+        text = data.decode()
+        found = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if "\\ud" in text.lower():
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise DamagedError(f"{what} is damaged: its JSON is nested too deeply") from None
     except ValueError as error:
         raise DamagedError(f"{what} is damaged: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise DamagedError(f"{what} is damaged: it holds {type(found).__name__}, not an object")
     return found
 
 
@@ -73,3 +84,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)

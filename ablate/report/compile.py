@@ -17,10 +17,8 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-
 from ablate.disk import files
-from ablate.report import html, latex, markdown, style
+from ablate.report import csv, html, latex, markdown, style
 from ablate.report.answer import answer
 from ablate.report.blimp import blimp
 from ablate.report.blocks import Page, Section, one_line
@@ -78,30 +76,40 @@ OF_TRAINING = (claims, learning_curves, budget_views, pareto, samples)
 
 
 def compile_report(folder: Path) -> Path:
-    """Compile `folder` in place; returns the path of its index.html. `ConfigError` when evidence is missing."""
-    evidence = read(folder)
+    """Compile `folder` in place; returns the path of its index.html. Raises `ConfigError` for missing or damaged evidence."""
+    written = compiled(read(folder))
+    for name, content in written.items():
+        files.write(folder / name, content)
+    for path in sorted(folder.glob("*/*")):
+        if made_here(name := path.relative_to(folder).as_posix()) and name not in written:
+            path.unlink()
+    return folder / "index.html"
+
+
+def compiled(evidence: Evidence) -> dict[str, bytes]:
+    """Every file of a report except its evidence, by its path in the folder."""
     page = build(evidence)
-    written = {folder / "README.md": markdown.page(page).encode()}
+    written = {"README.md": markdown.page(page).encode()}
     drawings = {}
     for figure in page.figures():
         with style.styled():
             drawing = figure.draw(figure.frame)
             drawings[figure.name] = style.svg(drawing)
-            written[folder / "figures" / f"{figure.name}.png"] = style.png(drawing)
-        written[folder / "figures" / f"{figure.name}.svg"] = drawings[figure.name].encode()
-        written[folder / "figures" / f"{figure.name}.csv"] = csv(figure.frame)
+            written[f"figures/{figure.name}.png"] = style.png(drawing)
+        written[f"figures/{figure.name}.svg"] = drawings[figure.name].encode()
+        written[f"figures/{figure.name}.csv"] = csv.encode(figure.frame)
     for table in page.tables():
-        written[folder / "tables" / f"{table.name}.csv"] = csv(table.frame)
+        written[f"tables/{table.name}.csv"] = csv.encode(table.frame)
         if table.latex:
-            written[folder / "tables" / f"{table.name}.tex"] = latex.table(table, evidence.specification.name).encode()
-    written[folder / "index.html"] = html.page(page, drawings).encode()
-    for path, content in written.items():
-        files.write(path, content)
-    for name, endings in (("tables", (".csv", ".tex")), ("figures", (".csv", ".svg", ".png"))):
-        for path in sorted((folder / name).glob("*")):
-            if path.suffix in endings and path not in written:
-                path.unlink()
-    return folder / "index.html"
+            written[f"tables/{table.name}.tex"] = latex.table(table, evidence.specification.name).encode()
+    return {**written, "index.html": html.page(page, drawings).encode()}
+
+
+def made_here(name: str) -> bool:
+    """Whether a path in a report folder is one of those that a compilation writes. Other files belong to the user."""
+    folder, _, file = name.rpartition("/")
+    endings = {"tables": (".csv", ".tex"), "figures": (".csv", ".svg", ".png")}
+    return name in ("README.md", "index.html") or (folder in endings and file.endswith(endings[folder]))
 
 
 def build(evidence: Evidence) -> Page:
@@ -110,9 +118,3 @@ def build(evidence: Evidence) -> Page:
     made = [section(evidence) for section in wanted]
     sections = tuple(section for section in made if section is not None and section.blocks)
     return Page(title=one_line(evidence.specification.title), sections=sections)
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """Ten significant digits, newline endings."""
-    text: str = frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
-    return text.encode()

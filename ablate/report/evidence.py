@@ -2,7 +2,7 @@
 
 | file | content |
 | --- | --- |
-| study.json | the plan (`ablate.specification`) |
+| study.json | the plan (`ablate.specification`), sealed, with the SHA-256 of the other three |
 | records.parquet | one row per number (`ablate.analysis.frames.tidy`) |
 | runs.parquet | one row per recorded run (`ablate.analysis.frames.runs`) |
 | samples.json | list of texts: `{"arm", "pair", "kind", "input", "output", ...}` |
@@ -12,6 +12,8 @@ A report is a function of these alone; it reads no clock, no environment and no 
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -26,13 +28,19 @@ from ablate import specification as plan
 from ablate.analysis import completeness, distinguishable, frames, means, paired
 from ablate.claims.verdicts import Verdict, judge_all
 from ablate.config import ConfigError
-from ablate.disk import files
+from ablate.decode import value_of
+from ablate.disk import files, folders, sealed
+from ablate.disk.files import DamagedError
 from ablate.report import rounding
 from ablate.report.blocks import one_line
 from ablate.specification import Arm, Metric, Specification
 
-FILES = ("study.json", "records.parquet", "runs.parquet")
-SAMPLES = "samples.json"
+STUDY, NUMBERS, RUNS, SAMPLES = "study.json", "records.parquet", "runs.parquet", "samples.json"
+FILES = (STUDY, NUMBERS, RUNS)
+"""Every report has them; samples.json as well, unless it is of schema 1."""
+RECORDED = {NUMBERS, RUNS, SAMPLES}
+"""Files whose SHA-256 is in study.json."""
+AGAIN = "run the study again, publish its report again, or restore the folder from git"
 
 
 @dataclass(frozen=True)
@@ -120,27 +128,86 @@ class Evidence:
         return self._kept[what, metric.key]
 
 
+def is_report(folder: Path) -> bool:
+    """Whether a folder is a report. One that a kill left aside is put back first."""
+    folders.recover(folder)
+    return (folder / STUDY).is_file()
+
+
+def listed(parent: Path) -> list[Path]:
+    """The report folders in a folder, by name. One that a kill left aside is put back first."""
+    return [folder for folder in folders.inside(parent) if (folder / STUDY).is_file()]
+
+
 def read(folder: Path) -> Evidence:
-    """The evidence in a report folder; `ConfigError` when a file is missing. samples.json may be."""
-    lacking = [name for name in FILES if not (folder / name).is_file()]
+    """The evidence in a report folder, of one moment even while somebody replaces the folder.
+
+    Raises `ConfigError` when a file is missing, and `DamagedError` unless all four are as they were written. Reports of
+    schema 1 have no checksums, and may lack samples.json.
+    """
+    texts = folders.contents(folder, (*FILES, SAMPLES))
+    lacking = [name for name in FILES if name not in texts]
     if lacking:
         raise ConfigError(f"{folder} is no report folder: it lacks {', '.join(lacking)}; it needs {', '.join(FILES)}")
-    texts = folder / SAMPLES
     try:
+        specification = plan.from_json(texts[STUDY], folder / STUDY)
+        _verify(folder, texts, specification.files)
         return Evidence(
-            specification=plan.from_json((folder / "study.json").read_text(encoding="utf-8")),
-            numbers=frames.read(folder / "records.parquet"),
-            runs=frames.read(folder / "runs.parquet"),
-            samples=json.loads(texts.read_text(encoding="utf-8")) if texts.is_file() else [],
+            specification=specification,
+            numbers=frames.decode_numbers(texts[NUMBERS], specification, folder / NUMBERS),
+            runs=frames.decode_runs(texts[RUNS], specification, folder / RUNS),
+            samples=_samples(texts.get(SAMPLES, b"[]"), folder / SAMPLES),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder} is damaged: {' '.join(str(error).split())}; run or publish the study again") from error
+    except DamagedError as error:
+        raise DamagedError(f"{error}; {AGAIN}") from None
+
+
+def read_plan(folder: Path) -> Specification:
+    """The specification alone. Raises `ConfigError` as `read` does."""
+    texts = folders.contents(folder, (STUDY,))
+    if not texts:
+        raise ConfigError(f"{folder} is no report folder: it lacks {STUDY}")
+    try:
+        return plan.from_json(texts[STUDY], folder / STUDY)
+    except DamagedError as error:
+        raise DamagedError(f"{error}; {AGAIN}") from None
 
 
 def write(folder: Path, evidence: Evidence) -> None:
-    """The four files, from which `read` gives the same evidence back."""
-    files.write(folder / "study.json", plan.to_json(evidence.specification))
-    frames.write(evidence.numbers, folder / "records.parquet")
-    frames.write(evidence.runs, folder / "runs.parquet")
+    """The four files, from which `read` gives the same evidence back. Raises `ValueError` for a number that is not finite."""
     text = json.dumps(list(evidence.samples), sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
-    files.write(folder / SAMPLES, text + "\n")
+    made = {
+        NUMBERS: frames.encode(evidence.numbers),
+        RUNS: frames.encode(evidence.runs),
+        SAMPLES: text.encode() + b"\n",
+    }
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in made.items()}
+    study = plan.to_json(dataclasses.replace(evidence.specification, files=digests))
+    for name, data in {**made, STUDY: study}.items():
+        files.write(folder / name, data)
+
+
+def _verify(folder: Path, texts: dict[str, bytes], digests: dict[str, str]) -> None:
+    # A schema 1 report has none.
+    if digests and set(digests) != RECORDED:
+        raise DamagedError(f"{folder / STUDY} is damaged: it has checksums of {', '.join(sorted(digests))}")
+    for name, digest in digests.items():
+        if name not in texts:
+            raise DamagedError(f"{folder / name} is missing")
+        if hashlib.sha256(texts[name]).hexdigest() != digest:
+            raise DamagedError(f"{folder / name} is damaged: its SHA-256 is not the one in {STUDY}")
+
+
+def _samples(data: bytes, path: Path) -> tuple[dict[str, Any], ...]:
+    try:
+        found: tuple[dict[str, Any], ...] = value_of(
+            tuple[dict[str, Any], ...], sealed.strict(data, path), "the list of samples"
+        )
+        for number, sample in enumerate(found):
+            value_of(str, sample.get("arm", ""), f"sample {number}: arm")
+            value_of(int, sample.get("pair", 0), f"sample {number}: pair")
+    except DamagedError:
+        raise
+    except ValueError as error:
+        raise DamagedError(f"{path} is damaged: {error}") from None
+    return found

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ablate.disk import files
-from ablate.report import html, markdown, scoreboard
+from ablate.disk import files, folders
+from ablate.report import evidence, html, markdown, scoreboard
 from ablate.report.answer import paragraph, tally
 from ablate.report.blocks import Table, one_line
 from ablate.report.entry import Entry
-from ablate.report.evidence import read
 from ablate.report.factor_pages import factors
 from ablate.report.forest import panel
 from ablate.report.published import SECONDARY
@@ -25,37 +24,46 @@ LOCAL = "local"
 
 def compile_index(reports: Path) -> Path:
     """Write README.md, index.html and the pages of factors in `reports`; returns the path of index.html."""
-    entries = listed(reports)
-    found = scoreboard.scores(entries)
-    files.write(reports / "README.md", _markdown(entries, scoreboard.table(found)))
-    page = html.render(
-        "index.html.j2", title=TITLE, entries=entries, scores=found, caption=scoreboard.caption(found), secondary=SECONDARY
-    )
-    files.write(reports / "index.html", page)
-    files.write(reports / "factors.md", markdown.page(factors(entries, "README.md")))
-    files.write(reports / "factors.html", html.page(factors(entries, "index.html"), {}))
+    # Whoever lists the reports last writes last, so that the list lacks none.
+    with folders.locked(reports / "index.html"):
+        files.sweep(reports)
+        # All are made before the first is written, so an interruption seldom leaves pages of two lists.
+        for name, content in _pages(listed(reports)).items():
+            files.write(reports / name, content)
     return reports / "index.html"
 
 
 def listed(reports: Path) -> list[Entry]:
     """The studies of a folder of reports, by the names of their folders."""
-    folders = sorted(path.parent for path in reports.glob("*/study.json") if path.parent.name != LOCAL)
-    return [entry(folder) for folder in folders]
+    return [entry(folder) for folder in evidence.listed(reports) if folder.name != LOCAL]
+
+
+def _pages(entries: list[Entry]) -> dict[str, str]:
+    found = scoreboard.scores(entries)
+    page = html.render(
+        "index.html.j2", title=TITLE, entries=entries, scores=found, caption=scoreboard.caption(found), secondary=SECONDARY
+    )
+    return {
+        "README.md": _markdown(entries, scoreboard.table(found)),
+        "index.html": page,
+        "factors.md": markdown.page(factors(entries, "README.md")),
+        "factors.html": html.page(factors(entries, "index.html"), {}),
+    }
 
 
 def entry(folder: Path) -> Entry:
-    evidence = read(folder)
-    drawn = panel(evidence, evidence.specification.primary) if len(evidence.specification.arms) > 1 else None
+    found = evidence.read(folder)
+    drawn = panel(found, found.specification.primary) if len(found.specification.arms) > 1 else None
     return Entry(
         folder=folder.name,
-        title=one_line(evidence.specification.title),
-        question=one_line(evidence.specification.question),
-        scale=scoreboard.scale(evidence),
-        answer=paragraph(evidence),
-        verdicts=tally(evidence),
-        picture=f"{folder.name}/figures/{drawn.name}.svg" if drawn and evidence.specification.primary.better != "none" else "",
+        title=one_line(found.specification.title),
+        question=one_line(found.specification.question),
+        scale=scoreboard.scale(found),
+        answer=paragraph(found),
+        verdicts=tally(found),
+        picture=f"{folder.name}/figures/{drawn.name}.svg" if drawn and found.specification.primary.better != "none" else "",
         alt=drawn.alt if drawn else "",
-        evidence=evidence,
+        evidence=found,
     )
 
 

@@ -15,7 +15,9 @@ from ablate.analysis import frames
 from ablate.analysis.paired import differences
 from ablate.analysis.power import detectable
 from ablate.records import DONE
-from ablate.specification import Specification, from_json
+from ablate.report import evidence
+from ablate.report.evidence import Evidence
+from ablate.specification import Specification
 from ablate.study.options import Setup
 from ablate.study.plan import Cell, Plan
 from ablate.study.preflight import check_plan
@@ -77,20 +79,21 @@ def _seconds_a_run(setup: Setup, current: Plan) -> tuple[float | None, str]:
     if here:
         return statistics.median(here), f"median of {len(here)} {'run' if len(here) == 1 else 'runs'} here"
     if (committed := _committed(setup)) is not None:
-        runs = pd.read_parquet(committed / "runs.parquet")
+        runs = committed.runs
         trained = runs[(runs["role"] != "untrained") & (runs["status"] == DONE)]
         if len(trained) and "clock.total" in trained:
             return float(trained["clock.total"].median()), "as in the committed report, on its machine"
     return None, ""
 
 
-def _committed(setup: Setup) -> Path | None:
+def _committed(setup: Setup) -> Evidence | None:
     """Return the committed report of this study at this tier and on this corpus. Its name may be longer than the study's."""
     wanted = (setup.study.name, setup.tier_name, setup.study.base.data.corpus)
-    for file in sorted(Path("reports").glob(f"{setup.study.name}*/study.json")):
-        found = from_json(file.read_text(encoding="utf-8"))
-        if (found.name, found.tier, found.config.get("data.corpus")) == wanted:
-            return file.parent
+    for folder in evidence.listed(Path("reports")):
+        if folder.name.startswith(setup.study.name):
+            found = evidence.read_plan(folder)
+            if (found.name, found.tier, found.config.get("data.corpus")) == wanted:
+                return evidence.read(folder)
     return None
 
 
@@ -131,5 +134,5 @@ def _known(setup: Setup, current: Plan) -> tuple[Specification, pd.DataFrame | N
     if len(here) > len(current.arms):
         return specification, frames.tidy(here, specification)
     if (committed := _committed(setup)) is not None:
-        return from_json((committed / "study.json").read_text(encoding="utf-8")), frames.read(committed / "records.parquet")
+        return committed.specification, committed.numbers
     return specification, None

@@ -9,13 +9,13 @@ setting makes another study.
 from __future__ import annotations
 
 import fcntl
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from ablate.claims.registry import digest
 from ablate.config import ConfigError
-from ablate.disk import files
+from ablate.decode import value_of
+from ablate.disk import sealed
 from ablate.measure import digest as digest_of
 from ablate.study.arms import COMPARISON, arms, configure
 from ablate.study.options import Setup
@@ -41,19 +41,37 @@ def register(setup: Setup) -> Looks:
         known = read(setup)
         if not known.seeds or setup.seeds > known.seeds[-1]:
             known = known._replace(seeds=(*known.seeds, setup.seeds))
-            files.write(path, json.dumps(known._asdict(), sort_keys=True) + "\n")
+            sealed.write_json(path, known._asdict())
     return known
 
 
 def read(setup: Setup) -> Looks:
     """Return the recorded looks; without a record, no looks and the present claims. Raises `ConfigError` for a damaged file."""
+    path = _path(setup)
     try:
-        raw = json.loads(_path(setup).read_text(encoding="utf-8"))
-        return Looks(tuple(raw["seeds"]), raw["claims_digest"], raw["plan_digest"])
+        data = path.read_bytes()
     except FileNotFoundError:
         return Looks((), digest(setup.study.claims), plan_digest(setup))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{_path(setup)} is damaged ({error!r}); without it the number of looks is unknown") from error
+    try:
+        return _looks(data, path)
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{path} is damaged: ")
+        raise ConfigError(
+            f"{path} is damaged ({reason}); without it the number of looks is unknown; restore it from a backup, or delete it "
+            "if this is the first look"
+        ) from None
+
+
+def _looks(data: bytes, path: Path) -> Looks:
+    # Older versions wrote no checksum. Nothing can measure a lost history again, so one that is intact as JSON is read, and
+    # the next write seals it.
+    raw = sealed.loads(data, path) if sealed.is_sealed(data) else sealed.parse(data, path)
+    if set(raw) != set(Looks._fields):
+        raise ValueError(f"it has the keys {', '.join(sorted(raw))}, not {', '.join(sorted(Looks._fields))}")
+    seeds = value_of(tuple[int, ...], raw["seeds"], "seeds")
+    if not seeds or min(seeds) < 1 or sorted(set(seeds)) != list(seeds):
+        raise ValueError(f"seeds is {list(seeds)}, but must rise from one look to the next")
+    return Looks(seeds, *(value_of(str, raw[name], name) for name in Looks._fields[1:]))
 
 
 def plan_digest(setup: Setup) -> str:

@@ -7,41 +7,40 @@ study's, e.g. `reports/vae-kl-weight-ptb`. The scoreboard shows a line for each.
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from ablate.config import ConfigError, choose
+from ablate.disk import folders
+from ablate.disk.files import DamagedError
+from ablate.report import evidence
 from ablate.report.compile import compile_report
-from ablate.report.evidence import FILES, SAMPLES
-from ablate.report.index import compile_index
-from ablate.specification import from_json
+from ablate.report.evidence import Evidence
+from ablate.report.index import LOCAL, compile_index
+from ablate.specification import Specification
 
 REPORTS = Path("reports")
 
 
 def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
-    """Copy the source files of a local report, compile them in place and update the scoreboard. Return the new folder.
+    """Copy the evidence of a local report, compile it and update the scoreboard. Return the new folder.
 
-    `folder` is the report's name if it differs from the study's. Raises `ConfigError` for a report with missing runs, because
-    readers would not notice the gaps. Also raises it rather than replace a report of another study, tier or corpus.
+    Readers see the old report or the new one. After a kill, the same command or `ablate report reports` brings the scoreboard
+    up to date. `folder` is the report's name if it differs from the study's.
+
+    Raises `ConfigError` for a report with missing runs, because readers would not notice the gaps. Also raises it rather than
+    replace a report of another study, tier or corpus.
     """
-    local = reports / "local"
-    found = sorted(path.parent.name for path in local.glob("*/study.json"))
+    local = reports / LOCAL
+    found = [path.name for path in evidence.listed(local)]
     if not found:
         raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {name}")
     source, target = local / choose(name, found, "local report"), reports / _published_as(name, folder)
-    _refuse_holes(source)
-    _refuse_another(source, target)
-    beside = reports / f".{target.name}"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    for file in (*FILES, SAMPLES):
-        shutil.copyfile(source / file, beside / file)
-    compile_report(beside)
-    shutil.rmtree(target, ignore_errors=True)
-    beside.rename(target)
+    gathered = evidence.read(source)
+    _refuse_holes(source, gathered)
+    _refuse_another(gathered.specification, target)
+    with folders.replaced(target) as beside:
+        evidence.write(beside, gathered)
+        compile_report(beside)
     compile_index(reports)
     return target
 
@@ -55,11 +54,14 @@ def _published_as(name: str, folder: str) -> str:
     return folder
 
 
-def _refuse_another(source: Path, target: Path) -> None:
+def _refuse_another(here: Specification, target: Path) -> None:
     """Raise `ConfigError` unless the existing report, if there is one, has the same study, tier and corpus."""
-    if not (target / "study.json").is_file():
+    if not evidence.is_report(target):
         return
-    here, there = (from_json((folder / "study.json").read_text(encoding="utf-8")) for folder in (source, target))
+    try:
+        there = evidence.read_plan(target)
+    except DamagedError as error:
+        raise ConfigError(f"{error}; to publish in its place, delete {target} first") from None
     for what, new, old in (
         ("study", here.name, there.name),
         ("tier", here.tier, there.tier),
@@ -72,8 +74,8 @@ def _refuse_another(source: Path, target: Path) -> None:
             )
 
 
-def _refuse_holes(folder: Path) -> None:
-    specification = from_json((folder / "study.json").read_text(encoding="utf-8"))
+def _refuse_holes(folder: Path, gathered: Evidence) -> None:
+    specification, runs = gathered.specification, gathered.runs
     commit = " ".join(value for key, value in specification.provenance.items() if key.endswith("commit"))
     if "unknown" in commit:
         raise ConfigError(f"{folder} does not say from which commit it was made; run the study again inside a git checkout")
@@ -81,7 +83,6 @@ def _refuse_holes(folder: Path) -> None:
         raise ConfigError(
             f"{folder} was made from source code with local changes; commit them, delete .runs and run the study again"
         )
-    runs = pd.read_parquet(folder / "runs.parquet", columns=["arm", "pair"])
     there = set(zip(runs["arm"], runs["pair"], strict=True))
     holes = [
         f"{arm.name} seed {p + 1}" for arm in specification.arms for p in range(len(arm.seeds)) if (arm.name, p) not in there

@@ -57,6 +57,17 @@ def test_a_factor_has_a_card_with_what_was_measured(tmp_path: Path, study: Evide
     assert 'href="bert-masking/index.html"' in (tmp_path / "factors.html").read_text(encoding="utf-8")
 
 
+def test_what_a_kill_left_is_put_back_or_removed_and_never_listed(tmp_path: Path, study: Evidence) -> None:
+    evidence_files.write(tmp_path / ".bert-masking.old", study)
+    evidence_files.write(tmp_path / ".bert-masking.new", study)
+    evidence_files.write(tmp_path / ".other.new", study)
+    (tmp_path / ".tmp-0123").write_text("half a page")
+    page = compile_index(tmp_path).read_text(encoding="utf-8")
+    assert page.count('<article class="study">') == 1
+    assert {path.name for path in tmp_path.glob(".*")} == {".other.new"}
+    assert evidence_files.read(tmp_path / "bert-masking").specification == study.specification
+
+
 def test_no_study_yet(tmp_path: Path) -> None:
     compile_index(tmp_path)
     assert "No study has been published yet" in (tmp_path / "README.md").read_text(encoding="utf-8")

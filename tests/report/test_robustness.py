@@ -81,8 +81,6 @@ def test_final_readings_only_no_claims_no_samples(tmp_path: Path, planned: Plann
         "No view at equal tokens read, targets predicted, training FLOPs or training seconds: no trained run",
     ):
         assert said in text
-    (tmp_path / "samples.json").unlink()
-    compile_report(tmp_path)
 
 
 def test_labels_that_are_markup_everywhere(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ablate.claims.registry import digest
 from ablate.config import ConfigError, override
+from ablate.disk import sealed
 from ablate.study.factor import Factor
 from ablate.study.looks import plan_digest, read, register
 from ablate.study.options import Options, Setup, set_up
@@ -59,13 +60,45 @@ def test_the_digest_holds_what_a_verdict_hangs_on_and_no_more(tmp_path: Path) ->
     assert of(title="other", question="other", metrics=(dataclasses.replace(LOSS, label="other", digits=1),)) == of()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"seeds": 3}', json.dumps({"seeds": [3], "claims_digest": ""})])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"seeds": 3}', json.dumps({"seeds": [3], "claims_digest": ""})]
+    + [json.dumps({"seeds": seeds, "claims_digest": "", "plan_digest": ""}) for seeds in ([], [0], [5, 3], ["3"], [3.5], 3)]
+    + [json.dumps({"seeds": [3], "claims_digest": "", "plan_digest": 1}), "[" * 5000 + "]" * 5000],
+)
 def test_a_damaged_history_is_refused(tmp_path: Path, text: str) -> None:
     register(setup(tmp_path))
     (file,) = tmp_path.rglob("looks-*.json")
     file.write_text(text)
     with pytest.raises(ConfigError, match=r"looks-\w+\.json is damaged .*; without it the number of looks is unknown"):
         register(setup(tmp_path, 5))
+    assert file.read_text() == text
+
+
+def test_any_changed_byte_is_found(tmp_path: Path) -> None:
+    register(setup(tmp_path))
+    (file,) = tmp_path.rglob("looks-*.json")
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        file.write_bytes(changed)
+        with pytest.raises(
+            ConfigError, match=r"is damaged .*; restore it from a backup, or delete it if this is the first"
+        ) as found:
+            read(setup(tmp_path))
+        assert "\n" not in str(found.value)
+
+
+def test_a_history_of_an_older_version_is_read_and_sealed_at_the_next_look(tmp_path: Path) -> None:
+    planned = register(setup(tmp_path))
+    (file,) = tmp_path.rglob("looks-*.json")
+    older = '{"claims_digest": "c", "plan_digest": "p", "seeds": [3]}\n'
+    file.write_text(older)
+    assert read(setup(tmp_path)) == register(setup(tmp_path)) == ((3,), "c", "p") != planned
+    assert file.read_text() == older
+    assert register(setup(tmp_path, 5)) == ((3, 5), "c", "p")
+    assert sealed.is_sealed(file.read_bytes())
 
 
 def test_a_history_is_filed_under_its_baseline_run(tmp_path: Path) -> None:

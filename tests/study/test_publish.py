@@ -3,51 +3,68 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from ablate.config import ConfigError
-from ablate.report.evidence import FILES, SAMPLES
-from ablate.specification import Specification, from_json, to_json
+from ablate.disk import files, folders
+from ablate.report import evidence
+from ablate.report.evidence import FILES, SAMPLES, Evidence, read
+from ablate.specification import Specification
 from ablate.study import publish as module
 from ablate.study.publish import publish
-from tests.analysis.planted import specification
+from tests.analysis.planted import frames, specification
+from tests.disk.interrupted import by, every_operation, killed
 
 PLAN = dataclasses.replace(
     specification(seeds=2), config={"data.corpus": "pydocs"}, provenance={"commit": "abc", "torch": "2.13.0"}
 )
+STOPS = {"disk full": by(OSError(errno.ENOSPC, "No space left")), "kill": killed}
 
 
 @pytest.fixture(autouse=True)
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """What was compiled, in order; how a report looks is tested elsewhere."""
     found: list[Path] = []
-    monkeypatch.setattr(module, "compile_report", lambda folder: found.append(folder))
-    monkeypatch.setattr(module, "compile_index", lambda folder: found.append(folder))
+
+    def page(folder: Path) -> None:
+        found.append(folder)
+        files.write(folder / "README.md", read(folder).specification.question)
+
+    def index(folder: Path) -> None:
+        found.append(folder)
+        files.sweep(folder)
+        questions = [evidence.read_plan(one).question for one in evidence.listed(folder) if one.name != "local"]
+        files.write(folder / "index.html", "; ".join(questions))
+
+    monkeypatch.setattr(module, "compile_report", page)
+    monkeypatch.setattr(module, "compile_index", index)
     return found
 
 
-def local(reports: Path, plan: Specification = PLAN, runs: int = 99) -> Path:
-    """A local report of `plan` in which the first `runs` of its runs have ended."""
+def local(reports: Path, plan: Specification = PLAN, lost: tuple[tuple[str, int], ...] = ()) -> Path:
+    """A local report of `plan` without the `lost` runs."""
     folder = reports / "local" / PLAN.name
-    folder.mkdir(parents=True, exist_ok=True)
-    ended = [(arm.name, pair) for arm in plan.arms for pair in range(len(arm.seeds))][:runs]
-    pd.DataFrame(ended, columns=["arm", "pair"]).to_parquet(folder / "runs.parquet")
-    for file in ("records.parquet", SAMPLES, "notes.txt"):
-        (folder / file).write_text(file)
-    (folder / "study.json").write_text(to_json(plan))
+    evidence.write(folder, Evidence(plan, *frames(plan, readings=1, lost=lost), [{"arm": plan.arms[0].name, "output": "x"}]))
+    (folder / "notes.txt").write_text("mine")
     return folder
 
 
-def test_the_source_files_are_copied_and_compiled_in_place_and_the_index_renewed(tmp_path: Path, compiled: list[Path]) -> None:
-    local(tmp_path)
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_evidence_is_copied_and_compiled_in_place_and_the_index_renewed(tmp_path: Path, compiled: list[Path]) -> None:
+    source = local(tmp_path)
     target = publish("planted", tmp_path)
     assert target == tmp_path / "planted"
-    assert {path.name for path in target.iterdir()} == {*FILES, SAMPLES}
-    assert compiled == [tmp_path / ".planted", tmp_path]
-    assert not (tmp_path / ".planted").exists()
+    assert {path.name for path in target.iterdir()} == {*FILES, SAMPLES, "README.md"}
+    assert all((target / name).read_bytes() == (source / name).read_bytes() for name in (*FILES, SAMPLES))
+    assert compiled == [tmp_path / ".planted.new", tmp_path]
+    assert {path.name for path in tmp_path.iterdir()} == {"local", "planted", "index.html"}
 
 
 def test_a_report_is_renewed_by_one_of_its_own(tmp_path: Path) -> None:
@@ -56,8 +73,62 @@ def test_a_report_is_renewed_by_one_of_its_own(tmp_path: Path) -> None:
     local(tmp_path, dataclasses.replace(PLAN, question="And now?"))
     (tmp_path / "planted" / "old.svg").write_text("x")
     target = publish("planted", tmp_path)
-    assert from_json((target / "study.json").read_text()).question == "And now?"
+    assert read(target).specification.question == "And now?"
     assert not (target / "old.svg").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.parametrize("way", ["exchange", "fallback"])
+@pytest.mark.parametrize("stop", STOPS)
+def test_an_interruption_leaves_the_old_report_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: str, way: str
+) -> None:
+    if way == "fallback":
+        monkeypatch.setattr(folders, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(files.os, "fsync", lambda handle: None)
+    whole = []
+    for question in ("Is it new?", "Is it old?"):
+        local(tmp_path, dataclasses.replace(PLAN, question=question))
+        whole.append(contents(publish("planted", tmp_path)))
+    old = tmp_path / "local" / "spare" / "old"
+    shutil.copytree(tmp_path / "planted", old)
+    local(tmp_path, dataclasses.replace(PLAN, question="Is it new?"))
+    tried, seen = 0, set()
+    for tried in every_operation(STOPS[stop], lambda: publish("planted", tmp_path)):  # noqa: B007
+        if stop != "kill" or way == "exchange":
+            assert (tmp_path / "planted").is_dir()
+        # Whoever lists the reports next puts back what a kill left aside.
+        module.compile_index(tmp_path)
+        assert contents(tmp_path / "planted") in whole
+        question = read(tmp_path / "planted").specification.question
+        assert (tmp_path / "index.html").read_text() == question
+        seen.add(question)
+        shutil.rmtree(tmp_path / "planted")
+        shutil.copytree(old, tmp_path / "planted")
+    assert tried > 40 and seen == {"Is it new?", "Is it old?"}
+    assert contents(publish("planted", tmp_path)) == whole[0]
+    assert {path.name for path in tmp_path.iterdir()} == {"local", "planted", "index.html"}
+
+
+def test_what_a_kill_left_aside_is_put_back_before_it_is_compared(tmp_path: Path) -> None:
+    local(tmp_path)
+    publish("planted", tmp_path).rename(tmp_path / ".planted.old")
+    local(tmp_path, dataclasses.replace(PLAN, tier="standard"))
+    with pytest.raises(ConfigError, match="has a report of tier smoke"):
+        publish("planted", tmp_path)
+    assert read(tmp_path / "planted").specification.tier == "smoke"
+
+
+def test_a_damaged_report_is_neither_published_nor_replaced(tmp_path: Path) -> None:
+    source = local(tmp_path)
+    target = publish("planted", tmp_path)
+    for folder, named in ((source, "records.parquet"), (source, SAMPLES), (target, "study.json")):
+        whole = (folder / named).read_bytes()
+        (folder / named).write_bytes(whole[:-1])
+        with pytest.raises(ConfigError, match=f"{named} is damaged: .*; run the study again") as found:
+            publish("planted", tmp_path)
+        assert "\n" not in str(found.value) and ("delete" in str(found.value)) == (folder == target)
+        (folder / named).write_bytes(whole)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +145,7 @@ def test_evidence_of_another_tier_study_or_text_is_not_replaced(tmp_path: Path, 
     local(tmp_path, dataclasses.replace(PLAN, **change))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=f"has a report of {what}; publish it under another name with --as .*-NAME"):
         publish("planted", tmp_path)
-    assert (tmp_path / "planted" / "study.json").read_text() == to_json(PLAN)
+    assert read(tmp_path / "planted").specification == PLAN
 
 
 def test_a_further_report_stands_under_a_longer_name(tmp_path: Path) -> None:
@@ -87,10 +158,11 @@ def test_a_further_report_stands_under_a_longer_name(tmp_path: Path) -> None:
 
 
 def test_missing_runs_are_counted_and_the_first_of_them_named(tmp_path: Path) -> None:
-    local(tmp_path, runs=9)
+    local(tmp_path, lost=(("untrained", 1),))
     with pytest.raises(ConfigError, match=r"lacks 1 run \(untrained seed 2\); run the study again"):
         publish("planted", tmp_path)
-    local(tmp_path, runs=5)
+    lost = (("mask_rate=0.8", 1), ("a/a", 0), ("a/a", 1), ("untrained", 0), ("untrained", 1))
+    local(tmp_path, lost=lost)
     with pytest.raises(ConfigError, match=r"lacks 5 runs \(mask_rate=0\.8 seed 2, a/a seed 1, a/a seed 2, \.\.\.\)"):
         publish("planted", tmp_path)
     assert not (tmp_path / "planted").exists()
