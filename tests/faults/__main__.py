@@ -51,7 +51,9 @@ def table(results: list[Result]) -> str:
     """Kinds with the number of their tries and survivors."""
     lines = [f"{'kind':<12}{'tries':>8}{'silent':>8}{'traceback':>11}{'loss':>6}{'seconds':>9}"]
     for result in results:
-        silent, traced, lost = (sum(what.startswith(word) for _, what in result.survivors) for word in ("silent", "trace", "loss"))
+        silent, traced, lost = (
+            sum(what.startswith(word) for _, what in result.survivors) for word in ("silent", "trace", "loss")
+        )
         lines.append(f"{result.kind:<12}{result.tries:>8}{silent:>8}{traced:>11}{lost:>6}{result.seconds:>9.0f}")
     return "\n".join(lines)
 

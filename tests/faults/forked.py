@@ -26,7 +26,9 @@ class Ended(NamedTuple):
     @property
     def traceback(self) -> str:
         """The last line of the traceback in what it said; empty without one."""
-        lines = self.said[self.said.find("Traceback (most recent") :].splitlines() if "Traceback (most recent" in self.said else []
+        lines = (
+            self.said[self.said.find("Traceback (most recent") :].splitlines() if "Traceback (most recent" in self.said else []
+        )
         return lines[-1] if lines else ""
 
 

@@ -57,14 +57,7 @@ class Operations:
 
     def tries(self, limit: int | None, seed: int) -> list[Try]:
         """Every operation with every fault that can meet it, or `limit` of them."""
-        found = [
-            Try(number, fault, operation)
-            for number, operation in enumerate(self._operations)
-            for fault in FAULTS
-            if operation.name in MEETS.get(fault, (operation.name,))
-            # A kill before a read leaves the files as one before the next change does.
-            and not (fault == "kill" and operation.name in ("open", "fsync"))
-        ]
+        found = possible(self._operations)
         return found if limit is None or limit >= len(found) else sorted(random.Random(seed).sample(found, limit))
 
     def attempt(self, one: Try, folder: Path) -> Iterator[str]:
@@ -83,6 +76,18 @@ class Operations:
             yield f"silent: another report: {', '.join(_differing(report(folder), self._report))}"
         if twice := set(measured(folder)[len(before) :]) & set(kept):
             yield f"loss: measured again though it had a record: {sorted(twice)[0]}"
+
+
+def possible(operations: list[Operation]) -> list[Try]:
+    """Every operation with every fault that can meet it."""
+    return [
+        Try(number, fault, operation)
+        for number, operation in enumerate(operations)
+        for fault in FAULTS
+        if operation.name in MEETS.get(fault, (operation.name,))
+        # A kill before a read leaves the files as one before the next change does.
+        and not (fault == "kill" and operation.name in ("open", "fsync"))
+    ]
 
 
 def with_little() -> None:

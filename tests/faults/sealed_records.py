@@ -119,7 +119,9 @@ class Records:
                     yield Try(f"{name} = {shown}", lambda p=place, v=value: seal(text(replaced(raw, p, v))), sealed=True)
             for constant in (*NOT_NUMBERS, b"1" * 5000):
                 shown = constant[:20].decode()
-                yield Try(f"{name} = {shown}", lambda p=place, c=constant: seal(number(replaced(raw, p, NUMBER), c)), sealed=True)
+                yield Try(
+                    f"{name} = {shown}", lambda p=place, c=constant: seal(number(replaced(raw, p, NUMBER), c)), sealed=True
+                )
 
 
 def same_type(old: Any, new: Any) -> bool:
