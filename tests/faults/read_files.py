@@ -101,7 +101,7 @@ def _of_models(folder: Path) -> dict[str, Reader]:
     return {
         "safetensors": Reader(weights, lambda: _checked(checkpoint.read_weights(model)), False),
         "tokenizer": Reader(tokenizer, lambda: _tokenizer(tokenizer), False),
-        "config": Reader(config, lambda: checkpoint.size(checkpoint.read_config(model), "hidden_size"), False),
+        "config": Reader(config, lambda: checkpoint.size(checkpoint.read_config(model), "hidden_size", 1), False),
         "choices": Reader(tuned, lambda: len(choices.load(tuned)), False),
         "timings": Reader(partial, lambda: timing.from_json(partial), False),
     }
