@@ -98,6 +98,12 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def faults(session: nox.Session) -> None:
+    """Break files, disks and processes in every way that is known: nothing may be lost. Takes about ten minutes."""
+    session.run(python(session), "-m", "tests.faults", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def smoke(session: nox.Session) -> None:
     """Run every study at its smallest size, and the crash tests."""
     session.run(python(session), "-m", "pytest", "-m", "smoke", *session.posargs, external=True)

@@ -26,6 +26,10 @@ from pathlib import Path
 FILE = "claim"
 BEAT = 2.0
 """Seconds between two signs of life of a holder."""
+TYPES = {"host": str, "pid": int, "born": str, "parent": int, "parent_born": str, "worked": int}
+"""What the text of a claim holds."""
+LARGEST = 1 << 22
+"""The largest number of a process (PID_MAX_LIMIT of Linux)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +119,11 @@ def holder_of(folder: Path) -> Holder | None:
     try:
         beat = path.stat().st_mtime
         named = json.loads(path.read_bytes())
+        # Its numbers reach the system, which refuses others with errors of many kinds.
+        if {name: type(value) for name, value in named.items()} != TYPES or not 0 < named["pid"] <= LARGEST:
+            return None
         return Holder(**named, silent=max(0.0, time.time() - beat), idle=max(0.0, time.time() - named["worked"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
