@@ -90,7 +90,7 @@ class FineTuning(Effort):
                 )
 
     def measure(self, model: Any, text: Text, progress: Progress = report_progress) -> Reading:
-        """Return the metrics of each task and its baselines; no rows if the corpus lacks what the only task needs."""
+        """Return the metrics of each task and its baselines."""
         self.check(model, text)
         readings = [self._draw(model, text, progress, number) for number in range(self.draws)]
         return Reading(rows=averaged([reading.rows for reading in readings]), samples=readings[0].samples)

@@ -12,7 +12,7 @@ import torch
 
 from ablate.config import Backbone, ConfigError
 from ablate.evaluation.fine_tuning import Classifier, FineTuning
-from ablate.evaluation.reading import measurement_identity
+from ablate.evaluation.reading import UnanswerableError, measurement_identity
 from ablate.objectives.bert import Bert
 from ablate.objectives.gpt import Gpt
 from ablate.objectives.lstm import Lstm
@@ -164,7 +164,9 @@ def test_what_cannot_be_read_is_refused_before_training(english: Any, fakes: Any
         with pytest.raises(ConfigError, match=r"must be|unknown task"):
             FineTuning(**wrong)
     unlabelled = fakes.Text([fakes.Document(d.sentences, "") for d in english.documents_], english.tokenizer)
-    assert FineTuning(**SMALL).measure(model(Gpt, english), unlabelled).rows == ()
+    for ask in (FineTuning(**SMALL).check, FineTuning(**SMALL).measure):
+        with pytest.raises(UnanswerableError, match="no example of topic: topic needs two labels with 20 validation"):
+            ask(model(Gpt, english), unlabelled)
 
 
 def test_a_changed_file_is_another_measurement(tmp_path: Path) -> None:

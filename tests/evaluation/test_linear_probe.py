@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ablate.evaluation.linear_probe import LinearProbe, pooled
+from ablate.evaluation.reading import UnanswerableError
 
 EVALUATION = LinearProbe(train=240, test=240, length=40)
 
@@ -53,13 +54,15 @@ def test_pooling_leaves_the_frame_out(english: Any, fakes: Any) -> None:
     assert features.dtype == np.float64 and np.array_equal(features, wanted)
 
 
-def test_rare_labels_are_dropped_and_unlabelled_text_has_no_rows(english: Any, fakes: Any) -> None:
+def test_rare_labels_are_dropped_and_unlabelled_text_cannot_answer(english: Any, fakes: Any) -> None:
     model = fakes.OneHot(english.vocabulary.size)
     rare = [fakes.Document(d.sentences, f"rare {i}" if i < 19 else d.label) for i, d in enumerate(english.documents_)]
     rows = EVALUATION.measure(model, fakes.Text(rare, english.tokenizer)).rows
     assert {row.items for row in rows} == {240 - 19}
     unlabelled = [fakes.Document(d.sentences, "") for d in english.documents_]
-    assert EVALUATION.measure(model, fakes.Text(unlabelled, english.tokenizer)).rows == ()
+    for ask in (EVALUATION.check, EVALUATION.measure):
+        with pytest.raises(UnanswerableError, match=r"linear-probe needs two labels with 20 documents .* the text has 0"):
+            ask(model, fakes.Text(unlabelled, english.tokenizer))
 
 
 def test_same_reading_twice_and_nothing_disturbed(english: Any, fakes: Any) -> None:

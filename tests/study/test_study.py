@@ -7,6 +7,8 @@ import dataclasses
 import pytest
 
 from ablate.config import ConfigError
+from ablate.evaluation.cloze import Cloze
+from ablate.evaluation.own_loss import OwnLoss
 from ablate.specification import Target
 from ablate.study.factor import Factor, Range
 from ablate.study.study import Tier
@@ -63,3 +65,18 @@ def test_the_baseline_is_the_base_run() -> None:
     assert STUDY.levels(Range(path="objective.level", low=0.15, high=0.35, points=2)) == (0.15, 0.35), "listed once"
     with pytest.raises(ConfigError, match=r"list the base run's value, it is the baseline"):
         STUDY.levels(Factor(path="objective.level", levels=(0.4,)))
+
+
+def test_an_evaluation_can_be_left_out_with_its_columns_unless_it_decides() -> None:
+    base = dataclasses.replace(STUDY.base, evaluations=(OwnLoss(), Cloze()))
+    own = dataclasses.replace(STUDY.metrics[0], evaluation="own-loss")
+    cloze = dataclasses.replace(own, evaluation="cloze")
+    study = dataclasses.replace(STUDY, base=base, metrics=(own, cloze))
+    assert study.without(()) == study
+    left = study.without(("cloze",))
+    assert left.base.evaluations == (OwnLoss(),) and left.metrics == (own,)
+    with pytest.raises(ConfigError, match="unknown evaluation of study planted 'clozes'; did you mean cloze"):
+        study.without(("clozes",))
+    for needed, learned in (("own-loss", None), ("cloze", cloze)):
+        with pytest.raises(ConfigError, match=f"--without = '{needed}', but must be another evaluation"):
+            dataclasses.replace(study, learned=learned).without((needed,))

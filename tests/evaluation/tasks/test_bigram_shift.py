@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from ablate.evaluation import tasks
+from ablate.evaluation.reading import UnanswerableError
 from ablate.evaluation.tasks import bigram_shift
 from ablate.evaluation.tasks.bigram_shift import INTACT, SHIFTED
 
@@ -30,6 +33,7 @@ def test_a_shifted_sentence_is_an_attested_one_with_two_neighbours_swapped(engli
 def test_a_text_without_sentences_of_that_length_has_no_such_task(fakes: Any) -> None:
     short = fakes.Text([fakes.Document(("too short", "no no"), "")] * 9, fakes.WordTokenizer(["too short", "no no"]))
     assert bigram_shift.load(short) is None
-    assert tasks.load("bigram-shift,topic", short) == []
+    with pytest.raises(UnanswerableError, match="bigram-shift needs held-out sentences of 5 to 28 words; topic needs two"):
+        tasks.load("bigram-shift,topic", short)
     same = fakes.Document(("no no no no no no",), "")
     assert bigram_shift.load(fakes.Text([same], short.tokenizer)) is None, "nothing to swap"

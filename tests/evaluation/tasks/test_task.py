@@ -149,3 +149,27 @@ def test_missing_and_empty_files_are_named(tmp_path: Path) -> None:
     table(tmp_path, "train", 1)
     with pytest.raises(ConfigError, match=r"train\.tsv, column 'score': every label is '0'"):
         files.load(f"{tmp_path}?first=q&label=score")
+
+
+def of_files(folder: Path, train: tuple[str, ...], test: tuple[str, ...]) -> Task:
+    for name, labels in (("train", train), ("test", test)):
+        lines = [f"{name} {number}\t{label}" for number, label in enumerate(labels)]
+        (folder / f"{name}.tsv").write_text("text\tlabel\n" + "\n".join(lines) + "\n")
+    return files.load(f"{folder}?first=text&label=label")
+
+
+def test_a_number_is_one_label_however_it_is_written(tmp_path: Path) -> None:
+    read = of_files(tmp_path, ("0", "1", "00", "1.0"), ("0.0", "+1", " 1 ", "01"))
+    assert read.classes == ("0", "1")
+    assert [example.label for example in read.test] == ["0", "1", "1", "1"]
+    assert of_files(tmp_path, ("1.5", "-2"), ("1.50", "-2.0")).classes == ("-2", "1.5")
+    long = ("12345678901234567", "12345678901234568", "v1", "1e5")
+    assert set(of_files(tmp_path, long, long).classes) == set(long), "what a number would merge stays a name"
+
+
+def test_labels_that_never_met_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        of_files(tmp_path, ("yes", "no"), ("Yes", "No"))
+    assert "\n" not in str(caught.value)
+    assert "no label of it (No, Yes) is one of " in str(caught.value) and "(no, yes)" in str(caught.value)
+    assert of_files(tmp_path, ("yes", "no"), ("yes", "other")).classes == ("no", "yes"), "one that met is enough"
