@@ -19,7 +19,7 @@ from ablate.disk import digests, manifest
 from tests.faults.damage import damaged, other_json
 from tests.faults.operations import files_of
 
-TRIES = 600
+TRIES = 510
 TOKENIZERS = ("wordpiece", "bpe", "char")
 RESTED = 0.02
 """Seconds after which a digest is remembered here: longer than two ticks of the clock of a file system in use."""

@@ -97,13 +97,13 @@ def _of_models(folder: Path) -> dict[str, Reader]:
         call=call, machine=machine, threads=1, backend="math", static="math", seconds={"math": 1.0}, floor=0.1, wrong={}
     )
     choices.save([choice], tuned)
-    partial.write_text("[]")
+    timing.save([], partial)
     return {
         "safetensors": Reader(weights, lambda: _checked(checkpoint.read_weights(model)), False),
         "tokenizer": Reader(tokenizer, lambda: _tokenizer(tokenizer), False),
         "config": Reader(config, lambda: checkpoint.size(checkpoint.read_config(model), "hidden_size", 1), False),
         "choices": Reader(tuned, lambda: len(choices.load(tuned)), False),
-        "timings": Reader(partial, lambda: timing.from_json(partial), False),
+        "timings": Reader(partial, lambda: timing.load(partial), False),
     }
 
 
