@@ -43,6 +43,9 @@ OUT_OF_MEMORY = "out of memory"
 FAILED = "failed"
 DIED = "died"
 
+BETTER = ("lower", "higher", "none")
+STAGES = ("initial", "warmup", "stable", "decay", "final")
+
 TIMED = ("seconds", "joules")
 """Columns of a row that a clock or a meter measures. They are left out when two runs are checked for equality."""
 
@@ -111,6 +114,7 @@ def from_json(data: bytes, what: object = "the record") -> Record:
         raise DamagedError(f"{what} is damaged: it has no checksum")
     raw = migrated(raw)
     try:
+        _check(raw)
         raw["rows"] = _rows(raw["rows"])
         raw["samples"] = tuple(raw["samples"])
         return Record(**raw)
@@ -125,12 +129,73 @@ def verified(data: bytes, what: object) -> Record:
     return from_json(data, what)
 
 
+NUMBER = (int, float)
+TEXTS = ("identity", "status")
+TABLES = ("config", "ingredients", "measured", "facts", "clock", "provenance", "files")
+OF_TEXT = ("ingredients", "measured", "provenance", "files")
+STATUSES = (DONE, DIVERGED, OUT_OF_MEMORY, FAILED, DIED)
+WHOLE = ("items", "tokens", "targets")
+ROW: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("evaluation", "metric", "condition", "unit", "better", "stage"), (str,)),
+    **dict.fromkeys(("value", "flops", "seconds"), NUMBER),
+    **dict.fromkeys(WHOLE, (int,)),
+    "joules": (*NUMBER, type(None)),
+}
+"""Column -> types. A truth value is no number, although Python counts it among the integers."""
+
+
 def _rows(raw: list[dict[str, Any]]) -> tuple[Row, ...]:
-    rows = tuple(Row(**row) for row in raw)
+    # Rows of one shape are checked once, because a record has hundreds of rows and few shapes.
+    shapes: set[tuple[Any, ...]] = {(*row, *map(type, row.values())) for row in raw}
+    for shape in shapes:
+        kinds = dict(zip(shape[: len(shape) // 2], shape[len(shape) // 2 :], strict=True))
+        if kinds.keys() != ROW.keys():
+            raise ValueError(f"a row has the columns {', '.join(kinds)}, not {', '.join(ROW)}")
+        for name, kind in kinds.items():
+            if kind not in ROW[name]:
+                raise ValueError(f"{name} of a row is a value of type {kind.__name__}")
+    if {(row["better"] in BETTER, row["stage"] in STAGES) for row in raw} - {(True, True)}:
+        raise ValueError(f"better of a row must be one of {', '.join(BETTER)}, and its stage one of {', '.join(STAGES)}")
     # JSON has no infinity, but 1e999 reads as one. A sum is finite only if all its terms are.
-    if not math.isfinite(sum(row.value + row.flops + row.seconds + row.tokens + row.targets for row in rows)):
-        raise ValueError("it holds a number that is not finite")
-    return rows
+    if not math.isfinite(sum(row["value"] + row["flops"] + row["seconds"] + (row["joules"] or 0) for row in raw)):
+        raise ValueError("a row holds a number that is not finite")
+    for name in WHOLE:
+        numbers = [row[name] for row in raw]
+        if numbers and not 0 <= min(numbers) <= max(numbers) < 2**63:
+            raise ValueError(f"{name} of a row must be from 0 to 2^63 - 1")
+    return tuple(map(_row, raw))
+
+
+def _row(raw: dict[str, Any]) -> Row:
+    # All columns are there and have their types. A frozen dataclass would set them one by one, which takes seven times as long.
+    row = object.__new__(Row)
+    vars(row).update(raw)
+    return row
+
+
+def _check(raw: dict[str, Any]) -> None:
+    lacking = {field.name for field in dataclasses.fields(Record)} - raw.keys()
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+    for name in TEXTS:
+        if not isinstance(raw[name], str):
+            raise ValueError(f"{name} is {raw[name]!r}, not text")
+    for name in TABLES:
+        if not isinstance(raw[name], dict):
+            raise ValueError(f"{name} is {raw[name]!r}, not an object")
+    for name in OF_TEXT:
+        if not all(isinstance(value, str) for value in raw[name].values()):
+            raise ValueError(f"{name} holds a value that is no text")
+    if not all(type(value) in NUMBER and math.isfinite(value) for value in raw["clock"].values()):
+        raise ValueError("clock holds a value that is no number")
+    if raw["status"] not in STATUSES or not isinstance(raw["error"], str | None):
+        raise ValueError(f"status is {raw['status']!r} and error {raw['error']!r}; status must be one of {', '.join(STATUSES)}")
+    if not isinstance(raw["rows"], list) or not isinstance(raw["samples"], list):
+        raise ValueError("rows and samples must be lists")
+    if not all(isinstance(sample, dict) for sample in raw["samples"]):
+        raise ValueError("a sample is no object")
+    if raw["status"] == DONE and not raw["rows"]:
+        raise ValueError("it is done and holds no number")
 
 
 def migrated(raw: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ablate"
-BASE = {"config", "seeds", "records", "measure", "specification", "sources", "notice", "disk", "doctor"}
+BASE = {"config", "seeds", "records", "measure", "specification", "sources", "notice", "disk", "decode", "doctor"}
 TRAINING_WING = ["collators", "nn", "data", "objectives", "interop", "evaluation", "training", "kernels", "timing"]
 REPORTING_WING = ["analysis", "claims", "report", "study"]
 ALLOWED = {

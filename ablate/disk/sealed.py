@@ -63,7 +63,7 @@ def strict(data: bytes, what: object) -> Any:
         # Decoded here, because the parser would let half a surrogate pair pass.
         text = data.decode()
         found = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        if "\\ud" in text.lower():
+        if "\\ud" in text or "\\uD" in text:
             json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise DamagedError(f"{what} is damaged: its JSON is nested too deeply") from None

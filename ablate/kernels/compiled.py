@@ -31,6 +31,8 @@ from ablate.kernels.verified import load, sign
 
 SOURCE = Path(__file__).with_name("native.c")
 LIBRARY = "native.so"
+LAYOUT = 2
+"""Raised when the files of an entry of the cache change."""
 OPTIMISED = ("-O3", "-fopenmp", "-fPIC", "-fno-math-errno")
 """No -ffast-math: the source adds vectors already, and reordering would undo the two parts of ln(2)."""
 WIDEST = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
@@ -82,7 +84,7 @@ def _recipe(compiler: Path, vectors: tuple[str, ...]) -> tuple[str, Callable[[Pa
     given = {path.name: sources.text(path) for path in (SOURCE, header)}
     # Called by its own name, which a wrapper such as ccache reads.
     made_by = (str(compiler.resolve()), compiler.stat().st_size, platform.machine(), platform.libc_ver())
-    key = hashlib.sha256(repr((given, flags, made_by)).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr((LAYOUT, given, flags, made_by)).encode()).hexdigest()[:16]
 
     def build(folder: Path) -> None:
         _close(folder)

@@ -7,9 +7,12 @@ are never ranked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from ablate.analysis.distinguishable import no_better_than_random
+from ablate.measure import UNANSWERED
 from ablate.report import rounding
 from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
 from ablate.report.comparable import comparable
@@ -85,7 +88,7 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
         caption=_caption(evidence, name),
         columns=columns,
         rows=tuple(rows),
-        notes=tuple(note for note in _notes(evidence, name, used, shown) if note),
+        notes=tuple(note for note in [*_notes(evidence, name, used, shown), *_empty(evidence, metrics)] if note),
         rules=frozenset(rules),
         frame=frame,
     )
@@ -117,6 +120,16 @@ def _caption(evidence: Evidence, name: str) -> str:
     title += "" if title.endswith((".", "?", "!")) else "."
     what = " Not comparable across arms." if name == "not-comparable" else ""
     return f"{title}{what} Mean ± half-width of the {level} t interval over n seeds."
+
+
+def _empty(evidence: Evidence, metrics: Sequence[Metric]) -> list[str]:
+    """Return a note for each evaluation that the text cannot answer, with its columns and the reason."""
+    notes = []
+    for evaluation, reason in evidence.specification.facts.get(UNANSWERED, {}).items():
+        labels = [rounding.label(metric) for metric in metrics if metric.evaluation == evaluation]
+        if labels:
+            notes.append(f"No numbers for {rounding.listed(labels)}: {one_line(str(reason))}.")
+    return notes
 
 
 def _no_better_than_random(evidence: Evidence) -> list[str]:

@@ -108,6 +108,8 @@ def _prepare(setup: Setup, progress: StudyProgress) -> Mapping[str, Any]:
         raise ConfigError(str(facts[LEFT_OUT]))
     estimators = _estimators(setup, cells, first, facts, progress.phase)
     check_answers(setup.study, facts.get(UNANSWERED, {}))
+    for evaluation, reason in facts.get(UNANSWERED, {}).items():
+        notice(f"the columns of {evaluation} stay empty: {reason}")
     check_ranking(setup.study, estimators)
     return {**facts, ESTIMATORS: estimators}
 

@@ -235,7 +235,7 @@ def test_a_whole_run_moves_every_parameter_of_both_optimizers(training: str, pre
     assert (record.status, record.error) == (DONE, None)
     assert record.facts["generated_tokens"] > 0
     begun, trained = (build(run, prepare(data)) for _ in range(2))
-    load(trained, tmp_path)
+    load(trained, tmp_path, record)
     for optimizer, network in zip(begun.configure_optimizers(), ("generator", "discriminator"), strict=True):
         stepped = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         after = dict(trained.get_submodule(network).named_parameters())

@@ -19,9 +19,10 @@ from ablate.evaluation.own_loss import OwnLoss
 from ablate.nn.decoding import Decoding
 from ablate.nn.kneser_ney import Counts, KneserNey, ngrams
 from ablate.objectives.ngram import Ngram, NgramBatch
+from ablate.records import Record
 from ablate.seeds import generator
 from ablate.training import fit
-from ablate.training.fit import load, save
+from ablate.training.fit import WEIGHTS, load, save
 
 V, CONTEXT = 40, 12
 NOISE = functools.partial(generator, 0)
@@ -119,8 +120,7 @@ def test_a_prediction_sees_its_context_and_nothing_else(store: TokenStore) -> No
 
 def test_state_of_any_size_goes_through_safetensors(store: TokenStore, tmp_path: Path) -> None:
     model, other = trained(store), build()
-    save(model, tmp_path)
-    load(other, tmp_path)
+    load(other, tmp_path, Record(identity="x", files={WEIGHTS: save(model, tmp_path)}))
     batch = batches(model, store)[3]
     assert torch.equal(model.losses(batch).loss, other.losses(batch).loss)
     # Both go on counting from there alike.
@@ -136,8 +136,7 @@ def test_state_of_any_size_goes_through_safetensors(store: TokenStore, tmp_path:
 
 def test_an_untrained_state_survives_too(tmp_path: Path) -> None:
     model, other = build(), build()
-    save(model, tmp_path)
-    load(other, tmp_path)
+    load(other, tmp_path, Record(identity="x", files={WEIGHTS: save(model, tmp_path)}))
     assert np.allclose(other.estimate().distribution(np.array([[5, 6, 7]])), 1 / V)
 
 

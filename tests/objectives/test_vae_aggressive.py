@@ -129,7 +129,7 @@ def test_a_whole_run_reads_every_batch_once_and_trains_both_networks(tmp_path: P
         )
         records[aggressive] = fit(run, tmp_path / str(aggressive))
         begun, trained = (build(run, prepare(run.data)) for _ in range(2))
-        load(trained, tmp_path / str(aggressive))
+        load(trained, tmp_path / str(aggressive), records[aggressive])
         for (name, before), after in zip(begun.named_parameters(), trained.parameters(), strict=True):
             assert not torch.equal(before, after), name
     assert all(record.status == DONE for record in records.values())

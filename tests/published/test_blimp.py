@@ -20,7 +20,7 @@ import torch
 
 from ablate.claims import warstadt2020
 from ablate.config import Backbone, Budget, Data, Optimization, RunConfig, Runtime
-from ablate.data.corpora.prose import split_sentences
+from ablate.data.corpora.boundaries import split_sentences
 from ablate.data.text import Text, prepare
 from ablate.evaluation.blimp import Blimp
 from ablate.evaluation.sentence_scores import TIE, score

@@ -17,7 +17,7 @@ takes its place. The name of a file that stands alone says nothing: its document
 (`ablate.data.splits`).
 
 A field or column `label` gives the label where there is one. Text is UTF-8, in any language; sentences are found by
-`prose.split_sentences`. A folder is read recursively in the order of its relative paths, hidden files left out.
+`boundaries.split_sentences`. A folder is read recursively in the order of its relative paths, hidden files left out.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from ablate.config import ConfigError, Data
+from ablate.data.corpora.boundaries import split_sentences
 from ablate.data.corpora.lines import LONGEST_RECORD, read_lines
-from ablate.data.corpora.prose import split_sentences
 from ablate.data.corpora.user_path import user_path
 from ablate.data.document import Document
 from ablate.data.splits import set_apart
@@ -44,7 +44,7 @@ LONGEST_DOCUMENT = 1 << 20
 """Characters after which a .txt document ends at the next line."""
 LONGEST_WHOLE = LONGEST_RECORD
 """Characters after which a file that is one document begins another."""
-CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("files", "lines", "prose"))
+CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("files", "lines", "boundaries", "abbreviations"))
 
 
 class Files:

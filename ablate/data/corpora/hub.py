@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from ablate.config import ConfigError, Data
-from ablate.data.corpora.prose import split_sentences
+from ablate.data.corpora.boundaries import split_sentences
 from ablate.data.corpora.user_path import user_path
 from ablate.data.document import Document
 from ablate.disk import sealed
@@ -31,7 +31,7 @@ from ablate.sources import source_digest
 NAME = re.compile(r"(?P<name>[^:@#]+)(?::(?P<config>[^@#]+))?(?:@(?P<split>[^#]+))?(?:#(?P<revision>\w+))?")
 SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
 """A folder with one of these was written by `save_to_disk`."""
-CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("hub", "prose"))
+CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("hub", "boundaries", "abbreviations"))
 
 
 class Hub:

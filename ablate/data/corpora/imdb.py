@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ablate.config import ConfigError, Data
+from ablate.data.corpora.boundaries import split_sentences
 from ablate.data.corpora.data_folder import in_data_folder
 from ablate.data.corpora.lines import read_lines
-from ablate.data.corpora.prose import split_sentences
 from ablate.data.corpora.user_path import user_path
 from ablate.data.document import Document
 from ablate.disk.cache import digest_of
@@ -27,7 +27,7 @@ LABELS = {"neg": "negative", "pos": "positive"}
 FIELDS = ("label", "id", "rating", "text")
 TABLES = ("train.tsv", "train.tsv.gz")
 BREAK = "<br />"
-CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("imdb", "lines", "prose"))
+CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("imdb", "lines", "boundaries", "abbreviations"))
 
 
 class Imdb:

@@ -1,22 +1,11 @@
-"""Split running text into sentences: remove inline markup, find boundaries, drop what is not English prose.
-
-A boundary is a full stop, exclamation or question mark, then closing quotes or brackets, white space, and something that can
-open a sentence. Abbreviations and initials are not boundaries. The full-width marks of Chinese and Japanese need no white
-space. These are rules and no trained splitter, because a corpus must be the same on every machine. Kiss & Strunk 2006,
-"Unsupervised Multilingual Sentence Boundary Detection", sec. 2, compare the two.
-"""
+"""English prose in documentation: remove inline markup, split into sentences, drop what is not prose."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# A run of marks is tried once, not from each mark in it: the same boundaries, without time that grows with its square.
-BOUNDARY = re.compile(r"""(?:(?<![.!?])[.!?]+["'”’)\]]*\s+(?=["'“‘(\[]?[^\W_a-z])|[。！？]["'”’」』）]*\s*)""")
-ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:e\.g|i\.e|i\.i\.d|etc|cf|vs|viz|resp|approx|al|Fig|fig|Figs|Eq|eq|Eqs|eqs|Sec|sec|Ch|ch|Ref|ref|No|no"
-    r"|vol|Vol|pp|p|ed|eds|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Inc|Ltd|Co|dept|incl|[A-Z])\.$"
-)
+from ablate.data.corpora.boundaries import split_sentences
 
 FUNCTION_WORDS = frozenset(
     re.findall(
@@ -36,9 +25,6 @@ FEWEST_WORDS = 20
 SHARE_OF_WORDS = 0.8
 DANGLING = frozenset(re.findall(r"\w+", "a an and are as at by for from in into is of on or see that the to via was were with"))
 """A sentence that ends in one of these lost its formula, citation or link."""
-
-SLICE = 1 << 16
-"""Characters whose words are held at a time."""
 
 DROP = "$"
 """Stands for what cannot be read aloud (a formula, a web address): its sentence is refused."""
@@ -81,35 +67,6 @@ def _role_text(found: re.Match[str]) -> str:
         return titled[1]
     name = found[1].lstrip("~!.")
     return name.rpartition(".")[2] if found[1].startswith("~") else name
-
-
-def split_sentences(text: str) -> list[str]:
-    """Sentences of a text in any spacing, in order; white space is normalised, nothing else is lost."""
-    text = _single_spaced(text)
-    sentences = []
-    start = 0
-    for found in BOUNDARY.finditer(text):
-        # An abbreviation ends in a full stop of its own; only the text up to that stop can tell.
-        if found[0][0] == "." and ABBREVIATION.search(text, max(start, found.start() - 10), found.start() + 1):
-            continue
-        sentences.append(text[start : found.end()].strip())
-        start = found.end()
-    if text[start:].strip():
-        sentences.append(text[start:].strip())
-    return sentences
-
-
-def _single_spaced(text: str) -> str:
-    """`" ".join(text.split())`, which alone would hold every word of a long text at once."""
-    made: list[str] = []
-    gap = False
-    for start in range(0, len(text), SLICE):
-        part = text[start : start + SLICE]
-        gap = gap or part[0].isspace()
-        if words := " ".join(part.split()):
-            made.append(" " + words if gap and made else words)
-            gap = part[-1].isspace()
-    return "".join(made)
 
 
 def is_prose(sentence: str) -> bool:

@@ -81,7 +81,8 @@ NOT_DOCUMENTATION = frozenset(
 READERS = 2
 """Processes that read source files."""
 
-CLEANING = tuple(f"ablate.data.corpora.{name}" for name in ("docstrings", "markup", "prose", "near_duplicates", "pydocs"))
+CLEANED_BY = ("docstrings", "markup", "prose", "boundaries", "abbreviations", "near_duplicates", "pydocs")
+CLEANING = tuple(f"ablate.data.corpora.{name}" for name in CLEANED_BY)
 
 
 class PyDocs:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from ablate.config import ConfigError, Data
 from ablate.data.corpora import open_corpus
+from ablate.data.corpora.boundaries import split_sentences
 from ablate.data.corpora.files import Files
 from ablate.data.corpora.lines import CHUNK, HARMLESS, read_lines
-from ablate.data.corpora.prose import split_sentences
 from ablate.data.document import Document
 from ablate.data.splits import SPLITS, split_of
 from ablate.data.text import prepare

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ablate.data.corpora.boundaries import BOUNDARY, split_sentences
 from ablate.data.corpora.docstrings import docstrings, prose, topics
 from ablate.data.corpora.markup import paragraphs
-from ablate.data.corpora.prose import BOUNDARY, is_prose, plain, split_sentences
+from ablate.data.corpora.prose import is_prose, plain
 
 NUMPYDOC = """
     Fit the model by least squares.
@@ -218,7 +219,7 @@ def test_looking_behind_a_run_of_marks_moves_no_boundary(text: str) -> None:
 @given(st.text("ab \n\u2028", max_size=25), st.integers(1, 5))
 def test_white_space_is_single_whatever_the_slices(text: str, length: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ablate.data.corpora.prose.SLICE", length)
+        patch.setattr("ablate.data.corpora.boundaries.SLICE", length)
         assert split_sentences(text) == ([" ".join(text.split())] if text.strip() else [])
 
 
