@@ -48,7 +48,7 @@ def test_the_missing_word_is_drawn_uniformly_from_words_of_letters(english: Any)
     items = Cloze(sentences=5000, shortest=5, longest=40)._items(english)
     for ids, start, end in items:
         assert english.tokenizer.decode(ids[start:end].tolist()).isalpha()
-        places[int((~english.vocabulary.continues[ids[:start]]).sum())] += 1
+        places[int((~english.vocabulary.continues(ids[:start])).sum())] += 1
     first_eight = np.array([places[i] for i in range(8)])
     assert first_eight / len(items) == pytest.approx(np.full(8, 1 / 8.25), abs=0.03)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -47,18 +48,23 @@ def sentences(text: Any, split: str, count: int, length: int = 12) -> list[list[
     return [store.sentence(i * total // count)[:length].tolist() for i in range(count)]
 
 
+def split(text: str) -> list[str]:
+    """Runs of letters, and marks of punctuation one by one: all that this text of English letters has."""
+    return re.findall(r"[a-z]+|[^a-z ]", text)
+
+
 def test_bleu_and_self_bleu_are_those_of_nltk_on_words(english: Any, fakes: Any) -> None:
     rng = np.random.default_rng(0)
     texts = [rng.permutation(ids)[: rng.integers(1, 12)].tolist() for ids in sentences(english, "test", 30)]
     found = values(EVALUATION.measure(writer(fakes, texts), english))
-    words = [english.tokenizer.decode(ids).split() for ids in texts]
+    words = [split(english.tokenizer.decode(ids)) for ids in texts]
     store = english.split("test")
-    references = [english.tokenizer.decode(ids).split() for ids in sentences(english, "test", 40)]
+    references = [split(english.tokenizer.decode(ids)) for ids in sentences(english, "test", 40)]
     total = len(store.sentence_starts) - 1
     for number in (i * total // 40 for i in range(40)):
         document = int(np.searchsorted(store.document_starts, number, side="right")) - 1
         rest = [store.sentence(i) for i in range(number, store.document_starts[document + 1])]
-        references.append(english.tokenizer.decode(np.concatenate(rest)[:12].tolist()).split())
+        references.append(split(english.tokenizer.decode(np.concatenate(rest)[:12].tolist())))
     smoothing = SmoothingFunction().method1
     for n in (2, 3, 4, 5):
         weights = (1.0 / n,) * n
