@@ -25,7 +25,9 @@ SPACE = "\u2581"
 LONGEST_WORD = 100
 """Characters of a word that WordPiece takes apart (the limit of BERT's release). A longer one is cut, and begins anew."""
 # A mark on a letter of another script than these is part of the letter: a vowel, a tone, the breve of Cyrillic.
-ACCENTS = Regex(r"(?<![\p{L}&&[^\p{Latin}\p{Greek}]])[\x{300}-\x{36f}\x{1ab0}-\x{1aff}\x{1dc0}-\x{1dff}\x{20d0}-\x{20ff}]+")
+ACCENTS = Regex(
+    r"(?<![\p{L}&&[^\p{Latin}\p{Greek}\p{Common}]])[\x{300}-\x{36f}\x{1ab0}-\x{1aff}\x{1dc0}-\x{1dff}\x{20d0}-\x{20ff}]+"
+)
 # Joiners and the tags of flags are format characters as well, but a text without them says something else.
 CONTROL = Regex(r"[[\p{Cc}\p{Cf}\p{Co}\p{Cs}\x{fffd}]&&[^\t\n\r\x{200c}\x{200d}\x{e0020}-\x{e007f}]]")
 # GPT-2's pattern (Radford et al. 2019, released code), in which marks and joiners stay with their letter or digit.

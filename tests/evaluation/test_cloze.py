@@ -68,3 +68,11 @@ def test_no_fitting_sentence_is_said(english: Any, fakes: Any) -> None:
             ask(model, english)
     with pytest.raises(ConfigError, match="at most 62"):
         Cloze(longest=63).check(model, english)
+
+
+def test_words_with_marks_are_asked_for(fakes: Any) -> None:
+    words = "किताब हिन्दी पुस्तक कमरे किसान नदी कहानियाँ पढ़ते".split()  # noqa: SIM905
+    documents = [fakes.Document((" ".join(words[i % 8 :] + words[: i % 8]),), "") for i in range(80)]
+    text = fakes.Text(documents, fakes.WordTokenizer([document.sentences[0] for document in documents]))
+    items = Cloze(shortest=5, longest=40)._items(text)
+    assert {text.tokenizer.decode(ids[start:end].tolist()) for ids, start, end in items} == set(words)

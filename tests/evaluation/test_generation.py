@@ -77,6 +77,23 @@ def test_bleu_and_self_bleu_are_those_of_nltk_on_words(english: Any, fakes: Any)
         assert found[f"self_bleu_{n}"] == pytest.approx(np.mean(others), abs=1e-12)
 
 
+def test_texts_without_spaces_are_compared_by_their_characters(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BLEU-2 and distinct-1 are those of nltk and a set on single characters, and special tokens are one word each."""
+    monkeypatch.setattr("ablate.data.words.ICU", None)
+    rng = np.random.default_rng(0)
+    made = ["".join(rng.choice(list("老师学生读书写字")) for _ in range(9)) + "。" for _ in range(60)]
+    tokenizer = fakes.WordTokenizer([*made, *(one[::-1] for one in made)])
+    text = fakes.Text([fakes.Document((one,), "") for one in made], tokenizer)
+    texts = [[1, *tokenizer.encode(one[::-1])] for one in made[:30]]
+    found = values(EVALUATION.measure(writer(fakes, texts), text))
+    words = [["[UNK]", *one[::-1]] for one in made[:30]]
+    kept = [list(made[i * 60 // 40]) for i in range(40)]
+    smoothing = SmoothingFunction().method1
+    bleu = [sentence_bleu(kept, one, (0.5, 0.5), smoothing_function=smoothing) for one in words]
+    assert found["bleu_2"] == pytest.approx(np.mean(bleu), abs=1e-12)
+    assert found["distinct_1"] == len({word for one in words for word in one}) / sum(map(len, words))
+
+
 def test_quality_and_diversity_are_told_apart(english: Any, fakes: Any) -> None:
     """Real sentences, one real sentence again and again, and noise."""
     real = sentences(english, "validation", 30)
