@@ -82,11 +82,11 @@ class Corruption(NamedTuple):
     def _mask(self, text_T: np.ndarray, generator: np.random.Generator, vocabulary: int) -> masking.Masked:
         text_1T = text_T[None]
         uniforms = masking.draw_noise([generator], len(text_T))
-        eligible, continues = np.ones_like(text_1T, dtype=bool), np.zeros(vocabulary, dtype=bool)
+        eligible = np.ones_like(text_1T, dtype=bool)
         mask_share, random_share = MASK_AND_RANDOM_SHARE[self.kind]
         return masking.mask(
             text_1T,
-            masking.places(text_1T, eligible, continues, uniforms, "uniform", 1.0),
+            masking.places(text_1T, eligible, np.zeros_like, uniforms, "uniform", 1.0),
             uniforms,
             mask_rate=self.rate,
             prediction_rate=self.rate,

@@ -7,8 +7,11 @@ in nothing else. Only the order depends on the selection:
 | selection | the order | source |
 | --- | --- | --- |
 | uniform | of single tokens | Devlin et al. 2019, section 3.1 |
-| whole_word | of words, whose tokens stand together and are never divided | Devlin et al., released code, May 2019 |
+| whole_word | of words, whose tokens are never divided | Devlin et al., released code, May 2019; `ablate.data.words` |
 | span | of spans that start anywhere and have a geometric length | Joshi et al. 2020, section 3.1 |
+
+A word at the edge of the count is hidden with the probability that keeps the expected count at round(r E). A word longer than
+the whole count is thus hidden rarely, and a row may hide none; the recorded targets per token show it.
 
 The corrupted share and the predicted share are two parameters (Wettig et al. 2023, section 4, table 3). A smaller predicted
 share takes the loss on the first places of the order only. A larger one shows the text in several copies. Each copy hides the
@@ -20,7 +23,7 @@ Shape letters: B example, C row (copies of an example stand together), T positio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -66,19 +69,19 @@ def copies(mask_rate: float, prediction_rate: float) -> int:
 def places(
     tokens_BT: np.ndarray,
     eligible_BT: np.ndarray,
-    continues_V: np.ndarray,
+    continues: Callable[[np.ndarray], np.ndarray],
     noise: MaskingNoise,
     selection: Selection,
     mean_span_length: float,
 ) -> np.ndarray:
     """Return each position's place in the order, float [B, T]: 0.5, 1.5, ...; inf if not eligible.
 
-    The tokens of one word share their mean. Half-integers turn "the first n" into a comparison with n. The mean divides the
-    words at the count nearest to n.
+    Half-integers turn "the first n" into a comparison with n. The tokens of one word share a place that is uniform over what
+    the word takes. So a count of n inside hides the word with the probability (n - tokens before it) / its tokens.
     """
     priority = noise.order
     if selection == "whole_word":
-        word, first_of_word = _word_numbers(tokens_BT, eligible_BT, continues_V)
+        word, first_of_word = _word_numbers(eligible_BT, continues(tokens_BT))
         priority = noise.order.ravel()[first_of_word][word]
     elif selection == "span":
         priority = _earliest_cover(eligible_BT, noise, mean_span_length)
@@ -86,13 +89,16 @@ def places(
     place = np.empty(sequence.shape)
     np.put_along_axis(place, sequence, np.arange(sequence.shape[1]) + 0.5, axis=1)
     if selection == "whole_word":
-        place = (np.bincount(word.ravel(), place.ravel()) / np.bincount(word.ravel()))[word]
+        size = np.bincount(word.ravel())
+        # The places of a word follow each other, so that their mean tells where they begin.
+        before = np.rint(np.bincount(word.ravel(), place.ravel()) / size - size / 2)
+        place = (before + size * (1 - noise.length.ravel()[first_of_word]))[word]
     return np.where(eligible_BT, place, np.inf)
 
 
-def _word_numbers(tokens_BT: np.ndarray, eligible_BT: np.ndarray, continues_V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _word_numbers(eligible_BT: np.ndarray, continues_BT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Running word number of each position, [B, T], and the flat position at which each word starts."""
-    starts = ~continues_V[tokens_BT] | ~eligible_BT
+    starts = ~continues_BT | ~eligible_BT
     starts[:, 0] = True
     starts[:, 1:] |= ~eligible_BT[:, :-1]
     return np.cumsum(starts).reshape(starts.shape) - 1, np.flatnonzero(starts)
@@ -126,7 +132,7 @@ def mask(
     first_ordinary: int,
     vocabulary: int,
 ) -> Masked:
-    """Hide round(mask_rate x E) of a row's E eligible positions, at least one, in the order of `place_BT`.
+    """Hide round(mask_rate x E) of a row's E eligible positions, at least one, in the order of `place_BT`: words on average.
 
     A hidden token becomes MASK with probability `mask_share`, and a uniform token from [first_ordinary, vocabulary) with
     probability `random_share`. Otherwise it stays (Devlin et al. 2019, section 3.1: 0.8, 0.1, 0.1).
@@ -136,11 +142,9 @@ def mask(
     copy_C1 = np.tile(np.arange(number), len(tokens_BT))[:, None]
     eligible_CT = np.isfinite(place_CT)
     eligible_C1 = eligible_CT.sum(axis=1, keepdims=True)
-    # At least the first place is hidden, and a long first word may exceed the requested count.
-    least_C1 = np.maximum(1.0, place_CT.min(axis=1, keepdims=True))
-    start_C1 = np.where(copy_C1 == 0, 0.0, np.maximum(least_C1, np.rint(copy_C1 * mask_rate * eligible_C1)))
-    end_C1 = np.maximum(least_C1, np.rint((copy_C1 + 1) * mask_rate * eligible_C1))
-    last_C1 = np.maximum(least_C1, np.rint(prediction_rate * eligible_C1))
+    start_C1 = np.where(copy_C1 == 0, 0.0, np.maximum(1.0, np.rint(copy_C1 * mask_rate * eligible_C1)))
+    end_C1 = np.maximum(1.0, np.rint((copy_C1 + 1) * mask_rate * eligible_C1))
+    last_C1 = np.maximum(1.0, np.rint(prediction_rate * eligible_C1))
     corrupted = eligible_CT & (place_CT > start_C1) & (place_CT <= end_C1)
     predicted = corrupted & (place_CT <= last_C1)
 

@@ -22,6 +22,18 @@ RAREST_CHARACTER = 1e-5
 """A character rarer than this share of the training text is not in the alphabet and becomes `[UNK]` (not in `bpe`, `byte`)."""
 SPACE = "\u2581"
 """The space before a word in `unigram`."""
+LONGEST_WORD = 100
+"""Characters of a word that WordPiece takes apart (the limit of BERT's release). A longer one is cut, and begins anew."""
+# A mark on a letter of another script than these is part of the letter: a vowel, a tone, the breve of Cyrillic.
+ACCENTS = Regex(
+    r"(?<![\p{L}&&[^\p{Latin}\p{Greek}\p{Common}]])[\x{300}-\x{36f}\x{1ab0}-\x{1aff}\x{1dc0}-\x{1dff}\x{20d0}-\x{20ff}]+"
+)
+# Joiners and the tags of flags are format characters as well, but a text without them says something else.
+CONTROL = Regex(r"[[\p{Cc}\p{Cf}\p{Co}\p{Cs}\x{fffd}]&&[^\t\n\r\x{200c}\x{200d}\x{e0020}-\x{e007f}]]")
+# GPT-2's pattern (Radford et al. 2019, released code), in which marks and joiners stay with their letter or digit.
+SPLIT = Regex(
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}[\p{L}\p{M}\x{200c}\x{200d}]*| ?\p{N}[\p{N}\p{M}]*| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
 STAND_INS = 0xF0000
 """A private plane of Unicode, in which no text is written."""
 
@@ -41,8 +53,27 @@ def _alphabet(sample: Sequence[str]) -> list[str]:
     return sorted((character for character, count in counts.items() if count >= rarest), key=lambda c: (-counts[c], c))
 
 
+def _uncased() -> normalizers.Normalizer:
+    """BERT's uncased text (Devlin et al. 2019, released code) for Latin and Greek. In other scripts marks are kept.
+
+    BERT takes every mark off, which makes other words of words in most scripts of Asia, and other letters of Cyrillic ones.
+    """
+    ideographs = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False)
+    clean = (normalizers.Replace(CONTROL, ""), normalizers.Replace(Regex(r"\s"), " "))
+    accents = (normalizers.NFD(), normalizers.Replace(ACCENTS, ""))
+    return normalizers.Sequence([*clean, ideographs, *accents, normalizers.Lowercase(), normalizers.NFC()])
+
+
+def _after_space(*steps: pre_tokenizers.PreTokenizer) -> pre_tokenizers.PreTokenizer:
+    """The steps on a text that begins with a space. What follows a special token within a text is given none."""
+    first = pre_tokenizers.Metaspace(replacement=" ", prepend_scheme="first", split=False)
+    return pre_tokenizers.Sequence([first, *steps])
+
+
 def _wordpiece(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
-    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    normalizer = _uncased()
+    long = pre_tokenizers.Split(Regex(rf"[\s\S]{{{LONGEST_WORD}}}"), "isolated")
+    splitter = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), long])
     sample = [normalizer.normalize_str(sentence) for sentence in sample]
     alphabet = [character for character in _alphabet(sample) if not character.isspace()]
     # Merges are learned on words whose inner characters are spelled by stand-ins, a continuing "a" being another letter than
@@ -71,7 +102,8 @@ def _wordpiece(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
 
 def _bpe(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
     model = tokenizers.Tokenizer(models.BPE())
-    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    pieces = pre_tokenizers.Split(SPLIT, "isolated")
+    model.pre_tokenizer = _after_space(pieces, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
     model.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -97,7 +129,7 @@ def _unigram(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
     special = [(f"{name} ", 0.0) for name in SPECIAL]
     model = tokenizers.Tokenizer(models.Unigram([*special, *pieces], unk_id=UNK))
     model.normalizer = normalizer
-    model.pre_tokenizer = pre_tokenizers.Metaspace()
+    model.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
     model.decoder = decoders.Metaspace()
     return model
 
@@ -119,7 +151,7 @@ def _byte(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
     spelled = {byte: character for character, byte in bytes_by_character().items()}
     tokens = {name: i for i, name in enumerate(SPECIAL)} | {spelled[byte]: len(SPECIAL) + byte for byte in range(256)}
     model = tokenizers.Tokenizer(models.BPE(vocab=tokens, merges=[]))
-    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
+    model.pre_tokenizer = _after_space(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
     model.decoder = decoders.ByteLevel()
     return model
 
@@ -128,8 +160,7 @@ def _char(sample: list[str], vocabulary: int) -> tokenizers.Tokenizer:
     alphabet = [" ", *(character for character in _alphabet(sample) if character != " ")]
     tokens = {name: i for i, name in enumerate((*SPECIAL, *alphabet))}
     model = tokenizers.Tokenizer(models.WordLevel(vocab=tokens, unk_token=SPECIAL[UNK]))
-    model.normalizer = normalizers.Prepend(" ")
-    model.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    model.pre_tokenizer = _after_space(pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated"))
     model.decoder = decoders.Fuse()
     return model
 

@@ -7,7 +7,6 @@ buffer and one document in memory, so the disk limits the size of a corpus.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -19,26 +18,30 @@ import numpy as np
 
 from ablate.config import ConfigError, Data
 from ablate.data import tokenizer as tokenization
-from ablate.data import tokenizer_json
+from ablate.data import tokenizer_json, words
 from ablate.data.corpora import open_corpus
 from ablate.data.corpora.corpus import Builds, Corpus
 from ablate.data.document import Document
 from ablate.data.splits import HELD_OUT, RULE, SPLITS, split_of
 from ablate.data.token_store import TokenStore, TokenWriter, token_type
-from ablate.data.tokenizer import Tokenizer, Vocabulary
+from ablate.data.tokenizer import UNK, Tokenizer, Vocabulary
 from ablate.disk.cache import build_once, cache_root, check
 from ablate.disk.files import DamagedError
 from ablate.measure import Progress, digest, silent
+from ablate.notice import notice
 from ablate.sources import source_digest
 
 HELD_OUT_TEXTS = 20_000
 """Documents of each held-out split that are saved as text too, for evaluations that read words."""
 BATCH = 1 << 17
 """Characters of documents held at a time, or one document if it is longer; bounds memory."""
-WORD = re.compile(r"\S+")
+UNKNOWN_SAID, UNKNOWN_REFUSED = 0.01, 0.5
+"""Shares of a split's tokens that are `[UNK]`: above the first a line is printed, above the second the text is refused."""
+UNSPACED_SAID = 0.1
+"""Share of a text's words in scripts without spaces above which missing dictionaries are said."""
 CODE = (*tokenization.TRAINING_CODE, "ablate.data.text", "ablate.data.token_store", "ablate.data.splits")
 """Modules that decide the content of a prepared text, besides corpus and tokenizer. A change in their code builds it again."""
-LAYOUT = 1
+LAYOUT = 2
 """Raised when the files of a prepared text change."""
 
 
@@ -86,9 +89,13 @@ class Text:
             "vocabulary": self.vocabulary.size,
             "unigram entropy": float(-(shares * np.log(shares)).sum()),
             "documents": sum(split["documents"] for split in self._facts["splits"].values()),
-            "words": sum(split["words"] for split in self._facts["splits"].values()),
+            "words": self._sum("words"),
+            "words in scripts without spaces": self._sum("unspaced words"),
             **{f"{name} {key}": value for name, split in self._facts["splits"].items() for key, value in split.items()},
         }
+
+    def _sum(self, what: str) -> int:
+        return sum(split[what] for split in self._facts["splits"].values())
 
 
 def fingerprints(data: Data) -> dict[str, str]:
@@ -127,6 +134,10 @@ def prepare(data: Data, progress: Progress | None = None) -> Text:
     folder = _folder(found)
     build_once(folder, lambda temporary: _build(temporary, corpus, data, found, progress), progress)
     text = Text(corpus, Tokenizer.load(folder / tokenizer_json.FILE, data.tokenizer, found["tokenizer"]), folder)
+    _check_unknown(text, data)
+    if words.ICU is None and text.facts()["words in scripts without spaces"] > UNSPACED_SAID * text.facts()["words"]:
+        has = f"data.corpus = {data.corpus!r} is written without spaces"
+        notice(f"{has}: each character counts as a word; dictionaries come with pip install 'ablate[words]'")
     for name in SPLITS:
         store = text.split(name)
         if len(store.tokens) < data.context:
@@ -136,6 +147,18 @@ def prepare(data: Data, progress: Progress | None = None) -> Text:
                 f" data.context = {data.context} tokens (whole documents are split 90/5/5)"
             )
     return text
+
+
+def _check_unknown(text: Text, data: Data) -> None:
+    name, share = max(((name, text.split(name).facts["unknown tokens"]) for name in SPLITS), key=lambda item: item[1])
+    kind, has = text.tokenizer.kind, f"{share:.0%} of the tokens of the {name} split are [UNK]"
+    if share > UNKNOWN_REFUSED:
+        known = "data.tokenizer = 'byte', 'char' or 'bpe' knows every character of the text"
+        raise ConfigError(
+            f"data.corpus = {data.corpus!r} under data.tokenizer = {kind!r}: {has}, but at most half may be; {known}"
+        )
+    if share > UNKNOWN_SAID:
+        notice(f"{has} under data.tokenizer = {kind!r}; a larger data.vocabulary or data.tokenizer = 'bpe' leaves fewer")
 
 
 def _folder(found: Mapping[str, str]) -> Path:
@@ -157,7 +180,7 @@ def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], prog
     tokenizer.save(folder / tokenizer_json.FILE)
     size = tokenizer.vocabulary.size
     writers = {name: TokenWriter(folder, name, size) for name in SPLITS}
-    words: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     labels: dict[str, int] = {}
     with ExitStack() as stack:
         for writer in writers.values():
@@ -170,8 +193,9 @@ def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], prog
             encoded = tokenizer.encoded(sentence for document in batch for sentence in document.sentences)
             for document in batch:
                 name = split_of(document)
-                # Not split(), which would hold all words of a long sentence.
-                words[name] += sum(1 for sentence in document.sentences for _ in WORD.finditer(sentence))
+                for word in (word for sentence in document.sentences for word in words.words(sentence)):
+                    counts[name, "words"] += 1
+                    counts[name, "unspaced words"] += words.unspaced(word)
                 if name in HELD_OUT and writers[name].documents < HELD_OUT_TEXTS:
                     texts[name].write(json.dumps([document.label, *document.sentences], ensure_ascii=False) + "\n")
                 label = labels.setdefault(document.label, len(labels)) if document.label else -1
@@ -181,7 +205,15 @@ def _build(folder: Path, corpus: Corpus, data: Data, found: dict[str, str], prog
         "corpus": found["corpus"],
         "label_names": list(labels),
         "token_type": token_type(size).name,
-        "splits": {name: {**writer.sizes, "words": words[name]} for name, writer in writers.items()},
+        "splits": {
+            name: {
+                **writer.sizes,
+                "words": counts[name, "words"],
+                "unspaced words": counts[name, "unspaced words"],
+                "unknown tokens": int(writer.counts[UNK]) / max(1, writer.tokens),
+            }
+            for name, writer in writers.items()
+        },
     }
     (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
 

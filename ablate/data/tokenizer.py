@@ -25,13 +25,26 @@ import numpy as np
 import tokenizers
 
 from ablate.config import ConfigError
-from ablate.data import tokenizer_json, training_sample
+from ablate.data import tokenizer_json, training_sample, words
 from ablate.data.corpora.user_path import user_path
 from ablate.data.pieces import pieces
-from ablate.data.subwords import CLS, MASK, PAD, RAREST_CHARACTER, SEP, SPECIAL, TRAINERS, UNK, bytes_by_character, too_small
+from ablate.data.subwords import (
+    CLS,
+    MASK,
+    PAD,
+    RAREST_CHARACTER,
+    SEP,
+    SPACE,
+    SPECIAL,
+    TRAINERS,
+    UNK,
+    bytes_by_character,
+    too_small,
+)
 from ablate.data.token_store import token_type
 from ablate.disk.cache import digest_of
 from ablate.measure import digest
+from ablate.notice import notice
 from ablate.sources import source_digest
 
 __all__ = ["CLS", "MASK", "PAD", "SEP", "SPECIAL", "UNK", "Tokenizer", "Vocabulary", "fingerprint", "train"]
@@ -47,10 +60,12 @@ BATCH = 1 << 17
 SHORTEST = 64
 """Characters that a shorter text counts as in a batch, for what each text costs whatever its length."""
 TRAINING_CODE = tuple(
-    f"ablate.data.{name}" for name in ("tokenizer", "subwords", "unigram_tokenizer", "training_sample", "pieces")
+    f"ablate.data.{name}" for name in ("tokenizer", "subwords", "unigram_tokenizer", "training_sample", "pieces", "words")
 )
 READING_CODE = ("ablate.data.tokenizer_json",)
 GIVEN = "folder:"
+FEW = 0.5
+"""Share of the token types asked for, below which a vocabulary is said to be small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +74,14 @@ class Vocabulary:
 
     size: int
     """V, special tokens included."""
-    continues: np.ndarray
-    """bool [V]: the token continues the word that the token before it began. Exact for `wordpiece`; for the others a token that
-    begins with a letter or digit and no space, which also holds for a word right after an opening bracket."""
+    spelled: tuple[bytes, ...] = ()
+    """Each token's part of a text in UTF-8, as `ablate.data.words` reads it. Empty: no token continues a word."""
+
+    def continues(self, ids: np.ndarray) -> np.ndarray:
+        """Whether each token continues the word that the token before it began, bool of the shape of `ids`, [T] or [B, T]."""
+        if not self.spelled:
+            return np.zeros(ids.shape, dtype=bool)
+        return words.continues(np.atleast_2d(ids), self.spelled).reshape(ids.shape)
 
 
 class Tokenizer:
@@ -75,7 +95,7 @@ class Tokenizer:
         self.kind = kind
         self.fingerprint = fingerprint
         size = len(self._names)
-        self.vocabulary = Vocabulary(size, np.array([_continues(kind, name) for name in self._names]))
+        self.vocabulary = Vocabulary(size, tuple(_spelled(kind, name) for name in self._names))
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text, no special tokens added."""
@@ -89,7 +109,7 @@ class Tokenizer:
         """`encode` of each text in the type of `token_type`, with a bounded number of characters in work at a time."""
         kind = token_type(self.vocabulary.size)
         held: list[np.ndarray] = []
-        for batch in _batches(texts, drop_space=self.kind == "char"):
+        for batch in _batches(texts):
             with tokenizer_json.library(f"the tokenizer {self.kind!r} cannot encode this text"):
                 encodings = self._model.encode_batch_fast([piece for piece, _ in batch], add_special_tokens=False)
             for (_, last), encoding in zip(batch, encodings, strict=True):
@@ -138,17 +158,18 @@ class Tokenizer:
 def fingerprint(corpus: str, kind: str, vocabulary: int) -> str:
     """Return the fingerprint of a tokenizer without training it: its text, kind and size, or the digest of its file."""
     if kind.startswith(GIVEN):
-        return digest("tokenizer", digest_of(_given_file(kind)), source_digest(*READING_CODE), tokenizers.__version__)
+        made = digest_of(_given_file(kind))
+        return digest("tokenizer", made, source_digest(*READING_CODE), tokenizers.__version__, *words.RULE)
     size = 0 if kind in ("byte", "char") else vocabulary
     settings = (*training_sample.BOUNDS, RAREST_CHARACTER)
-    return digest("tokenizer", corpus, kind, size, settings, tokenizers.__version__)
+    return digest("tokenizer", corpus, kind, size, settings, tokenizers.__version__, *words.RULE)
 
 
 def train(sentences: Iterable[str], kind: str, vocabulary: int, fingerprint: str) -> Tokenizer:
     """Learn a tokenizer of `kind` with at most `vocabulary` types from the first sentences (`ablate.data.training_sample`).
 
-    A text with too few distinct pieces gives a smaller vocabulary. Raises `ConfigError` when `vocabulary` cannot even hold the
-    alphabet.
+    A text with too few distinct pieces gives a smaller vocabulary; one below `FEW` of what was asked is said. Raises
+    `ConfigError` when `vocabulary` cannot even hold the alphabet.
     """
     sample = training_sample.beginning(sentences)
     if not sample:
@@ -156,6 +177,9 @@ def train(sentences: Iterable[str], kind: str, vocabulary: int, fingerprint: str
     model = TRAINERS[kind](sample, vocabulary)
     if kind not in ("byte", "char") and model.get_vocab_size() > vocabulary:
         raise too_small(vocabulary, model.get_vocab_size())
+    if kind not in ("byte", "char") and model.get_vocab_size() < FEW * vocabulary:
+        given = f"the text gives {model.get_vocab_size():,} token types"
+        notice(f"data.vocabulary = {vocabulary:,}, but {given} to data.tokenizer = {kind!r}: it repeats too little")
     return Tokenizer(model, kind, fingerprint)
 
 
@@ -173,19 +197,15 @@ def _given_file(kind: str) -> Path:
     return path
 
 
-def _batches(texts: Iterable[str], drop_space: bool) -> Iterator[list[tuple[str, bool]]]:
-    """Pieces of the texts, each with whether it is the last of its text.
-
-    `drop_space` leaves out the space that begins a later piece, for a tokenizer that puts one before every text.
-    """
+def _batches(texts: Iterable[str]) -> Iterator[list[tuple[str, bool]]]:
+    """Pieces of the texts, each with whether it is the last of its text."""
     batch: list[tuple[str, bool]] = []
     size = 0
     for text in texts:
         done = 0
         for piece in pieces(text, LONGEST):
-            begins = done > 0
             done += len(piece)
-            batch.append((piece.removeprefix(" ") if begins and drop_space else piece, done == len(text)))
+            batch.append((piece, done == len(text)))
             size += max(len(piece), SHORTEST)
             if size >= BATCH:
                 yield batch
@@ -194,13 +214,18 @@ def _batches(texts: Iterable[str], drop_space: bool) -> Iterator[list[tuple[str,
         yield batch
 
 
-def _continues(kind: str, token: str) -> bool:
-    if token in SPECIAL or kind == "word":
-        return False
-    if kind == "wordpiece":
-        return token.startswith("##")
+def _spelled(kind: str, token: str) -> bytes:
+    """A token's part of the text; a token that stands for no text, or for none that is known, is a break between words."""
+    if token.strip() in SPECIAL:
+        return words.BREAK
     if kind in ("bpe", "byte"):
         # A vocabulary made elsewhere may hold tokens that no bytes spell.
-        first = bytes_by_character().get(token[:1])
-        return first is not None and (first >= 0x80 or chr(first).isalnum())
-    return token[:1].isalnum()
+        known = bytes_by_character()
+        return bytes(known[character] for character in token) if known.keys() >= set(token) else words.BREAK
+    if kind == "wordpiece":
+        token = token.removeprefix("##") if token.startswith("##") else f" {token}"
+    elif kind == "word":
+        token = f" {token}"
+    elif kind == "unigram":
+        token = token.replace(SPACE, " ")
+    return token.encode("utf-8", "surrogatepass")

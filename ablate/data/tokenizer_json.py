@@ -24,7 +24,7 @@ import tokenizers
 
 from ablate.config import ConfigError
 from ablate.data import tokenizer_trial
-from ablate.data.subwords import SPECIAL, UNK
+from ablate.data.subwords import MASK, SPECIAL, UNK
 
 FILE = "tokenizer.json"
 SENTINEL = re.compile(r"<extra_id_\d+>")
@@ -214,6 +214,8 @@ def portable(content: Content, before: Sequence[int], after: Sequence[int], sent
         model["vocab"] = {spelled.get(name, name): number for name, number in model["vocab"].items()}
     if model.get("unk_token") is not None:
         model["unk_token"] = spelled.get(model["unk_token"], model["unk_token"])
+    # The mask of a word or its first piece stands for the space before it too. That of a character or byte does not.
+    lstrip = kind_of(content, Path(FILE)) in ("bpe", "unigram")
     size = len(model["vocab"])
     tokens = [*enumerate(SPECIAL), *enumerate(sentinels, start=size)]
     first = [*(_named(i, 0) for i in before), _sequence("A", 0), *(_named(i, 0) for i in after)]
@@ -225,7 +227,8 @@ def portable(content: Content, before: Sequence[int], after: Sequence[int], sent
             SPECIAL[i]: {"id": SPECIAL[i], "ids": [i], "tokens": [SPECIAL[i]]} for i in sorted({*before, *after})
         },
     }
-    return {**content, "added_tokens": [_added(name, i) for i, name in tokens], "post_processor": frame, "model": model}
+    added = [{**_added(name, i), "lstrip": lstrip and i == MASK} for i, name in tokens]
+    return {**content, "added_tokens": added, "post_processor": frame, "model": model}
 
 
 def difference(one: Content, other: Content) -> str | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 LONGEST_PIECE = 16
 LONGEST_WORD = 32
-"""Characters; longer words are left out of training."""
+"""Characters; a longer word is trained on in parts, as a text without spaces has few others."""
 MOST_WORDS = 50_000
 """Distinct words trained on, the most frequent ones; bounds memory."""
 SEEDS = 20
@@ -35,8 +35,11 @@ def train_unigram(words: Mapping[str, int], alphabet: frozenset[str], pieces: in
 
     `words` are counted words over `alphabet`; `pieces` must be at least the size of the alphabet.
     """
-    usable = ((word, count) for word, count in words.items() if 0 < len(word) <= LONGEST_WORD)
-    counted = dict(sorted(usable, key=lambda item: (-item[1], item[0]))[:MOST_WORDS])
+    parts: Counter[str] = Counter()
+    for word, count in words.items():
+        for start in range(0, len(word), LONGEST_WORD):
+            parts[word[start : start + LONGEST_WORD]] += count
+    counted = dict(sorted(parts.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS])
     known = _seeds(counted, alphabet, SEEDS * pieces)
     names, count_X = list(known), np.array(list(known.values()), np.float64)
     counts_W = np.array(list(counted.values()), np.float64)

@@ -5,10 +5,10 @@ its own. It is right if its most probable token is right at every piece.
 
     accuracy = sentences with all pieces right / sentences
 
-The word is drawn uniformly from the words of the sentence that consist of letters, whether or not the tokenizer keeps them
-whole. Words of a single token would mostly be function words. The number of [MASK] tokens reveals the number of pieces, as in
-any whole-word masking. `majority word` is the best accuracy of one constant answer: the share of the most frequent missing
-word.
+The word is drawn uniformly from the words of the sentence (`ablate.data.words`) that consist of letters and their marks,
+whether or not the tokenizer keeps them whole. Words of a single token would mostly be function words. The number of [MASK]
+tokens reveals the number of pieces, as in any whole-word masking. `majority word` is the best accuracy of one constant answer:
+the share of the most frequent missing word.
 
 Error: the binomial standard error is sqrt(a (1 - a) / items), 0.009 at accuracy 0.2 and the default 2,000 sentences. The error
 of a difference between two arms is smaller, because both read the same sentences.
@@ -23,6 +23,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ablate.config import require
+from ablate.data import words
 from ablate.data.text import Text
 from ablate.data.tokenizer import MASK
 from ablate.evaluation import framing, held_out
@@ -44,7 +45,7 @@ class Item(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Cloze:
     name: ClassVar[str] = "cloze"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     needs: ClassVar[type] = FillsMasks
     smoke: ClassVar[dict[str, Any]] = {"sentences": 20}
     on_curve: ClassVar[bool] = False
@@ -110,7 +111,7 @@ class Cloze:
             candidates = [
                 (s, e)
                 for s, e in held_out.word_spans(ids, text.vocabulary)
-                if text.tokenizer.decode(ids[s:e].tolist()).strip().isalpha()
+                if words.of_letters(text.tokenizer.decode(ids[s:e].tolist()).strip())
             ]
             if candidates:
                 items.append(Item(ids, *candidates[int(noise("cloze", number).integers(len(candidates)))]))

@@ -17,8 +17,9 @@ models the better one has the outer curve (Caccia et al. 2020).
 
 The last metric has the condition `as likely as real text`. It has no row if real text's forward score lies outside those of the
 temperatures. The other metrics have the condition `temperature=T`. The condition `real text` holds the same numbers of as many
-validation sentences, which a perfect model of sentences would reach. Words are what the tokenizer decodes, in the references
-too, and a text ends before its SEP. A metric that is undefined, such as the forward score of empty texts, has no row.
+validation sentences, which a perfect model of sentences would reach. Words and marks of punctuation are those that
+`ablate.data.words` finds in what the tokenizer decodes, in the references too. A text ends before its SEP. A metric that is
+undefined, such as the forward score of empty texts, has no row.
 
 A model of documents continues after a sentence, a model of sentences stops. Each test sentence is therefore a reference twice:
 alone, and with the text that follows it, both cut after `length` tokens. Self-BLEU, distinct-n and the reverse score depend on
@@ -41,6 +42,8 @@ import torch
 from ablate.config import require
 from ablate.data.text import Text
 from ablate.data.token_store import TokenStore
+from ablate.data.tokenizer import SPECIAL
+from ablate.data.words import segments
 from ablate.evaluation import bleu, distinct, framing, held_out, lm_scores
 from ablate.evaluation.matched_quality import matched
 from ablate.evaluation.reading import Reading, check_capability, noise, undisturbed
@@ -70,7 +73,7 @@ class Real(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     name: ClassVar[str] = "generation"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     needs: ClassVar[type] = Samples
     smoke: ClassVar[dict[str, Any]] = {"texts": 6, "length": 12, "temperatures": (0.7, 1.0), "references": 20, "judged": 500}
     on_curve: ClassVar[bool] = False
@@ -130,13 +133,13 @@ class Generation:
         followed = [_from(test, number, self.length) for number in numbers]
         read = list(_documents(train, self.judged))
         return Real(
-            [_decode(ids, text) for ids in (*alone, *followed)],
+            [_words(ids, text) for ids in (*alone, *followed)],
             alone,
             lm_scores.judge(read, self.order, text.vocabulary.size),
         )
 
     def _rows(self, condition: str, texts: list[np.ndarray], real: Real, text: Text) -> list[Row]:
-        words = [_decode(ids, text) for ids in texts]
+        words = [_words(ids, text) for ids in texts]
         forward, written = lm_scores.nats_per_token(real.judge, texts)
         reverse, tested = lm_scores.nats_per_token(lm_scores.judge(texts, self.order, text.vocabulary.size), real.test)
         rows = [
@@ -149,7 +152,7 @@ class Generation:
         ]
         oracle: Any = text.corpus
         if hasattr(oracle, "nll"):
-            sentences = [" ".join(sentence) for sentence in words]
+            sentences = [" ".join(text.tokenizer.decode(ids.tolist()).split()) for ids in texts]
             judged = sum(len(oracle.ids(sentence)) for sentence in sentences)
             rows.append(_row("nll_oracle", condition, oracle.nll(sentences), judged, "lower", "nats"))
         return [row for row in rows if not math.isnan(row.value)]
@@ -187,8 +190,10 @@ def _self_bleu(words: Sequence[list[str]]) -> dict[int, np.ndarray]:
     return bleu.self_bleu(words) if len(words) > 1 else {}
 
 
-def _decode(ids: np.ndarray, text: Text) -> list[str]:
-    return text.tokenizer.decode(ids.tolist()).split()
+def _words(ids: np.ndarray, text: Text) -> list[str]:
+    # Names of special tokens stand between spaces, and each is one word.
+    parts = text.tokenizer.decode(ids.tolist()).split()
+    return [word for part in parts for word in ([part] if part in SPECIAL else segments(part))]
 
 
 def _from(store: TokenStore, sentence: int, length: int) -> np.ndarray:

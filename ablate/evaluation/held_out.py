@@ -27,7 +27,7 @@ def sentences(store: TokenStore, count: int, shortest: int, longest: int) -> dic
 
 def word_spans(ids: np.ndarray, vocabulary: Vocabulary) -> list[tuple[int, int]]:
     """Return where each word of a sentence starts and ends; a piece that continues a word belongs to it."""
-    starts = np.flatnonzero(~vocabulary.continues[ids] | (np.arange(len(ids)) == 0))
+    starts = np.flatnonzero(~vocabulary.continues(ids) | (np.arange(len(ids)) == 0))
     return list(zip(starts.tolist(), [*starts[1:].tolist(), len(ids)], strict=True))
 
 
@@ -39,9 +39,9 @@ def before_its_end(ids: np.ndarray) -> np.ndarray:
 
 def show(ids: np.ndarray, tokenizer: Tokenizer, marked: np.ndarray | None = None, mark: str = "{}") -> str:
     """Write pieces as one readable line, with spaces between words; `mark` formats each `marked` piece."""
-    line = ""
+    line, joined = "", tokenizer.vocabulary.continues(ids).tolist()
     for position, token in enumerate(ids.tolist()):
-        continues = bool(tokenizer.vocabulary.continues[token]) and position > 0
+        continues = joined[position] and position > 0
         piece = tokenizer.decode([token]).strip() or "·"
         piece = piece.removeprefix("##") if continues else piece
         here = marked is not None and bool(marked[position])

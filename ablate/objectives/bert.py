@@ -203,7 +203,9 @@ class Bert(Objective):
 
     def losses(self, batch: BertBatch) -> Losses:
         heads = self.predictions(batch)
-        parts = {"mlm": cross_entropy(heads["mlm"], batch.truths_M)}
+        # No word of the batch may fit the count; the mean over nothing is none.
+        mlm = cross_entropy(heads["mlm"], batch.truths_M) if len(batch.truths_M) else heads["mlm"].sum()
+        parts = {"mlm": mlm}
         if batch.labels_B is not None:
             parts["nsp"] = cross_entropy(heads["nsp"], batch.labels_B)
         return Losses(torch.stack(list(parts.values())).sum(), parts)
@@ -294,7 +296,7 @@ class Bert(Objective):
         self._check_length(tokens_BT)
         # Summed in float64 on the CPU, because not every device has it: twenty terms in single precision err by 1e-5.
         nats_B = torch.zeros(len(tokens_BT), dtype=torch.float64)
-        continues_BT = torch.from_numpy(self.vocabulary.continues).to(tokens_BT.device)[tokens_BT]
+        continues_BT = torch.from_numpy(self.vocabulary.continues(tokens_BT.cpu().numpy())).to(tokens_BT.device)
         word_number_BT = pseudo_likelihood.word_numbers(continues_BT, scored_BT)
         end_B = (visible_BT * torch.arange(1, visible_BT.shape[1] + 1, device=visible_BT.device)).amax(dim=1)
         positions = scored_BT.nonzero()

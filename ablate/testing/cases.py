@@ -27,7 +27,7 @@ from ablate.seeds import generator
 V, CONTEXT, BATCH = 60, 24, 4
 FIRST = MASK + 1
 """The first token of text; those before it are special."""
-VOCABULARY = Vocabulary(size=V, continues=np.arange(V) >= 50)
+VOCABULARY = Vocabulary(V, (b" a",) * 50 + (b"a",) * (V - 50))
 BACKBONE = Backbone(width=32, layers=2, heads=2)
 NOISE = functools.partial(generator, 0)
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ablate.data.tokenizer import Vocabulary
+
 
 class MemoryDocument(NamedTuple):
     sentences: tuple[str, ...]
@@ -22,8 +24,8 @@ class WordTokenizer:
         pieces = sorted({piece for sentence in sentences for piece in self._pieces(sentence)})
         self.names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces]
         self.ids = {name: number for number, name in enumerate(self.names)}
-        continues = np.array([name.startswith("##") for name in self.names])
-        self.vocabulary = SimpleNamespace(size=len(self.names), continues=continues)
+        spelled = [name.removeprefix("##") if name.startswith("##") else f" {name}" for name in self.names]
+        self.vocabulary = Vocabulary(len(self.names), tuple(piece.encode() for piece in spelled))
 
     @staticmethod
     def _pieces(sentence: str) -> list[str]:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ablate.collators.masking import Masked, MaskingNoise, Selection, copies, draw_noise, mask, places, rate_at
+from ablate.data.tokenizer import Vocabulary
 
 MASK, ORDINARY, V = 4, 5, 60
-CONTINUES = np.arange(V) >= 40
+CONTINUES = Vocabulary(V, (b" a",) * 40 + (b"a",) * (V - 40)).continues
 SELECTIONS: tuple[Selection, ...] = ("uniform", "whole_word", "span")
 
 
@@ -74,15 +75,29 @@ def test_words_are_never_divided(seed: int, rate: float) -> None:
     for row_tokens, row_eligible, row in zip(tokens, eligible, masked.corrupted, strict=True):
         words: list[list[int]] = []
         for t in np.flatnonzero(row_eligible):
-            if words and words[-1][-1] == t - 1 and CONTINUES[row_tokens[t]]:
+            if words and words[-1][-1] == t - 1 and row_tokens[t] >= 40:
                 words[-1].append(int(t))
             else:
                 words.append([int(t)])
         assert all(len(set(row[word])) == 1 for word in words)
         wanted = max(1, round(rate * row_eligible.sum()))
-        hidden = [word for word in words if row[word[0]]]
-        assert hidden, "at least one word"
-        assert len(hidden) == 1 or abs(row.sum() - wanted) <= max(map(len, words)) / 2, "the nearest count"
+        assert abs(row.sum() - wanted) < max(map(len, words)), "all but one word are whole within the count"
+
+
+@pytest.mark.parametrize("length", [1, 3, 8, 29])
+@pytest.mark.parametrize("rate", [0.15, 0.4])
+def test_words_of_any_length_are_hidden_at_the_rate(length: int, rate: float) -> None:
+    """Even where one word is most of the row: every word as often as any other, and as many tokens as without words."""
+    tokens = np.full((4000, 40), 50)
+    tokens[:, :12], tokens[:, 12::length] = 10, 10
+    noise = draw_noise([np.random.default_rng((length, row)) for row in range(len(tokens))], 40)
+    place = places(tokens, tokens >= ORDINARY, CONTINUES, noise, "whole_word", 1.0)
+    kept = {"mask_rate": rate, "prediction_rate": rate, "mask_share": 1.0, "random_share": 0.0}
+    hidden = mask(tokens, place, noise, mask_token=MASK, first_ordinary=ORDINARY, vocabulary=V, **kept).corrupted
+    error = hidden.mean(axis=1).std() / math.sqrt(len(tokens))
+    assert hidden.mean() == pytest.approx(round(rate * 40) / 40, abs=4 * error + 1e-12)
+    for row in hidden[:, 12:].T.reshape(-1, len(tokens))[: 28 // length * length].reshape(-1, length, len(tokens)):
+        assert (row == row[0]).all()
 
 
 @settings(deadline=None, max_examples=60)

@@ -186,3 +186,42 @@ def test_documents_are_tokenized_a_bounded_piece_at_a_time(monkeypatch: pytest.M
     documents = [Document(("x" * size,)) for size in (4, 4, 4, 50, 1, 9, 3)]
     assert [len(batch) for batch in text_module._batches(iter(documents))] == [3, 1, 2, 1]
     assert list(itertools.chain(*text_module._batches(iter(documents)))) == documents
+
+
+def test_unknown_tokens_are_counted_said_and_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Words that occur once are unknown to a vocabulary of words; their share is that of a count by hand."""
+    rng = generator(0, "test")
+
+    def write(name: str, strange: float) -> Data:
+        lines = [
+            "".join(chr(97 + k) for k in rng.integers(0, 26, 12)) if rng.random() < strange else "river" for _ in range(6000)
+        ]
+        path = tmp_path / name
+        path.write_text("\n\n".join(" ".join(lines[i : i + 10]) for i in range(0, 6000, 10)))
+        return Data(corpus=f"files:{path}", tokenizer="word", vocabulary=64, context=8)
+
+    text = prepare(write("some.txt", 0.2))
+    known = set(text.tokenizer.tokens(range(5, text.vocabulary.size)))
+    for split in SPLITS:
+        words = [word for document in text.documents(split) for sentence in document.sentences for word in sentence.split()]
+        share = text.facts()[f"{split} unknown tokens"]
+        assert share == pytest.approx(sum(word not in known for word in words) / len(words)) == pytest.approx(0.2, abs=0.06)
+        assert text.facts()[f"{split} words"] == len(words)
+    assert text.facts()["words in scripts without spaces"] == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "% of the tokens of the " in line
+    assert "split are [UNK] under data.tokenizer = 'word'" in line
+    with pytest.raises(ConfigError, match=r"data.tokenizer = 'word': .*\[UNK\].* at most half .* 'byte', 'char' or 'bpe'"):
+        prepare(write("most.txt", 0.8))
+
+
+def test_characters_that_count_as_words_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablate.data.words.ICU", None)
+    path = tmp_path / "a.txt"
+    path.write_text("\n\n".join(f"老师读书 {i}。" for i in range(600)))
+    text = prepare(Data(corpus=f"files:{path}", tokenizer="char", context=8))
+    assert text.facts()["words"] == 5 * 600
+    assert text.facts()["words in scripts without spaces"] == 4 * 600
+    assert "each character counts as a word; dictionaries come with pip install 'ablate[words]'" in capsys.readouterr().err

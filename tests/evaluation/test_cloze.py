@@ -48,7 +48,7 @@ def test_the_missing_word_is_drawn_uniformly_from_words_of_letters(english: Any)
     items = Cloze(sentences=5000, shortest=5, longest=40)._items(english)
     for ids, start, end in items:
         assert english.tokenizer.decode(ids[start:end].tolist()).isalpha()
-        places[int((~english.vocabulary.continues[ids[:start]]).sum())] += 1
+        places[int((~english.vocabulary.continues(ids[:start])).sum())] += 1
     first_eight = np.array([places[i] for i in range(8)])
     assert first_eight / len(items) == pytest.approx(np.full(8, 1 / 8.25), abs=0.03)
 
@@ -68,3 +68,11 @@ def test_no_fitting_sentence_is_said(english: Any, fakes: Any) -> None:
             ask(model, english)
     with pytest.raises(ConfigError, match="at most 62"):
         Cloze(longest=63).check(model, english)
+
+
+def test_words_with_marks_are_asked_for(fakes: Any) -> None:
+    words = "किताब हिन्दी पुस्तक कमरे किसान नदी कहानियाँ पढ़ते".split()  # noqa: SIM905
+    documents = [fakes.Document((" ".join(words[i % 8 :] + words[: i % 8]),), "") for i in range(80)]
+    text = fakes.Text(documents, fakes.WordTokenizer([document.sentences[0] for document in documents]))
+    items = Cloze(shortest=5, longest=40)._items(text)
+    assert {text.tokenizer.decode(ids[start:end].tolist()) for ids, start, end in items} == set(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -47,18 +48,23 @@ def sentences(text: Any, split: str, count: int, length: int = 12) -> list[list[
     return [store.sentence(i * total // count)[:length].tolist() for i in range(count)]
 
 
+def split(text: str) -> list[str]:
+    """Runs of letters, and marks of punctuation one by one: all that this text of English letters has."""
+    return re.findall(r"[a-z]+|[^a-z ]", text)
+
+
 def test_bleu_and_self_bleu_are_those_of_nltk_on_words(english: Any, fakes: Any) -> None:
     rng = np.random.default_rng(0)
     texts = [rng.permutation(ids)[: rng.integers(1, 12)].tolist() for ids in sentences(english, "test", 30)]
     found = values(EVALUATION.measure(writer(fakes, texts), english))
-    words = [english.tokenizer.decode(ids).split() for ids in texts]
+    words = [split(english.tokenizer.decode(ids)) for ids in texts]
     store = english.split("test")
-    references = [english.tokenizer.decode(ids).split() for ids in sentences(english, "test", 40)]
+    references = [split(english.tokenizer.decode(ids)) for ids in sentences(english, "test", 40)]
     total = len(store.sentence_starts) - 1
     for number in (i * total // 40 for i in range(40)):
         document = int(np.searchsorted(store.document_starts, number, side="right")) - 1
         rest = [store.sentence(i) for i in range(number, store.document_starts[document + 1])]
-        references.append(english.tokenizer.decode(np.concatenate(rest)[:12].tolist()).split())
+        references.append(split(english.tokenizer.decode(np.concatenate(rest)[:12].tolist())))
     smoothing = SmoothingFunction().method1
     for n in (2, 3, 4, 5):
         weights = (1.0 / n,) * n
@@ -69,6 +75,23 @@ def test_bleu_and_self_bleu_are_those_of_nltk_on_words(english: Any, fakes: Any)
         ]
         assert found[f"bleu_{n}"] == pytest.approx(np.mean(bleu), abs=1e-12)
         assert found[f"self_bleu_{n}"] == pytest.approx(np.mean(others), abs=1e-12)
+
+
+def test_texts_without_spaces_are_compared_by_their_characters(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BLEU-2 and distinct-1 are those of nltk and a set on single characters, and special tokens are one word each."""
+    monkeypatch.setattr("ablate.data.words.ICU", None)
+    rng = np.random.default_rng(0)
+    made = ["".join(rng.choice(list("老师学生读书写字")) for _ in range(9)) + "。" for _ in range(60)]
+    tokenizer = fakes.WordTokenizer([*made, *(one[::-1] for one in made)])
+    text = fakes.Text([fakes.Document((one,), "") for one in made], tokenizer)
+    texts = [[1, *tokenizer.encode(one[::-1])] for one in made[:30]]
+    found = values(EVALUATION.measure(writer(fakes, texts), text))
+    words = [["[UNK]", *one[::-1]] for one in made[:30]]
+    kept = [list(made[i * 60 // 40]) for i in range(40)]
+    smoothing = SmoothingFunction().method1
+    bleu = [sentence_bleu(kept, one, (0.5, 0.5), smoothing_function=smoothing) for one in words]
+    assert found["bleu_2"] == pytest.approx(np.mean(bleu), abs=1e-12)
+    assert found["distinct_1"] == len({word for one in words for word in one}) / sum(map(len, words))
 
 
 def test_quality_and_diversity_are_told_apart(english: Any, fakes: Any) -> None:

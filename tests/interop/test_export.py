@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +14,9 @@ import torch
 from ablate.cli import main
 from ablate.config import Backbone, Budget, Data, Optimization, RunConfig, override
 from ablate.data.text import prepare
+from ablate.data.tokenizer import CLS, MASK, SEP, train
 from ablate.evaluation.own_loss import OwnLoss
-from ablate.interop.export import run_config
+from ablate.interop.export import run_config, write
 from ablate.objectives.bert import Bert
 from ablate.objectives.ngram import Ngram
 from ablate.records import Record, from_json, to_json
@@ -170,3 +173,22 @@ def test_wrong_names_and_full_folders(run_folder: Path, capsys: pytest.CaptureFi
     (run_folder / WEIGHTS).unlink()
     assert main(["export", run_folder.name, "--to", "hf", "new"]) == 2
     assert "kept no weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "word", "bpe", "unigram", "byte", "char"])
+def test_a_mask_in_a_text_has_the_ids_of_training(kind: Any, sentences: list[str], run: RunConfig, tmp_path: Path) -> None:
+    """A hidden word, or the first letter of one where a token is a letter, as `fill-mask` is asked for it."""
+    tokenizer = train(sentences, kind, 600, "f")
+    model = build(dataclasses.replace(run, data=Data(context=128)), SimpleNamespace(vocabulary=tokenizer.vocabulary))  # type: ignore[arg-type]
+    theirs = transformers.AutoTokenizer.from_pretrained(write(model, tokenizer, tmp_path / "out"))
+    for sentence, word in (("The valley river forest 7.", "river"), ("The valley river.", "river"), ("river valley.", "river")):
+        whole = tokenizer.encode(sentence)
+        hidden = "r" if kind in ("byte", "char") else word
+        # A word alone before the point is another word to a tokenizer of words.
+        if kind == "word" and f"{word}." in sentence:
+            continue
+        place = next(i for i, name in enumerate(tokenizer.tokens(whole)) if name.strip("\u0120\u2581") == hidden)
+        # No text is before a mask that begins one, and so no space where a space is a token: it must be written.
+        before = " " * (hidden == "r" and sentence.startswith(word))
+        asked = theirs(before + sentence.replace(word, word.replace(hidden, "[MASK]", 1))).input_ids
+        assert asked == [CLS, *whole[:place], MASK, *whole[place + 1 :], SEP]

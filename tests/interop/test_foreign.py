@@ -92,9 +92,8 @@ def test_text_under_its_tokenizer_is_ordinary_text(foreign: Text) -> None:
     assert stored.min() >= 1
     assert ((stored == 1) | (stored >= 5)).all()
     assert foreign.tokenizer.kind == "wordpiece"
-    assert foreign.vocabulary.continues.sum() == sum(
-        name.startswith("##") for name in foreign.tokenizer.tokens(range(foreign.vocabulary.size))
-    )
+    names = foreign.tokenizer.tokens(some := stored[:500].astype(int))
+    assert foreign.vocabulary.continues(some).tolist() == [name.startswith("##") for name in names]
 
 
 def test_it_goes_out_again_in_our_order(run: RunConfig, foreign: Text, tmp_path: Path, sentences: list[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -21,7 +20,7 @@ from ablate.objectives.t5 import T5
 from ablate.objectives.xlnet import Xlnet
 
 V, CONTEXT = 300, 32
-VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+VOCABULARY = Vocabulary(V)
 
 
 def test_logits_are_the_formula() -> None:

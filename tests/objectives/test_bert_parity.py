@@ -31,7 +31,7 @@ SHAPES = [
 
 def build(backbone: Backbone, context: int, task: str, seed: int = 0) -> Bert:
     torch.manual_seed(seed)
-    vocabulary = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+    vocabulary = Vocabulary(V)
     model = Bert(Bert.Config(next_sentence=task), backbone, vocabulary, context)
     with torch.no_grad():
         # Far from the start, where everything is nearly linear and a wrong order of operations could hide.

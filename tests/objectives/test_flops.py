@@ -22,7 +22,7 @@ from ablate.seeds import generator
 from ablate.testing.arithmetic import counted, plain, unrolled
 
 V, CONTEXT, ROWS, WIDTH, LAYERS = 300, 64, 8, 64, 3
-VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+VOCABULARY = Vocabulary(V)
 NOISE = functools.partial(generator, 0)
 STORE: Any = SimpleNamespace(
     split="train",

@@ -29,7 +29,7 @@ from ablate.training.fit import arithmetic, build, load, run_trainer
 from ablate.training.loop import Spent, TokenBudget
 
 V, CONTEXT = 20, 8
-VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+VOCABULARY = Vocabulary(V)
 RUN = RunConfig(
     objective=Gan.Config(pretrain_share=0.5, discriminator_share=0.1, rollouts=4),
     backbone=Backbone(width=16, layers=1, heads=2),
@@ -203,7 +203,7 @@ def test_arithmetic_grows_with_the_phase_and_the_roll_outs() -> None:
 
 def test_published_sizes_are_the_papers() -> None:
     backbone = Backbone(width=32, layers=1, heads=1, kind="published")
-    vocabulary = Vocabulary(size=5000, continues=np.zeros(5000, dtype=bool))
+    vocabulary = Vocabulary(5000)
     model = Gan(Gan.Config(training="policy-gradient"), backbone, vocabulary, 21)
     lstm = model.generator.recurrent.lstm
     assert (lstm.input_size, lstm.hidden_size, lstm.num_layers) == (32, 32, 1)

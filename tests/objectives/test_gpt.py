@@ -39,7 +39,7 @@ DECODINGS = (
 
 def build(kind: str = "rotary", size: int = V, context: int = CONTEXT) -> Gpt:
     torch.manual_seed(0)
-    model = Gpt(Gpt.Config(), BACKBONES[kind], Vocabulary(size=size, continues=np.zeros(size, dtype=bool)), context).eval()
+    model = Gpt(Gpt.Config(), BACKBONES[kind], Vocabulary(size), context).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
@@ -47,7 +47,7 @@ def build(kind: str = "rotary", size: int = V, context: int = CONTEXT) -> Gpt:
 
 
 def collate(*windows: Any) -> GptBatch:
-    vocabulary = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+    vocabulary = Vocabulary(V)
     drawn = [Window(i, np.array(tokens), np.array(documents, np.int32)) for i, (tokens, documents) in enumerate(windows)]
     return Gpt.collate(drawn, lambda stream, index: None, 0.0, config=Gpt.Config(), vocabulary=vocabulary, context=CONTEXT)
 
@@ -180,7 +180,7 @@ def test_nothing_comes_from_nothing() -> None:
 
 def test_the_controlled_backbone_has_the_size_of_berts() -> None:
     backbone = Backbone(width=32, heads=2, layers=3)
-    vocabulary = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+    vocabulary = Vocabulary(V)
     bert = Bert(Bert.Config(next_sentence="off"), backbone, vocabulary, CONTEXT)
     gpt = Gpt(Gpt.Config(), backbone, vocabulary, CONTEXT)
     assert sum(p.numel() for p in gpt.parameters()) == sum(p.numel() for p in bert.parameters())

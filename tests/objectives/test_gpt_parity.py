@@ -26,7 +26,7 @@ SHAPES = [
 
 def build(backbone: Backbone, V: int, context: int) -> Gpt:
     torch.manual_seed(0)
-    model = Gpt(Gpt.Config(), backbone, Vocabulary(size=V, continues=np.zeros(V, dtype=bool)), context)
+    model = Gpt(Gpt.Config(), backbone, Vocabulary(V), context)
     with torch.no_grad():
         # Far from the start, where everything is nearly linear and a wrong order of operations could hide.
         for parameter in model.parameters():
@@ -181,7 +181,7 @@ def test_weights_start_as_published() -> None:
     """Radford et al. 2019, section 2.3: the matrices that write to the residual path start 1 / sqrt(2 L) smaller."""
     torch.manual_seed(0)
     backbone = Backbone(width=192, layers=3, kind="published")
-    model = Gpt(Gpt.Config(), backbone, Vocabulary(size=400, continues=np.zeros(400, dtype=bool)), 64)
+    model = Gpt(Gpt.Config(), backbone, Vocabulary(400), 64)
     for name, parameter in model.named_parameters():
         if parameter.ndim == 1:
             assert torch.equal(parameter, torch.full_like(parameter, float("norm.weight" in name))), name

@@ -25,7 +25,7 @@ BACKBONE = Backbone(width=32, heads=2)
 def build(size: int = V, layers: int = 2, backbone: Backbone = BACKBONE) -> Lstm:
     torch.manual_seed(0)
     config = Lstm.Config(recurrent_layers=layers)
-    model = Lstm(config, backbone, Vocabulary(size=size, continues=np.zeros(size, dtype=bool)), CONTEXT).eval()
+    model = Lstm(config, backbone, Vocabulary(size), CONTEXT).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
@@ -44,7 +44,7 @@ def test_it_has_the_capabilities() -> None:
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("backbone", [Backbone(), Backbone(width=64, layers=4, feed_forward=2), Backbone(width=256, layers=1)])
 def test_it_is_as_large_as_the_transformer(backbone: Backbone, layers: int) -> None:
-    vocabulary = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+    vocabulary = Vocabulary(V)
     models = (
         Lstm(Lstm.Config(recurrent_layers=layers), backbone, vocabulary, CONTEXT),
         Gpt(Gpt.Config(), backbone, vocabulary, CONTEXT),

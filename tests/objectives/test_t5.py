@@ -18,7 +18,7 @@ from ablate.objectives.t5 import T5
 from ablate.seeds import generator
 
 V, CONTEXT = 40, 24
-VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+VOCABULARY = Vocabulary(V)
 CONTROLLED = Backbone(width=32, layers=2, heads=2)
 PUBLISHED = Backbone(width=32, layers=2, heads=2, kind="published")
 GREEDY = Decoding(greedy=True)

@@ -34,7 +34,7 @@ def build(layers: int, width: int, heads: int, feed_forward: int) -> T5:
     """Far from the start, where everything is nearly linear and a wrong order of operations could hide."""
     torch.manual_seed(0)
     backbone = Backbone(kind="published", layers=layers, width=width, heads=heads, feed_forward=feed_forward)
-    model = T5(T5.Config(), backbone, Vocabulary(size=V, continues=np.zeros(V, dtype=bool)), CONTEXT)
+    model = T5(T5.Config(), backbone, Vocabulary(V), CONTEXT)
     with torch.no_grad():
         for path, parameter in model.named_parameters():
             alpha = 1.0 if "table" in path else 0.1
@@ -173,7 +173,7 @@ def test_export_is_loaded_by_from_pretrained_and_import_gives_the_same_bits(tmp_
 def test_the_start_is_the_published_one() -> None:
     torch.manual_seed(0)
     backbone = Backbone(kind="published", layers=2, width=256, heads=8)
-    ours = T5(T5.Config(), backbone, Vocabulary(size=400, continues=np.zeros(400, dtype=bool)), CONTEXT)
+    ours = T5(T5.Config(), backbone, Vocabulary(400), CONTEXT)
     theirs = theirs_of(ours)
     theirs.init_weights()
     restored = interop.restore(theirs.state_dict(), ours)

@@ -22,7 +22,7 @@ from ablate.objectives.vae import Vae, VaeBatch
 from ablate.seeds import generator
 
 V, CONTEXT = 60, 16
-VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+VOCABULARY = Vocabulary(V)
 KINDS = ("lstm", "transformer")
 BACKBONE = Backbone(width=32, heads=2)
 GREEDY = Decoding(greedy=True)

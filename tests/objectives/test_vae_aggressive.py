@@ -86,7 +86,7 @@ def test_only_the_first_texts_are_watched() -> None:
 def collate(**fields: Any) -> VaeBatch:
     rng = np.random.default_rng(0)
     windows = [Window(i, rng.integers(5, V, 8), np.zeros(8, dtype=np.int32), i) for i in range(4)]
-    vocabulary = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+    vocabulary = Vocabulary(V)
     return Vae.collate(
         windows, functools.partial(generator, 0), 0.0, config=Vae.Config(**fields), vocabulary=vocabulary, context=CONTEXT
     )
@@ -94,7 +94,7 @@ def collate(**fields: Any) -> VaeBatch:
 
 def test_a_step_trains_what_it_says_and_costs_what_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    vocabulary = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+    vocabulary = Vocabulary(V)
     model, batch = Vae(Vae.Config(aggressive=True), Backbone(width=32, heads=2), vocabulary, CONTEXT), collate()
     optimizers = model.configure_optimizers()
     monkeypatch.setattr(model, "optimizers", lambda: optimizers)

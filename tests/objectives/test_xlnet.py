@@ -21,7 +21,7 @@ from ablate.objectives.xlnet import Xlnet, XlnetBatch
 from ablate.seeds import generator
 
 V, CONTEXT = 30, 13
-VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+VOCABULARY = Vocabulary(V)
 BACKBONES = {kind: Backbone(width=16, layers=2, heads=2, kind=kind) for kind in ("controlled", "published")}
 KINDS = tuple(BACKBONES)
 

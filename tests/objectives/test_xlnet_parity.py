@@ -22,7 +22,7 @@ from ablate.seeds import generator
 transformers = pytest.importorskip("transformers")
 
 V, CONTEXT, MEMORY = 90, 24, 7
-VOCABULARY = Vocabulary(size=V, continues=np.zeros(V, dtype=bool))
+VOCABULARY = Vocabulary(V)
 SHAPES = [
     pytest.param(Backbone(width=48, layers=3, heads=4, kind="published"), 13, id="odd"),
     pytest.param(Backbone(width=32, layers=2, heads=2, feed_forward=3, kind="published"), 24, id="even"),
