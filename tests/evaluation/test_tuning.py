@@ -109,7 +109,7 @@ def test_padding_ends_a_row(rows: list[list[int]]) -> None:
 
 def gpt(seed: int) -> Gpt:
     torch.manual_seed(seed)
-    model = Gpt(Gpt.Config(), Backbone(width=16, layers=1, heads=2), Vocabulary(30, np.zeros(30, bool)), 16)
+    model = Gpt(Gpt.Config(), Backbone(width=16, layers=1, heads=2), Vocabulary(30), 16)
     model.seed = seed
     return model
 

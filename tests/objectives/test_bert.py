@@ -158,7 +158,7 @@ def test_the_pieces_of_a_word_are_hidden_together(hiding: Hiding) -> None:
     tokens = torch.tensor([model.frame([9, 12, 33, 17, 41])])
     visible, scored = torch.ones_like(tokens, dtype=torch.bool), tokens >= 5
     assert torch.equal(model.score_hiding(tokens, visible, scored, hiding), model.score(tokens, visible, scored))
-    model.vocabulary = Vocabulary(V, np.isin(np.arange(V), [33, 17]))
+    model.vocabulary = Vocabulary(V, tuple(b"a" if token in (33, 17) else b" a" for token in range(V)))
     expected = 0.0
     for column, later, whole in ((1, [], []), (2, [3, 4], [3, 4]), (3, [4], [2, 4]), (4, [], [2, 3]), (5, [], [])):
         masked = tokens.clone()
