@@ -2,7 +2,7 @@
 
 | kind | a token is | source |
 | --- | --- | --- |
-| `wordpiece` | lower-case word or `##` piece; Latin, Greek without accents | Schuster & Nakajima 2012; Devlin et al. 2019, sec. 3 |
+| `wordpiece` | a word or `##` piece, lower case; Latin and Greek without accents | Devlin et al. 2019, sec. 3 |
 | `bpe` | a run of bytes joined by frequency, case kept | Sennrich et al. 2016, sec. 3.2; Radford et al. 2019, sec. 2.2 |
 | `unigram` | a piece that maximises the likelihood of the text | Kudo 2018, sec. 3.2 |
 | `word` | what stands between spaces, the most frequent ones; the others are `[UNK]` | Mikolov et al. 2010, sec. 4 |
