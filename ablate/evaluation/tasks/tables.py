@@ -23,8 +23,9 @@ from ablate.config import ConfigError
 from ablate.data.corpora.lines import read_lines
 from ablate.evaluation.tasks.task import Example
 
-NUMBER = re.compile(r"\s*[+-]?\d{1,15}(\.\d{1,15})?\s*", re.ASCII)
-"""A label that is a number with so few digits that no two of them become one."""
+# A leading zero makes a code of it: 007 is not 7.
+NUMBER = re.compile(r"\s*([+-]?)(0|[1-9]\d*)(?:\.(\d*))?\s*", re.ASCII)
+"""A label that is a number: its sign, its whole part, its fraction."""
 SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
 
 
@@ -88,10 +89,14 @@ def named(labels: dict[str, str]) -> Callable[[str, str], str]:
 
 
 def any_name(text: str, place: str) -> str:
-    """Accept every label that is not empty; a number is one label however it is written: 0, 0.0 and 00."""
+    """Accept every label that is not empty; a number is one label however it is written: 1, 1.0 and +1."""
     if not text.strip():
         raise ConfigError(f"{place}: the label is empty")
-    return f"{float(text):.15g}" if NUMBER.fullmatch(text) else text
+    if (match := NUMBER.fullmatch(text)) is None:
+        return text
+    sign, whole, fraction = match.groups(default="")
+    digits = f"{whole}.{fraction.rstrip('0')}".removesuffix(".")
+    return f"-{digits}" if sign == "-" and digits != "0" else digits
 
 
 def number(text: str, place: str) -> float:

@@ -159,11 +159,11 @@ def of_files(folder: Path, train: tuple[str, ...], test: tuple[str, ...]) -> Tas
 
 
 def test_a_number_is_one_label_however_it_is_written(tmp_path: Path) -> None:
-    read = of_files(tmp_path, ("0", "1", "00", "1.0"), ("0.0", "+1", " 1 ", "01"))
+    read = of_files(tmp_path, ("0", "1", "-0", "1.0"), ("0.0", "+1", " 1 ", "1.00"))
     assert read.classes == ("0", "1")
     assert [example.label for example in read.test] == ["0", "1", "1", "1"]
-    assert of_files(tmp_path, ("1.5", "-2"), ("1.50", "-2.0")).classes == ("-2", "1.5")
-    long = ("12345678901234567", "12345678901234568", "v1", "1e5")
+    assert of_files(tmp_path, ("1.5", "-2", "100"), ("1.50", "-2.0", "100.0")).classes == ("-2", "1.5", "100")
+    long = ("12345678901234567", "12345678901234568", "0.30000000000000001", "0.3", "7", "007", "v1", "1e5")
     assert set(of_files(tmp_path, long, long).classes) == set(long), "what a number would merge stays a name"
 
 
