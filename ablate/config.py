@@ -55,9 +55,9 @@ class Data:
     corpus: str = "pydocs"
     """`pydocs`, `grammar`, `oracle:LENGTH`, `files:PATH`, `imdb`, `ptb`, `coco` or `hub:NAME` (see `ablate.data.corpora`)."""
     column: str = "text"
-    """Field that holds the text in .tsv, .csv, .jsonl and hub data sets."""
-    unit: Literal["paragraph", "line", "file"] = "paragraph"
-    """A document of a .txt file: a block between blank lines, a line (one sentence), or the whole file."""
+    """Field that holds the text in .tsv, .csv, .jsonl, .parquet and hub data sets."""
+    unit: Literal["auto", "paragraph", "line", "article", "passage", "file"] = "auto"
+    """What a document of a .txt or .md file is; `auto`: what the file's shape shows (see `ablate.data.corpora.units`)."""
     tokenizer: str = "wordpiece"
     """`wordpiece`, `bpe`, `unigram`, `word`, `byte`, `char`, or `folder:PATH` with a trained `tokenizer.json`."""
     vocabulary: int = 1024

@@ -140,7 +140,7 @@ DEFAULTS = {
     "data.context": 64,
     "data.corpus": "pydocs",
     "data.tokenizer": "wordpiece",
-    "data.unit": "paragraph",
+    "data.unit": "auto",
     "data.vocabulary": 1024,
     "evaluations": "",
     "initial": "",

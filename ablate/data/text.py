@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
@@ -138,15 +138,22 @@ def prepare(data: Data, progress: Progress | None = None) -> Text:
     if words.ICU is None and text.facts()["words in scripts without spaces"] > UNSPACED_SAID * text.facts()["words"]:
         has = f"data.corpus = {data.corpus!r} is written without spaces"
         notice(f"{has}: each character counts as a word; dictionaries come with pip install 'ablate[words]'")
+    if (read := corpus.describe().get("a document is", "")) and "as recognised" in read and not read.startswith("paragraph"):
+        notice(f"data.corpus = {data.corpus!r}, a document is: {read}; data.unit changes it")
     for name in SPLITS:
         store = text.split(name)
         if len(store.tokens) < data.context:
             has = f"{len(store.tokens)} tokens in {store.documents} documents"
-            raise ConfigError(
-                f"data.corpus = {data.corpus!r} is too small: its {name} split has {has}, but one window needs"
-                f" data.context = {data.context} tokens (whole documents are split 90/5/5)"
-            )
+            wants = f"one window needs data.context = {data.context} tokens (documents are split 90/5/5{_unit(corpus, data)})"
+            raise ConfigError(f"data.corpus = {data.corpus!r} is too small: its {name} split has {has}, but {wants}")
     return text
+
+
+def _unit(corpus: Corpus, data: Data) -> str:
+    """How the files of a user became documents, which may be why there are too few."""
+    read = corpus.describe().get("a document is")
+    units = [unit for unit in get_args(get_type_hints(Data)["unit"]) if unit != "auto"]
+    return f"; a document is: {read}; data.unit, now {data.unit!r}, can be {', '.join(units)}" if read else ""
 
 
 def _check_unknown(text: Text, data: Data) -> None:

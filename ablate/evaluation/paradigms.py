@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.config import ConfigError
 from ablate.data.corpora.hub import Hub
-from ablate.data.corpora.lines import read_lines
+from ablate.data.corpora.json_lines import read_values
 from ablate.disk.cache import digest_of
 from ablate.measure import digest
 
@@ -63,7 +62,7 @@ def _load(source: str, fingerprint: str) -> tuple[Paradigm, ...]:
     if source.startswith(HUB):
         with _as_source():
             return tuple(_from_hub(source))
-    return tuple(_paradigm(name, _records(path), str(path)) for name, path in _files(source).items())
+    return tuple(_paradigm(name, read_values(path), str(path)) for name, path in _files(source).items())
 
 
 def _files(source: str) -> dict[str, Path]:
@@ -79,17 +78,6 @@ def _files(source: str) -> dict[str, Path]:
     if not files:
         raise ConfigError(f"{folder} holds no paradigm: it needs files named NAME{' or NAME'.join(SUFFIXES)}")
     return files
-
-
-def _records(path: Path) -> Iterable[tuple[str, Any]]:
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        place = f"{path}, line {number}"
-        try:
-            yield place, json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{place}: not JSON ({error})") from None
 
 
 def _paradigm(name: str, records: Iterable[tuple[str, Any]], place: str) -> Paradigm:

@@ -4,7 +4,7 @@
 | --- | --- |
 | `pydocs` | English prose from the documentation already on this machine; the default, needs no network |
 | `grammar` | sentences of a probabilistic grammar whose entropy is known exactly |
-| `files:PATH` | the user's own .txt, .jsonl, .csv or .tsv (also .gz), or a folder of them |
+| `files:PATH` | the user's own .txt, .md, .jsonl, .csv, .tsv or .parquet (also .gz, .zst), or a folder of them |
 | `imdb:FOLDER` | film reviews, the training part of IMDB; without a folder `$ABLATE_DATA/imdb` |
 | `ptb`, `coco` | sentences of the Penn Treebank, captions of COCO as text GANs use them: `$ABLATE_DATA/ptb`, `.../texygen` |
 | `oracle:LENGTH` | sentences by a random LSTM that can score what a model writes: the protocol of text GANs |

@@ -30,6 +30,7 @@ FULL_WIDTH = "。！？｡．⸼"
 BOUNDARY = re.compile(
     rf"(?:{OF_CAPITALS}{CLOSING}\s+(?=[\"'“‘«‹(\[¿¡„]*(?P<next>\w))|[{WITHOUT_CAPITALS}{FULL_WIDTH}]+{CLOSING}\s*)"
 )
+LAST = re.compile(rf"[.!?…{WITHOUT_CAPITALS}{FULL_WIDTH}]{CLOSING}\s*$")
 BEFORE_A_WORD = re.compile(r"[\s(\[\"'«„“]")
 LONGEST_ABBREVIATION = 14
 ORDINAL = re.compile(r"\d{1,2}")
@@ -50,6 +51,11 @@ def split_sentences(text: str) -> list[str]:
     if text[start:].strip():
         sentences.append(text[start:].strip())
     return sentences
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether the text ends with a mark that ends sentences, in any script."""
+    return bool(LAST.search(text))
 
 
 def _ends(text: str, start: int, found: re.Match[str]) -> bool:

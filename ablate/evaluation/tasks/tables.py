@@ -12,7 +12,6 @@ unquoted .tsv, or to .jsonl.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.config import ConfigError
+from ablate.data.corpora.json_lines import read_values
 from ablate.data.corpora.lines import read_lines
 from ablate.evaluation.tasks.task import Example
 
@@ -153,14 +153,7 @@ def _quoted(fields: list[str]) -> str:
 
 
 def _objects(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, str]]]:
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        place = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{place}: not JSON ({error})") from None
+    for place, record in read_values(path):
         if not isinstance(record, dict):
             raise ConfigError(f"{place}: must be a JSON object with a field {columns.first!r}, found {type(record).__name__}")
         for name in (columns.first, columns.second, columns.label):

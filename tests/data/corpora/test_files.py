@@ -9,9 +9,11 @@ import json
 import tracemalloc
 from pathlib import Path
 
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from ablate.config import ConfigError, Data
 from ablate.data.corpora import open_corpus
@@ -74,9 +76,11 @@ def test_a_folder_is_read_in_the_order_of_its_paths(tmp_path: Path) -> None:
     write(tmp_path / "b" / "x.txt", "Third.")
     write(tmp_path / "a.txt", "First.")
     write(tmp_path / "a.csv", "text\nZeroth.\n")
-    write(tmp_path / "notes.md", "no")
+    write(tmp_path / "c.md", "# Fourth.")
+    write(tmp_path / "notes.rst", "no")
+    write(tmp_path / "README.md", "no")
     write(tmp_path / ".hidden.txt", "no")
-    assert [document.sentences[0] for document in documents(tmp_path)] == ["Zeroth.", "First.", "Third."]
+    assert [document.sentences[0] for document in documents(tmp_path)] == ["Zeroth.", "First.", "Third.", "# Fourth."]
 
 
 def test_the_fingerprint_is_of_the_contents_not_of_the_place(tmp_path: Path) -> None:
@@ -96,11 +100,16 @@ def test_the_fingerprint_is_of_the_contents_not_of_the_place(tmp_path: Path) -> 
         ("a.txt", b"", "is empty"),
         ("a.txt", b" \n\n", "holds no text"),
         ("a.txt", b"abc\0def", "NUL at byte 3"),
-        ("a.txt", "abc".encode("utf-16"), "NUL at byte 3"),
+        ("a.txt", "abc".encode("utf-16"), "UTF-16, but must be UTF-8"),
+        ("a.txt", "abc".encode("utf-16-le"), "NUL at byte 1"),
+        ("a.txt", b"ok\nno" + "中".encode("gb18030"), "not UTF-8, byte 0xd6 at byte 5, line 2; convert it"),
         ("a.txt", b"ab\xffcd", "not UTF-8, byte 0xff at byte 2"),
         ("a.txt", b"x" * (CHUNK - 1) + "é".encode()[:1] + b"y", f"not UTF-8, byte 0xc3 at byte {CHUNK - 1:,}"),
         ("a.txt", b"ab" + "é".encode()[:1], "not UTF-8, byte 0xc3 at byte 2"),
-        ("a.pdf", b"%PDF", r"must end in one of \.txt, \.jsonl, \.csv, \.tsv \(each also with \.gz\)"),
+        ("a.pdf", b"%PDF", r"must end in one of \.txt, \.md, \.jsonl, \.csv, \.tsv, \.parquet \(all but"),
+        ("a.parquet.gz", b"PAR1", "must end in one of"),
+        ("a.parquet", b"PAR1 and no more", "not a whole Parquet file"),
+        ("a.txt.zst", b"no archive", "a.txt.zst: "),
         ("a.csv", b"title,body\nx,y\n", "no column 'text'; its columns: title, body"),
         ("a.csv", b"text,label\nx,y\nz\n", "line 3: 1 fields, but the header names 2"),
         ("a.csv", b'text\n"never closed\n', "line 2: unexpected end of data"),
@@ -173,6 +182,35 @@ def test_a_name_that_no_system_takes_is_refused_in_one_line(corpus: str, message
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_parquet_row_is_a_document(tmp_path: Path, large: bool) -> None:
+    kind = pyarrow.large_string() if large else pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    texts = pyarrow.array([f"Row {row}. It has two." if row % 3 else None for row in range(200)]).cast(kind)
+    parquet.write_table(pyarrow.table({"else": [[1]] * 200, "body": texts, "label": list(range(200))}), tmp_path / "a.parquet")
+    wanted = [Document((f"Row {row}.", "It has two."), str(row)) for row in range(200) if row % 3]
+    assert documents(tmp_path / "a.parquet", "body") == wanted
+    with pytest.raises(ConfigError, match="no column 'text'; its columns: else, body, label"):
+        documents(tmp_path / "a.parquet")
+    with pytest.raises(ConfigError, match="row 1: 'else' must be text, found list"):
+        documents(tmp_path / "a.parquet", "else")
+
+
+def test_bytes_of_a_parquet_file_that_are_no_text_are_named(tmp_path: Path) -> None:
+    spoilt = pyarrow.array([b"\xff\xfe"]).view(pyarrow.string())
+    parquet.write_table(pyarrow.table({"text": spoilt}), tmp_path / "a.parquet")
+    with pytest.raises(ConfigError, match="not a whole Parquet file"):
+        documents(tmp_path / "a.parquet")
+
+
+def test_zstandard_is_read_frame_after_frame(tmp_path: Path) -> None:
+    pack = pyarrow.Codec("zstd").compress
+    raw = pack(b"One here.\n\n", asbytes=True) + pack("Zwei ünd.\n".encode(), asbytes=True)
+    assert documents(write(tmp_path / "a.txt.zst", raw)) == [Document(("One here.",)), Document(("Zwei ünd.",))]
+    bomb = write(tmp_path / "bomb.txt.zst", pack(b"0" * (HARMLESS + CHUNK), asbytes=True))
+    with pytest.raises(ConfigError, match="expands to more than 100 times its size"):
+        list(read_lines(bomb, cut=True))
+
+
 def test_missing_paths_and_folders_without_text_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file or folder"):
         open_corpus(Data(corpus=f"files:{tmp_path / 'none.txt'}"))
@@ -194,7 +232,7 @@ def test_lines_are_whole_whatever_the_chunks(tmp_path: Path, texts: list[str], c
 def test_memory_is_bounded_though_no_line_and_no_document_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     piece = 1 << 12
     monkeypatch.setattr("ablate.data.corpora.lines.CHUNK", piece)
-    monkeypatch.setattr("ablate.data.corpora.files.LONGEST_DOCUMENT", piece)
+    monkeypatch.setattr("ablate.data.corpora.units.LONGEST_DOCUMENT", piece)
     path = write(tmp_path / "a.txt", b"A word and another. " * (200 * piece // 20))
     tracemalloc.start()
     sizes = [sum(map(len, document.sentences)) for document in Files(path, "text").documents()]
@@ -208,7 +246,7 @@ def test_memory_is_bounded_though_no_line_and_no_document_ends(tmp_path: Path, m
 def test_a_whole_file_beyond_the_bound_is_several_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Joined they are the file; below the bound it is one."""
     monkeypatch.setattr("ablate.data.corpora.lines.CHUNK", 64)
-    monkeypatch.setattr("ablate.data.corpora.files.LONGEST_WHOLE", 1000)
+    monkeypatch.setattr("ablate.data.corpora.units.LONGEST_WHOLE", 1000)
     for raw in ("A line.  With spaces \n\n" * 100, "x" * 5000, "a " * 500 + "b"):
         texts = [document.sentences for document in Files(write(tmp_path / "a.txt", raw), "text", "file").documents()]
         assert "".join(text for (text,) in texts) == raw
@@ -223,7 +261,7 @@ def test_a_line_or_a_whole_file_can_be_the_unit(tmp_path: Path) -> None:
     assert list(Files(path, "text", "file").documents()) == [Document((raw,))]
     lines = [Document((line,)) for line in ("ROMEO:", "What light? Soft.", "JULIET: Ay me!")]
     assert list(Files(path, "text", "line").documents()) == lines
-    assert len({Files(path, "text", unit).fingerprint() for unit in ("paragraph", "line", "file")}) == 3
+    assert len({Files(path, "text", unit).fingerprint() for unit in ("auto", "paragraph", "line", "file")}) == 4
 
 
 def test_a_folder_named_after_splits_keeps_them(tmp_path: Path) -> None:
