@@ -147,8 +147,8 @@ def test_plan_shows_cells_time_and_power(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     assert main(["run", PLANTED, "--tier", "smoke"]) == 0
-    assert "reports/local/planted/README.md" in capsys.readouterr().out
-    folder = elsewhere / "reports" / "local" / "planted"
+    assert "reports/local/planted-smoke/README.md" in capsys.readouterr().out
+    folder = elsewhere / "reports" / "local" / "planted-smoke"
     before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert main(["report", str(folder)]) == 0
     assert {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
@@ -164,7 +164,7 @@ def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path
 def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     assert main(["run", PLANTED, "--tier", "smoke"]) == 0
     assert main(["publish", "planted"]) == main(["publish", "planted", "--as", "planted-smoke"]) == 0
-    folders = sorted(path.parent.name for path in (elsewhere / "reports").glob("*/index.html"))
+    folders = sorted(path.parent.name for path in (elsewhere / "reports").glob("*/study.json"))
     assert folders == ["planted", "planted-smoke"]
     for page in ("README.md", "factors.md"):
         assert "(planted-smoke/README.md)" in (elsewhere / "reports" / page).read_text()

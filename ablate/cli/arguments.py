@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from ablate.cli import fields
 from ablate.config import ConfigError, Scalar
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ def study_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH=VALUE",
         help="change a field of the base run, e.g. budget.tokens=100000; may be repeated",
     )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE,...",
+        help="vary this field instead of the study's own factors, e.g. backbone.width=64,128; may be repeated",
+    )
     parser.add_argument("--without", action="append", default=[], metavar="EVALUATION", help="leave this evaluation out")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of the runs (default: $ABLATE_RUNS or .runs)")
     parser.add_argument(
@@ -45,7 +53,7 @@ def study_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         default=Path("reports/local"),
-        help="folder to write the report to (default: reports/local)",
+        help="folder of the reports; each gets a folder of its own in it (default: reports/local)",
     )
 
 
@@ -59,6 +67,7 @@ def study_options(given: argparse.Namespace) -> Options:
         seeds=given.seeds,
         workers=given.workers,
         overrides=overrides(given),
+        vary=fields.varied(given.vary),
         only=tuple(_arm(text) for text in getattr(given, "only", [])),
         without=tuple(given.without),
         retry_failed=getattr(given, "retry_failed", False),
@@ -72,25 +81,12 @@ def study_options(given: argparse.Namespace) -> Options:
 
 def overrides(given: argparse.Namespace) -> dict[str, Scalar]:
     """Fields of the base run that `--set`, `--corpus` and `--device` change. Raises `ConfigError`."""
-    values: dict[str, Scalar] = {}
-    for text in given.set:
-        path, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text!r}, but must be PATH=VALUE, e.g. budget.tokens=100000")
-        values[path] = _scalar(value)
+    values = fields.assigned(given.set)
     if given.corpus is not None:
-        values["data.corpus"] = _corpus(given.corpus)
+        values[fields.CORPUS] = fields.corpus(given.corpus)
     if given.device is not None:
-        values["runtime.device"] = given.device
+        values[fields.DEVICE] = given.device
     return values
-
-
-def _corpus(text: str) -> str:
-    from ablate.data.corpora import CORPORA
-
-    known = text.partition(":")[0] in CORPORA
-    # A value that looks like a path is one. For any other unknown word, the corpora raise an error with a suggestion.
-    return f"files:{text}" if not known and (Path(text).exists() or "/" in text or "." in text) else text
 
 
 def _arm(text: str) -> str:
@@ -98,15 +94,3 @@ def _arm(text: str) -> str:
     if key != "arm" or not equals:
         raise ConfigError(f"--only {text!r}, but must be arm=NAME, e.g. arm=mask_rate=0.4")
     return name
-
-
-def _scalar(text: str) -> Scalar:
-    words: dict[str, Scalar] = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -21,5 +21,5 @@ def _plan(options: argparse.Namespace) -> int:
     from ablate.study.options import set_up
 
     listed = discover.find(options.study)
-    print(describe(set_up(discover.load(listed.path), study_options(options))))
+    print(describe(set_up(discover.load(listed.path), study_options(options), listed.asked)))
     return 0

@@ -21,7 +21,10 @@ def add(commands: Commands) -> None:
     report.set_defaults(command=_report)
 
     publish = command(commands, "publish", "copy a complete local report into reports/ and update the scoreboard")
-    publish.add_argument("study", metavar="STUDY", help="name of a study with a report in reports/local/")
+    publish.add_argument(
+        "report", metavar="REPORT", help="a study with one report in reports/local/, or the folder of a report, by name or path"
+    )
+    publish.add_argument("--tier", default="", help="which of the study's reports, if there are several")
     publish.add_argument(
         "--as",
         dest="folder",
@@ -57,7 +60,7 @@ def _report(options: argparse.Namespace) -> int:
 def _publish(options: argparse.Namespace) -> int:
     from ablate.study.publish import publish
 
-    print(f"published: {publish(options.study, folder=options.folder)}")
+    print(f"published: {publish(options.report, folder=options.folder, tier=options.tier)}")
     return 0
 
 

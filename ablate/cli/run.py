@@ -46,8 +46,10 @@ def _run(options: argparse.Namespace) -> int:
 
     listed = discover.find(options.study)
     resolved = study_options(options)
-    only_report = options.report_only
-    finished = compile_only(discover.load(listed.path), resolved) if only_report else run_study(listed, resolved)
+    if options.report_only:
+        finished = compile_only(discover.load(listed.path), resolved, listed.asked)
+    else:
+        finished = run_study(listed, resolved)
     if finished.failed:
         runs = "run" if finished.failed == 1 else "runs"
         print(f"{finished.failed} {runs} failed; the report says why, --retry-failed runs them again", file=sys.stderr)

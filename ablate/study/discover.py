@@ -22,6 +22,8 @@ class Listed(NamedTuple):
     path: Path
     trains: bool
     """True if the file imports the training code, which takes seconds to load and should start early."""
+    asked: str
+    """How a command names it: as it was asked for."""
 
 
 def studies_folder() -> Path:
@@ -36,7 +38,7 @@ def listing(folder: Path | None = None) -> list[Listed]:
     return [read(path) for path in paths]
 
 
-def read(path: Path) -> Listed:
+def read(path: Path, asked: str = "") -> Listed:
     """Return name, question, path and imports of one study file. Raises `ConfigError` for a file that is not valid Python."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -50,7 +52,8 @@ def read(path: Path) -> Listed:
         or (isinstance(node, ast.Import) and any(alias.name.startswith(TRAINING) for alias in node.names))
         for node in ast.walk(tree)
     )
-    return Listed(name=path.stem.replace("_", "-"), question=question, path=path, trains=trains)
+    name = path.stem.replace("_", "-")
+    return Listed(name=name, question=question, path=path, trains=trains, asked=asked or name)
 
 
 def find(name: str) -> Listed:
@@ -59,7 +62,7 @@ def find(name: str) -> Listed:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"no study file {name!r}; known studies: {', '.join(s.name for s in listing())}")
-        return read(path)
+        return read(path, name)
     known = {study.name: study for study in listing()}
     return known[choose(name, known, "study")]
 
