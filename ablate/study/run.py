@@ -20,6 +20,7 @@ from ablate.measure import ESTIMATORS, LEFT_OUT, UNANSWERED, Progress, silent
 from ablate.notice import notice
 from ablate.records import DONE
 from ablate.study import discover
+from ablate.study.catalogue import check_read
 from ablate.study.cell import Outcome, lacks_memory
 from ablate.study.collect import write_report
 from ablate.study.ledger import Ledger
@@ -235,6 +236,9 @@ class _Execution:
             raise ConfigError(outcome.message)
         self.ledger.finish(cell)
         self.progress.finish(cell, self.setup.store.finished(cell.config))
+        record = self.setup.store.finished(cell.config)
+        if record is not None and record.status == DONE and cell.arm.role == "baseline":
+            check_read(self.setup.study, record.rows)
         if outcome.kind == "undone":
             self.undone[cell.config] = outcome.message
             self.progress.say(f"{cell.label}: no record: {outcome.message}")
