@@ -86,15 +86,18 @@ def columns(evaluation: Any) -> list[str]:
 def check_columns(study: Study) -> None:
     """Raise `ConfigError` for a column that no evaluation of the study gives, with those that there are.
 
-    Evaluations that are not of this project have no entry here, so their columns are not checked.
+    Evaluations that are not of this project have no entry here, so their columns are not checked. Nor are those of a study
+    without evaluations, which has a measure of its own.
     """
     present = {type(evaluation).name: evaluation for evaluation in study.base.evaluations}
+    if not present:
+        return
     for metric in (*study.metrics, *([study.learned] if study.learned else [])):
         if metric.evaluation not in COLUMNS or metric.evaluation == "training":
             continue
         has = f"study {study.name} has the column {metric.key}, but"
         if metric.evaluation not in present:
-            raise ConfigError(f"{has} its evaluations are {', '.join(present) or 'none'}; add {metric.evaluation} to them")
+            raise ConfigError(f"{has} its evaluations are {', '.join(present)}; add {metric.evaluation} to them")
         given, column = columns(present[metric.evaluation]), _at(metric.metric, metric.condition)
         if not any(_matches(pattern, column) for pattern in given):
             near = difflib.get_close_matches(column, given, n=3)
@@ -106,7 +109,8 @@ def check_read(study: Study, rows: Iterable[Any]) -> None:
     """Raise `ConfigError` if a finished run of the baseline lacks the column that decides, which every later run would lack."""
     metric: Metric = study.primary
     there = {_key(row.evaluation, row.metric, row.condition) for row in rows}
-    if metric.evaluation not in COLUMNS and metric.key not in there:
+    known = metric.evaluation in COLUMNS and study.base.evaluations
+    if not known and metric.key not in there:
         near = difflib.get_close_matches(metric.key, there, n=3) or sorted(there)[:SHOWN]
         raise ConfigError(
             f"study {study.name} ranks by {metric.key}, which a finished run of its baseline lacks; it has {', '.join(near)}"

@@ -76,7 +76,6 @@ def test_every_column_of_every_study_is_given(path: Path) -> None:
             r"masked-bits/bits_per_token@mask_rate=0\.4, but masked-bits gives bits_per_token@mask_rate=0\.15",
         ),
         (CLOZE, (MaskedBits(), LinearProbe()), "but its evaluations are masked-bits, linear-probe; add cloze to them"),
-        (CLOZE, (), "but its evaluations are none; add cloze to them"),
         (
             dataclasses.replace(CLOZE, metric="x", condition=""),
             (Cloze(),),
