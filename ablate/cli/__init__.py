@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from ablate import __version__
 from ablate.cli import claims, doctor, export, listing, plan, reports, run, speed
 from ablate.config import ConfigError
 
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="`ablate COMMAND --help` explains a command. Exit status: 0 success, 1 failed runs or reports that differ, "
         "2 wrong input.",
     )
+    made.add_argument("--version", action="version", version=f"ablate {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND")
     for kin in COMMANDS:
         kin.add(commands)

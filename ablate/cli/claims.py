@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ablate.cli.arguments import Commands, command
+from ablate.config import ConfigError
 
 
 def add(commands: Commands) -> None:
@@ -16,9 +17,12 @@ def add(commands: Commands) -> None:
 
 
 def _claims(options: argparse.Namespace) -> int:
+    from ablate.report import evidence
     from ablate.report.claim_card import describe_claim, list_claims
     from ablate.study.discover import studies_folder
 
+    if options.reports and not evidence.listed(options.reports):
+        raise ConfigError(f"--reports {options.reports}, but must be a folder of reports; it holds none")
     reports = options.reports or studies_folder().parent / "reports"
     print(describe_claim(options.claim, reports) if options.claim else list_claims(reports))
     return 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 from ablate.cli.arguments import Commands, command, overrides
-from ablate.config import Scalar
+from ablate.config import ConfigError, Scalar
 
 
 def add(commands: Commands) -> None:
@@ -41,6 +42,7 @@ def add(commands: Commands) -> None:
 
 
 def _tune(options: argparse.Namespace) -> int:
+    _check_kernels("ablate tune")
     from ablate.config import override
     from ablate.kernels.tuning.calls import table, tune_run
     from ablate.study import discover
@@ -65,6 +67,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _bench_attention(options: argparse.Namespace) -> int:
+    _check_kernels("ablate bench attention")
     from ablate.config import RunConfig, override
     from ablate.kernels.bench.grid import AttentionGrid
     from ablate.kernels.bench.terminal import bench
@@ -77,3 +80,8 @@ def _bench_attention(options: argparse.Namespace) -> int:
     }
     run = override(RunConfig(objective=AttentionGrid()), values)
     return bench(run, dry=options.dry_run, file=options.out)
+
+
+def _check_kernels(name: str) -> None:
+    if find_spec("ablate.kernels") is None:
+        raise ConfigError(f"{name} times the kernels of the package ablate.kernels, which this installation lacks")

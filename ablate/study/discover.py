@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ablate.config import ConfigError, choose
+from ablate.study.catalogue import check_columns
 from ablate.study.study import Study
 
 TRAINING = ("ablate.training", "ablate.timing", "ablate.kernels")
@@ -78,7 +79,7 @@ def load(path: Path) -> Study:
         spec.loader.exec_module(module)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = next((f.lineno for f in _frames(error) if f.filename in (str(path), str(path.resolve()))), None)
         where = f", line {line}" if line else ""
         raise ConfigError(f"{path}{where}: {type(error).__name__}: {' '.join(str(error).split())}") from error
@@ -88,7 +89,20 @@ def load(path: Path) -> Study:
     expected = path.stem.replace("_", "-")
     if study.name != expected:
         raise ConfigError(f"{path}: name = {study.name!r}, but must be {expected!r}, like the file")
+    _check_tiers(study, path)
     return study
+
+
+def _check_tiers(study: Study, path: Path) -> None:
+    """Raise `ConfigError` that names the file for a size of the study that no command could run."""
+    for name in study.tiers:
+        try:
+            sized = study.at(name)
+            for factor in sized.factors:
+                sized.levels(factor)
+            check_columns(sized)
+        except ConfigError as error:
+            raise ConfigError(f"{path}, tier {name}: {error}") from None
 
 
 def _frames(error: BaseException) -> list[_Frame]:

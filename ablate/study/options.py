@@ -15,6 +15,8 @@ from ablate.study.plan import Cell, Plan, plan
 from ablate.study.store import Store, default_root
 from ablate.study.study import Study, Tier
 
+MOST_SEEDS = 1000
+"""More would show differences that nobody cares for, and a plan of them takes minutes."""
 SHORT = {"data.corpus": "--corpus", "runtime.device": "--device"}
 """Fields that have an option of their own."""
 
@@ -80,6 +82,7 @@ class Options:
                 not path.startswith("evaluations."), "--vary", path, "a field of training: every arm has the same evaluations"
             )
         require(self.seeds is None or self.seeds >= 1, "--seeds", self.seeds, "at least 1")
+        require((self.seeds or 1) <= MOST_SEEDS, "--seeds", self.seeds, f"at most {MOST_SEEDS}")
         require(self.patience > 0, "--patience", self.patience, "above 0 seconds")
         require(self.workers is None or self.workers >= 1, "--workers", self.workers, "at least 1")
 

@@ -15,8 +15,8 @@ from ablate.study.specify import specify
 def check_plan(setup: Setup) -> None:
     """Refuse before anything is trained what would be refused afterwards.
 
-    That is a column that no evaluation gives, a claim whose arm or metric the study lacks, and finished runs made elsewhere,
-    or with other versions, than the runs that are still to come. Raises `ConfigError`.
+    That is a column that no evaluation gives, and a claim whose arm or metric the study lacks. It is also a finished run that
+    was made elsewhere, or with other versions, than the runs that are still to come. Raises `ConfigError`.
     """
     check_columns(setup.study)
     current = setup.plan()
