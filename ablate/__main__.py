@@ -1,7 +1,17 @@
-"""`python -m ablate`."""
+"""`python -m ablate`, and the command `ablate`: it ends without a traceback even if Ctrl-C comes while it starts."""
 
 import sys
 
-from ablate.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run one command and return its exit status; see `ablate.cli.main`."""
+    try:
+        from ablate.cli import main as run
+    except KeyboardInterrupt:
+        print("ablate: interrupted", file=sys.stderr)
+        return 130
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

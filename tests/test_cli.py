@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import ablate
 from ablate.cli import main
 
 PLANTED = str(Path(__file__).parent / "study" / "planted.py")
 ROOT = Path(__file__).parents[1]
+MASKING = ROOT / "studies" / "bert_masking.py"
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["run", PLANTED, "--tier", "quik"], "unknown tier of study planted 'quik'; did you mean quick?"),
         (["run", PLANTED, "--seeds", "0"], "--seeds = 0, but must be at least 1"),
         (["run", PLANTED, "--seeds", "-3"], "--seeds = -3, but must be at least 1"),
+        (["plan", PLANTED, "--seeds", "100000"], "--seeds = 100000, but must be at most 1000"),
         (["run", PLANTED, "--workers", "0"], "--workers = 0, but must be at least 1"),
         (["run", PLANTED, "--set", "budget.tokens=0"], "budget.tokens = 0, but must be at least 1 token"),
         (["run", PLANTED, "--set", "budget.token=5"], "unknown field 'budget.token'; did you mean budget.tokens"),
@@ -38,6 +41,18 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["run", PLANTED, "--only", "level=0.4"], "but must be arm=NAME"),
         (["run", PLANTED, "--device", "gpu"], "runtime.device = 'gpu', but must be one of cpu, cuda, mps"),
         (["plan", PLANTED, "--set", "data.context=3"], "data.context = 3, but must be between 8 and 65536"),
+        (["run", PLANTED, "--vary", "objective.level"], "--vary 'objective.level', but must be PATH=VALUE"),
+        (["plan", PLANTED, "--vary", "objective.levle=0.4"], "unknown field 'objective.levle'; did you mean objective.level?"),
+        (["claims", "--reports", "nowhere"], "--reports nowhere, but must be a folder of reports; it holds none"),
+        (["claims", "C04", "--reports", "."], "--reports ., but must be a folder of reports; it holds none"),
+        (
+            ["diff", str(ROOT / "reports" / "bert-masking"), str(ROOT / "reports" / "transfer")],
+            "reports/transfer of transfer; two reports of one study compare",
+        ),
+        (
+            ["plan", str(MASKING), "--set", "runtime.attention=fast", "--corpus", "grammar"],
+            "attention backend 'fast'; known: auto",
+        ),
         (["report", "nowhere"], "nowhere holds no report"),
         (["publish", "bert-masking"], "holds no reports; run a study first"),
         (["bench", "attention", "--device", "mps"], "--device = 'mps', but must be cpu or cuda, which can be timed"),
@@ -54,6 +69,42 @@ def test_wrong_input(arguments: list[str], message: str, capsys: pytest.CaptureF
     error = capsys.readouterr().err
     assert error.startswith("ablate: ") and message in error and error.count("\n") == 1
     assert not (elsewhere / "runs").exists() and not (elsewhere / "reports").exists()
+
+
+@pytest.mark.parametrize("command", [["run"], ["plan"], ["run", "--report-only"]])
+@pytest.mark.parametrize("options", [["--device", "cuda", "--tier", "smoke"], ["--device", "mps"], ["--tier", "full"]])
+def test_a_device_that_is_not_there_is_refused(
+    command: list[str], options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, elsewhere: Path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert main([command[0], str(MASKING), *command[1:], *options, "--corpus", "grammar"]) == 2
+    device = options[1] if options[0] == "--device" else "cuda"
+    assert capsys.readouterr().err == f"ablate: device {device!r} is not on this machine; it has cpu\n"
+    assert not (elsewhere / "runs").exists()
+
+
+@pytest.mark.parametrize("command", [["tune", "bert-masking", "f.json"], ["bench", "attention"]])
+def test_without_the_package_of_kernels(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablate.cli.speed.find_spec", lambda name: None)
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.endswith("times the kernels of the package ablate.kernels, which this installation lacks\n")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0 and capsys.readouterr().out == f"ablate {ablate.__version__}\n"
+
+
+def test_a_path_is_a_corpus_and_a_whole_number_a_number(capsys: pytest.CaptureFixture[str], texts: Path) -> None:
+    assert main(["plan", str(MASKING), "--set", "data.corpus=tiny.txt", "--set", "budget.tokens=1e5"]) == 0
+    assert "100,000 tokens a run" in capsys.readouterr().out
+    assert main(["run", str(MASKING), "--set", "data.corpus=tiny.txt"]) == 2
+    assert "too small" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
@@ -147,8 +198,8 @@ def test_plan_shows_cells_time_and_power(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     assert main(["run", PLANTED, "--tier", "smoke"]) == 0
-    assert "reports/local/planted/README.md" in capsys.readouterr().out
-    folder = elsewhere / "reports" / "local" / "planted"
+    assert "reports/local/planted-smoke/README.md" in capsys.readouterr().out
+    folder = elsewhere / "reports" / "local" / "planted-smoke"
     before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert main(["report", str(folder)]) == 0
     assert {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
@@ -164,7 +215,7 @@ def test_run_report_and_diff(capsys: pytest.CaptureFixture[str], elsewhere: Path
 def test_a_second_report_of_a_study_stands_beside_the_first(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     assert main(["run", PLANTED, "--tier", "smoke"]) == 0
     assert main(["publish", "planted"]) == main(["publish", "planted", "--as", "planted-smoke"]) == 0
-    folders = sorted(path.parent.name for path in (elsewhere / "reports").glob("*/index.html"))
+    folders = sorted(path.parent.name for path in (elsewhere / "reports").glob("*/study.json"))
     assert folders == ["planted", "planted-smoke"]
     for page in ("README.md", "factors.md"):
         assert "(planted-smoke/README.md)" in (elsewhere / "reports" / page).read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.cli import _parser
+from ablate.cli import parser
 from ablate.study.discover import listing
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def test_every_study_is_listed_with_its_question() -> None:
 
 def test_commands_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    actions = next(action for action in _parser()._actions if action.choices and "list" in action.choices)
+    actions = next(action for action in parser()._actions if action.choices and "list" in action.choices)
     assert set(re.findall(r"^\| `ablate (\w+)", text, flags=re.M)) == set(actions.choices)  # type: ignore[arg-type]
     sessions = set(re.findall(r"^(?:python -m )?nox -s ([\w-]+)", text, flags=re.M))
     known = {f"study-{study.name}" for study in listing(ROOT / "studies")} | {"tests", "smoke", "lint", "published"}

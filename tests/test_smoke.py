@@ -44,7 +44,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_ends_with_a_complete_report(study: str, undisturbed: Path) -> None:
-    folder = undisturbed / "reports" / study
+    folder = undisturbed / "reports" / f"{study}-smoke"
     specification = specification_from_json((folder / "study.json").read_bytes())
     runs = pd.read_parquet(folder / "runs.parquet")
     assert set(runs["status"]) == {DONE}
@@ -55,7 +55,7 @@ def test_every_study_ends_with_a_complete_report(study: str, undisturbed: Path) 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_same_command_again_runs_nothing_and_gives_the_same_bytes(study: str, undisturbed: Path) -> None:
-    folder = undisturbed / "reports" / study
+    folder = undisturbed / "reports" / f"{study}-smoke"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     records = {path: path.stat().st_mtime_ns for path in (undisturbed / "runs").glob("*/record.json")}
     subprocess.run(command(study, undisturbed), capture_output=True, check=True, cwd=ROOT)

@@ -15,6 +15,7 @@ import pandas as pd
 from ablate.analysis.frames import by_pair
 from ablate.analysis.intervals import paired_interval
 from ablate.analysis.paired import improves, values
+from ablate.config import ConfigError
 from ablate.records import TIMED
 from ablate.report import markdown, rounding
 from ablate.report.blocks import Cell, Column, Table
@@ -40,8 +41,12 @@ class Difference:
 
 
 def compare_reports(before: Path, after: Path) -> Difference:
-    """Two report folders; `ConfigError` when one lacks its evidence."""
-    return compare(read(before), read(after))
+    """Two report folders; `ConfigError` when one lacks its evidence, or is of another study."""
+    old, new = read(before), read(after)
+    names = old.specification.name, new.specification.name
+    if len(set(names)) > 1:
+        raise ConfigError(f"{before} is of study {names[0]}, but {after} of {names[1]}; two reports of one study compare")
+    return compare(old, new)
 
 
 def compare(before: Evidence, after: Evidence) -> Difference:

@@ -69,7 +69,7 @@ class Evidence:
         tokens, corpus = self.specification.budget.get("tokens"), self.specification.config.get("data.corpus")
         if not self.trains or not tokens:
             return ""
-        return rounding.amount(tokens, "tokens") + (f" of {one_line(str(corpus))}" if corpus else "")
+        return rounding.amount(tokens, "tokens") + (f" of {one_line(_text(str(corpus)))}" if corpus else "")
 
     @property
     def level(self) -> float:
@@ -126,6 +126,12 @@ class Evidence:
         if (what, metric.key) not in self._kept:
             self._kept[what, metric.key] = make()
         return self._kept[what, metric.key]
+
+
+def _text(corpus: str) -> str:
+    """The corpus without the folders of one machine: `files:/home/me/novels.txt` is `novels.txt`."""
+    kind, _, path = corpus.partition(":")
+    return Path(path).name or corpus if kind in ("files", "imdb") else corpus
 
 
 def is_report(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ablate.config import ConfigError, choose
+from ablate.study.catalogue import check_columns
 from ablate.study.study import Study
 
 TRAINING = ("ablate.training", "ablate.timing", "ablate.kernels")
@@ -22,6 +23,8 @@ class Listed(NamedTuple):
     path: Path
     trains: bool
     """True if the file imports the training code, which takes seconds to load and should start early."""
+    asked: str
+    """How a command names it: as it was asked for."""
 
 
 def studies_folder() -> Path:
@@ -36,7 +39,7 @@ def listing(folder: Path | None = None) -> list[Listed]:
     return [read(path) for path in paths]
 
 
-def read(path: Path) -> Listed:
+def read(path: Path, asked: str = "") -> Listed:
     """Return name, question, path and imports of one study file. Raises `ConfigError` for a file that is not valid Python."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -50,7 +53,8 @@ def read(path: Path) -> Listed:
         or (isinstance(node, ast.Import) and any(alias.name.startswith(TRAINING) for alias in node.names))
         for node in ast.walk(tree)
     )
-    return Listed(name=path.stem.replace("_", "-"), question=question, path=path, trains=trains)
+    name = path.stem.replace("_", "-")
+    return Listed(name=name, question=question, path=path, trains=trains, asked=asked or name)
 
 
 def find(name: str) -> Listed:
@@ -59,7 +63,7 @@ def find(name: str) -> Listed:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"no study file {name!r}; known studies: {', '.join(s.name for s in listing())}")
-        return read(path)
+        return read(path, name)
     known = {study.name: study for study in listing()}
     return known[choose(name, known, "study")]
 
@@ -75,7 +79,7 @@ def load(path: Path) -> Study:
         spec.loader.exec_module(module)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = next((f.lineno for f in _frames(error) if f.filename in (str(path), str(path.resolve()))), None)
         where = f", line {line}" if line else ""
         raise ConfigError(f"{path}{where}: {type(error).__name__}: {' '.join(str(error).split())}") from error
@@ -85,7 +89,20 @@ def load(path: Path) -> Study:
     expected = path.stem.replace("_", "-")
     if study.name != expected:
         raise ConfigError(f"{path}: name = {study.name!r}, but must be {expected!r}, like the file")
+    _check_tiers(study, path)
     return study
+
+
+def _check_tiers(study: Study, path: Path) -> None:
+    """Raise `ConfigError` that names the file for a size of the study that no command could run."""
+    for name in study.tiers:
+        try:
+            sized = study.at(name)
+            for factor in sized.factors:
+                sized.levels(factor)
+            check_columns(sized)
+        except ConfigError as error:
+            raise ConfigError(f"{path}, tier {name}: {error}") from None
 
 
 def _frames(error: BaseException) -> list[_Frame]:

@@ -32,6 +32,8 @@ class Factor:
     note: str = ""
 
     def __post_init__(self) -> None:
+        one = f"a tuple of levels; a single one needs a comma: ({self.levels!r},)"
+        require(isinstance(self.levels, tuple), f"factor {self.path}: levels", self.levels, one)
         require(len(self.levels) >= 1, f"factor {self.path}", self.levels, "given at least one level")
         require(len(set(self.levels)) == len(self.levels), f"factor {self.path}", self.levels, "given distinct levels")
 

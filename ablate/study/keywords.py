@@ -1,8 +1,12 @@
-"""The keyword arguments of `ablate.run`, for editors and type checkers: the fields of `Options`, each of them optional."""
+"""The keyword arguments of `ablate.run`, for editors and type checkers.
+
+They are the fields of `Options`, each of them optional, and `corpus` and `device` as the command line has them. Folders may be
+strings, and names a string or any sequence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -18,11 +22,17 @@ class Keywords(TypedDict, total=False):
     """Seeds an arm, at least 1; those of the tier."""
     workers: int | None
     """Runs side by side, at least 1; those of the tier."""
+    corpus: str | Path
+    """A corpus of the project, or the path of a text or a folder of texts; the study's."""
+    device: str
+    """`cpu`, `cuda` or `mps`; the study's."""
     overrides: Mapping[str, Scalar]
-    """Fields of the base run by dotted path, e.g. `{"data.corpus": "grammar", "runtime.device": "cuda"}`."""
-    only: tuple[str, ...]
+    """Fields of the base run by dotted path, e.g. `{"budget.tokens": 100_000}`; `ablate fields STUDY` lists them."""
+    vary: Mapping[str, Sequence[Scalar]]
+    """Dotted path -> levels of the factors that take the place of the study's own, e.g. `{"backbone.width": (64, 128)}`."""
+    only: str | Sequence[str]
     """Names of the arms to run; all of them."""
-    without: tuple[str, ...]
+    without: str | Sequence[str]
     """Names of evaluations to leave out, with their columns; none."""
     retry_failed: bool
     """Run failed runs again; they stay failed."""
@@ -32,7 +42,7 @@ class Keywords(TypedDict, total=False):
     """Show runs of different machines or library versions in one table, with a warning; they are refused."""
     patience: float
     """Seconds without progress after which a worker is ended; 1800."""
-    root: Path
+    root: str | Path
     """Where records are kept; `$ABLATE_RUNS`, or `.runs` in the current folder."""
-    reports: Path
-    """Where the report's folder is written; `reports/local`."""
+    reports: str | Path
+    """Where the report gets its folder; `reports/local`."""

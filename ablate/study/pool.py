@@ -11,6 +11,7 @@ import importlib
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import multiprocessing.util
 import os
 import pickle
@@ -136,7 +137,7 @@ class Pool:
         for attempt in (1, 2):
             process = self._context.Process(target=_work, args=arguments, daemon=True)
             try:
-                with _without_main():
+                with _without_main(), _uninterrupted():
                     process.start()
                 return process
             except (EOFError, ConnectionError, BrokenPipeError) as error:
@@ -175,7 +176,8 @@ def start_early(trains: bool) -> None:
     _shorten_folder_of_sockets()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ablate.study.pool", *(["ablate.training"] if trains else [])])
-    multiprocessing.forkserver.ensure_running()
+    with _uninterrupted():
+        multiprocessing.forkserver.ensure_running()
 
 
 def _raise_limit_of_files() -> None:
@@ -195,6 +197,22 @@ def _shorten_folder_of_sockets() -> None:
         # It asks once in a process and remembers the answer.
         multiprocessing.util.get_temp_dir()
         tempfile.tempdir = before
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back while the forkserver starts, which keeps it out for ever.
+
+    It reaches the whole process group, and a forkserver that imports torch would print a traceback. The forkserver ends with
+    the coordinator.
+    """
+    # First, because its start lets Ctrl-C through again.
+    multiprocessing.resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

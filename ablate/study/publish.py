@@ -21,21 +21,19 @@ from ablate.specification import Specification
 REPORTS = Path("reports")
 
 
-def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
+def publish(wanted: str, reports: Path = REPORTS, folder: str = "", tier: str = "") -> Path:
     """Copy the evidence of a local report, compile it and update the scoreboard. Return the new folder.
 
     Readers see the old report or the new one. After a kill, the same command or `ablate report reports` brings the scoreboard
-    up to date. `folder` is the report's name if it differs from the study's.
+    up to date. `wanted` is a study, the name of a local report's folder, or the path of one. `tier` chooses among the reports
+    of a study. `folder` is the published name if it differs from the study's.
 
     Raises `ConfigError` for a report with missing runs, because readers would not notice the gaps. Also raises it rather than
     replace a report of another study, tier or corpus.
     """
-    local = reports / LOCAL
-    found = [path.name for path in evidence.listed(local)]
-    if not found:
-        raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {name}")
-    source, target = local / choose(name, found, "local report"), reports / _published_as(name, folder)
+    source = find(wanted, reports / LOCAL, tier)
     gathered = evidence.read(source)
+    target = reports / _published_as(gathered.specification.name, folder)
     _refuse_holes(source, gathered)
     _refuse_another(gathered.specification, target)
     with folders.replaced(target) as beside:
@@ -43,6 +41,36 @@ def publish(name: str, reports: Path = REPORTS, folder: str = "") -> Path:
         compile_report(beside)
     compile_index(reports)
     return target
+
+
+def find(wanted: str, local: Path, tier: str = "") -> Path:
+    """The one local report that is meant. Raises `ConfigError` with the folders if there are several, or none."""
+    if "/" in wanted or wanted in (".", ".."):
+        if not evidence.is_report(Path(wanted)):
+            raise ConfigError(f"{wanted} holds no report: study.json is missing")
+        return Path(wanted)
+    listed = evidence.listed(local)
+    if not listed:
+        raise ConfigError(f"{local} holds no reports; run a study first, e.g. ablate run {wanted}")
+    told = {path.name: _study_and_tier(path) for path in listed}
+    mine = [name for name, (study, _) in told.items() if wanted in (name, study)]
+    found = [name for name in mine if tier in ("", told[name][1])]
+    if not mine:
+        choose(wanted, {*told, *(study for study, _ in told.values())}, "local report")
+    if not found:
+        raise ConfigError(f"--tier {tier!r}, but the local reports of {wanted} are {', '.join(mine)}")
+    if len(found) > 1:
+        raise ConfigError(f"{wanted} has {len(found)} local reports; name one of {', '.join(found)}")
+    return local / found[0]
+
+
+def _study_and_tier(folder: Path) -> tuple[str, str]:
+    try:
+        plan = evidence.read_plan(folder)
+    except DamagedError:
+        # It is in nobody's way; who names it is told what is wrong with it.
+        return folder.name, ""
+    return plan.name, plan.tier
 
 
 def _published_as(name: str, folder: str) -> str:

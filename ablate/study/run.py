@@ -1,13 +1,14 @@
 """Run a study: run every missing cell of the plan, then compile the report.
 
     outcome = run_study(find("bert-masking"), Options(tier="quick"))
-    outcome.report            # reports/local/bert-masking
+    outcome.report            # reports/local/bert-masking-quick
 
 After any interruption, the same command runs only what is missing. Two copies of the command share the work.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from ablate.measure import ESTIMATORS, LEFT_OUT, UNANSWERED, Progress, silent
 from ablate.notice import notice
 from ablate.records import DONE
 from ablate.study import discover
+from ablate.study.catalogue import check_read
 from ablate.study.cell import Outcome, lacks_memory
 from ablate.study.collect import write_report
 from ablate.study.ledger import Ledger
+from ablate.study.local import PART, announce, check_folders, folder_name
 from ablate.study.looks import register
 from ablate.study.options import Options, Setup, set_up
 from ablate.study.plan import Cell, Plan
@@ -49,7 +52,7 @@ class Finished:
 def run_study(listed: discover.Listed, options: Options) -> Finished:
     """Run a study file, with a process for every run."""
     start_early(listed.trains)
-    setup = set_up(discover.load(listed.path), options)
+    setup = set_up(discover.load(listed.path), options, listed.asked)
     return _run(setup, options, Pool(listed.path, setup.store, setup.workers))
 
 
@@ -59,9 +62,10 @@ def run_inline(study: Study, options: Options) -> Finished:
     return _run(setup, options, Inline(setup.store))
 
 
-def compile_only(study: Study, options: Options) -> Finished:
+def compile_only(study: Study, options: Options, asked: str = "") -> Finished:
     """Compile the report from the existing records; run nothing. Raises `ConfigError` if there are none."""
-    setup = set_up(study, options)
+    setup = set_up(study, options, asked)
+    check_folders(setup)
     final = setup.plan()
     if not results(setup, final):
         raise ConfigError(
@@ -76,6 +80,7 @@ def compile_only(study: Study, options: Options) -> Finished:
 def _run(setup: Setup, options: Options, pool: Pool | Inline) -> Finished:
     with StudyProgress(f"{setup.study.name} ({setup.tier_name})") as progress:
         try:
+            check_folders(setup)
             check_plan(setup)
             facts = _prepare(setup, progress)
             register(setup)
@@ -90,7 +95,12 @@ def _run(setup: Setup, options: Options, pool: Pool | Inline) -> Finished:
 
 def _finish(setup: Setup, options: Options, final: Plan, facts: Mapping[str, Any]) -> Finished:
     records = [setup.store.finished(cell.config) for cell in final.cells]
-    report = write_report(setup, final, facts, options.reports / setup.study.name)
+    name = folder_name(setup)
+    if setup.only and (None in records or not final.settled):
+        # A part never takes the place of a whole report.
+        name, setup = f"{name}-{PART}", dataclasses.replace(setup, command=options.command(setup.asked, part=True))
+    report = write_report(setup, final, facts, options.reports / name)
+    announce(report)
     return Finished(setup=setup, failed=sum(r is not None and r.status != DONE for r in records), report=report)
 
 
@@ -226,6 +236,9 @@ class _Execution:
             raise ConfigError(outcome.message)
         self.ledger.finish(cell)
         self.progress.finish(cell, self.setup.store.finished(cell.config))
+        record = self.setup.store.finished(cell.config)
+        if record is not None and record.status == DONE and cell.arm.role == "baseline":
+            check_read(self.setup.study, record.rows)
         if outcome.kind == "undone":
             self.undone[cell.config] = outcome.message
             self.progress.say(f"{cell.label}: no record: {outcome.message}")

@@ -55,6 +55,9 @@ class Tier:
     def __post_init__(self) -> None:
         require(self.seeds >= 1, "seeds", self.seeds, "at least 1")
         require(self.workers >= 1, "workers", self.workers, "at least 1")
+        for path, levels in self.levels.items():
+            one = f"a tuple of levels; a single one needs a comma: ({levels!r},)"
+            require(isinstance(levels, tuple), f"levels of {path}", levels, one)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,9 @@ class Study:
     alpha: float = 0.05
 
     def __post_init__(self) -> None:
+        for name in ("factors", "metrics", "claims", "targets"):
+            one = "a tuple; a single entry needs a comma after it"
+            require(isinstance(getattr(self, name), tuple), f"study {self.name}: {name}", getattr(self, name), one)
         require(bool(self.metrics), f"study {self.name}: metrics", self.metrics, "at least one column")
         known = flatten(self.base)
         for factor in self.factors:

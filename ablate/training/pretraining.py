@@ -39,7 +39,11 @@ def fit(run: RunConfig, folder: Path, progress: Progress | None = None) -> Recor
 
 
 def identify(run: RunConfig) -> Identity:
-    """Return digests of configuration, corpus, tokenizer and source text, without building or training anything."""
+    """Return digests of configuration, corpus, tokenizer and source text, without building or training anything.
+
+    Raises `ConfigError` for a device or a backend that is not on this machine, because the backends there are count.
+    """
+    check_machine(run)
     kind = objective_of(run.objective)
     outside = kind.__module__.split(".")[0] != sources.PACKAGE
     file = Path(inspect.getfile(kind))

@@ -56,5 +56,5 @@ def test_it_is_listed_a_session_and_planned(followed: Any) -> None:
 def test_it_runs(followed: Any, tmp_path: Path) -> None:
     places = ("--runs", str(tmp_path / "runs"), "--reports", str(tmp_path / "reports"))
     followed.run("ablate", "run", "my-question", "--tier", "smoke", *places)
-    report = (tmp_path / "reports" / "my-question" / "README.md").read_text(encoding="utf-8")
+    report = (tmp_path / "reports" / "my-question-smoke" / "README.md").read_text(encoding="utf-8")
     assert "Does a wider feed-forward layer help BERT?" in report

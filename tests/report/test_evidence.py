@@ -261,3 +261,13 @@ def test_a_reader_sees_one_report_while_another_takes_its_place(
     reader.join()
     assert not wrong
     assert {0.0} in seen and {1.0} in seen and all(len(one) == 1 for one in seen)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "shown"),
+    [("files:/home/me/my texts/novels.txt", "novels.txt"), ("imdb:/data/imdb", "imdb"), ("hub:a/b", "hub:a/b"), ("ptb", "ptb")],
+)
+def test_what_a_run_reads_says_nothing_of_the_machine(planned: Planned, gathered: Gathered, corpus: str, shown: str) -> None:
+    plan = dataclasses.replace(planned(), config={"data.corpus": corpus}, budget={"tokens": 600_000})
+    found = gathered(plan).reads
+    assert found.endswith(f" of {shown}") and found.count("/") == shown.count("/")

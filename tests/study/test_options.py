@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 import pytest
 
 from ablate.config import ConfigError
+from ablate.study.discover import find, load
 from ablate.study.factor import Nuisance, Range
 from ablate.study.options import Options, Setup, set_up
 from ablate.study.study import Tier
@@ -34,6 +36,47 @@ def test_the_command_repeats_what_changes_numbers_and_nothing_else(tmp_path: Pat
     assert plain.command("planted") == "ablate run planted --tier smoke"
     changed = dataclasses.replace(plain, seeds=4, overrides={"budget.tokens": 7})
     assert changed.command("planted") == "ablate run planted --tier smoke --seeds 4 --set budget.tokens=7"
+
+
+def test_a_word_that_a_shell_would_read_is_quoted() -> None:
+    options = Options(overrides={"data.corpus": "files:a b/c&d?.txt", "initial": "x|y"}, without=("own-loss",), seeds=2)
+    command = options.command("my studies/it's.py")
+    assert shlex.split(command) == [
+        *("ablate", "run", "my studies/it's.py", "--tier", "quick", "--seeds", "2"),
+        *("--corpus", "files:a b/c&d?.txt", "--set", "initial=x|y", "--without", "own-loss"),
+    ]
+
+
+def test_other_factors_take_the_place_of_the_studys_own(tmp_path: Path) -> None:
+    study = set_up(STUDY, Options(tier="smoke", root=tmp_path, vary={"backbone.width": (64, 2.56e2)})).study
+    assert [(factor.path, study.levels(factor)) for factor in study.factors] == [("backbone.width", (128, 64, 256))]
+    own = set_up(STUDY, Options(tier="smoke", root=tmp_path, vary={"objective.level": (0.5, 0.15)})).study.factors[0]
+    assert (own.label, own.levels) == ("level", (0.15, 0.5))  # type: ignore[union-attr]
+    masking = load(find("bert-masking").path)
+    varied = set_up(masking, Options(tier="smoke", root=tmp_path, vary={"backbone.width": (64,)}))
+    assert masking.claims and not varied.study.claims
+    assert varied.folder != set_up(masking, Options(tier="smoke", root=tmp_path)).folder, "another study has looks of its own"
+    assert [arm.name for arm in varied.plan().arms] == ["width=32", "width=64", "a/a", "untrained"]
+
+
+@pytest.mark.parametrize(
+    ("path", "levels", "message"),
+    [
+        ("backbone.widht", (64,), r"unknown field 'backbone\.widht'; did you mean backbone\.width"),
+        ("backbone.width", ("wide",), r"backbone\.width = 'wide', but must be of type int"),
+        (
+            "backbone.width",
+            (128,),
+            r"--vary = 'backbone\.width=128', but must be given a level that the base run does not have",
+        ),
+        ("seed", (1, 2), r"--vary seed = \(1, 2\), but must be left to the plan"),
+        ("evaluations.cloze.sentences", (1,), r"--vary = 'evaluations\.cloze\.sentences', but must be a field of training"),
+        ("optimization.learning_rate", (1e-3, 1e-4), r"must be a field that this tier does not tune; it tunes optimization"),
+    ],
+)
+def test_what_cannot_be_varied_is_said(tmp_path: Path, path: str, levels: tuple[float, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        setup(tmp_path, vary={path: levels})
 
 
 @pytest.mark.parametrize("path", ["seed", "pretrain"])

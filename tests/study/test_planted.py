@@ -38,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_level_effect_and_ranking_are_recovered(finished: Path) -> None:
-    folder = finished / "reports" / "planted"
+    folder = finished / "reports" / "planted-quick"
     numbers, specification = ablate.read(folder), from_json((folder / "study.json").read_bytes())
     table = differences(numbers, specification, LOSS).set_index("arm")
     for arm, level in (("level=0.4", 0.4), ("level=0.8", 0.8)):
@@ -53,7 +53,7 @@ def test_level_effect_and_ranking_are_recovered(finished: Path) -> None:
 
 def test_pairing_removes_what_the_seeds_share(finished: Path) -> None:
     """The shared seed effect is ten times the noise of one run; the paired interval must be of the noise's size."""
-    folder = finished / "reports" / "planted"
+    folder = finished / "reports" / "planted-quick"
     numbers, specification = ablate.read(folder), from_json((folder / "study.json").read_bytes())
     table = differences(numbers, specification, LOSS).set_index("arm")
     assert table.loc["level=0.4", "sd"] < 0.1 < numbers.query("arm == 'level=0.4' and stage == 'final'")["value"].std()
@@ -90,7 +90,7 @@ def test_only_one_arm(tmp_path: Path) -> None:
 def test_more_seeds_are_recorded_as_an_extension(tmp_path: Path) -> None:
     for seeds in (3, 5):
         ablate.run(STUDY, tier="smoke", seeds=seeds, root=tmp_path / "runs", reports=tmp_path / "reports")
-    specification = from_json((tmp_path / "reports" / "planted" / "study.json").read_bytes())
+    specification = from_json((tmp_path / "reports" / "planted-smoke-seeds-5" / "study.json").read_bytes())
     assert specification.looks == (3, 5)
 
 
@@ -104,7 +104,7 @@ def test_two_copies_share_the_work_and_agree(tmp_path: Path, finished: Path) -> 
     lines = log.read_text().splitlines()
     assert len(lines) == len(set(lines)) == 15, "a run was measured twice"
     assert numbers(tmp_path / "runs") == numbers(finished / "runs", only=numbers(tmp_path / "runs"))
-    reports = [(tmp_path / f"reports{copy}" / "planted" / "README.md").read_bytes() for copy in (1, 2)]
+    reports = [(tmp_path / f"reports{copy}" / "planted-smoke" / "README.md").read_bytes() for copy in (1, 2)]
     assert reports[0] == reports[1]
 
 

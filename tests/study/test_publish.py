@@ -135,7 +135,6 @@ def test_a_damaged_report_is_neither_published_nor_replaced(tmp_path: Path) -> N
     ("change", "what"),
     [
         ({"tier": "standard"}, "tier smoke, but this one is of tier standard"),
-        ({"name": "other"}, "study planted, but this one is of study other"),
         ({"config": {"data.corpus": "ptb"}}, "corpus pydocs, but this one is of corpus ptb"),
     ],
 )
@@ -146,6 +145,45 @@ def test_evidence_of_another_tier_study_or_text_is_not_replaced(tmp_path: Path, 
     with pytest.raises(ConfigError, match=f"has a report of {what}; publish it under another name with --as .*-NAME"):
         publish("planted", tmp_path)
     assert read(tmp_path / "planted").specification == PLAN
+
+
+def test_a_folder_with_the_report_of_another_study_is_not_replaced(tmp_path: Path) -> None:
+    local(tmp_path, dataclasses.replace(PLAN, name="other"))
+    publish("other", tmp_path).rename(tmp_path / "planted")
+    local(tmp_path)
+    with pytest.raises(ConfigError, match="has a report of study other, but this one is of study planted"):
+        publish("planted", tmp_path)
+
+
+def test_one_of_several_local_reports_is_named_by_folder_tier_or_path(tmp_path: Path) -> None:
+    for name, tier in (("planted-smoke", "smoke"), ("planted-smoke-grammar", "smoke"), ("planted-quick", "quick")):
+        local(tmp_path, dataclasses.replace(PLAN, tier=tier)).rename(tmp_path / "local" / name)
+    several = "planted has 3 local reports; name one of planted-quick, planted-smoke, planted-smoke-grammar"
+    with pytest.raises(ConfigError, match=several):
+        publish("planted", tmp_path)
+    with pytest.raises(ConfigError, match="planted has 2 local reports; name one of planted-smoke, planted-smoke-grammar"):
+        publish("planted", tmp_path, tier="smoke")
+    with pytest.raises(ConfigError, match="--tier 'full', but the local reports of planted are planted-quick, planted-smoke"):
+        publish("planted", tmp_path, tier="full")
+    for wanted, folder, tier in (
+        ("planted", "", "quick"),
+        ("planted-smoke", "planted-a", ""),
+        (str(tmp_path / "local" / "planted-smoke-grammar"), "planted-b", ""),
+    ):
+        target = publish(wanted, tmp_path, folder, tier)
+        assert target == tmp_path / (folder or "planted")
+        assert read(target).specification.tier == (tier or "smoke")
+    with pytest.raises(ConfigError, match=r"nowhere/report holds no report: study\.json is missing"):
+        publish("nowhere/report", tmp_path)
+
+
+def test_a_damaged_local_report_is_in_nobodys_way(tmp_path: Path) -> None:
+    local(tmp_path).rename(tmp_path / "local" / "older")
+    (tmp_path / "local" / "older" / "study.json").write_text("{")
+    local(tmp_path)
+    assert publish("planted", tmp_path) == tmp_path / "planted"
+    with pytest.raises(ConfigError, match=r"study\.json is damaged"):
+        publish("older", tmp_path)
 
 
 def test_a_further_report_stands_under_a_longer_name(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return folder
 
     monkeypatch.setattr(module, "write_report", write)
+    monkeypatch.setattr(module, "announce", lambda report: None)
     return found
 
 
@@ -59,7 +60,7 @@ def test_runs_come_seed_by_seed_each_once(options: Options) -> None:
     finished = run_inline(study, options)
     assert [level for level, *_ in calls] == [0.15, 0.4, 0.8, 0.15, 0.15] * 2
     assert len(set(calls)) == 10 and finished.failed == 0
-    assert finished.report == options.reports / "planted"
+    assert finished.report == options.reports / "planted-smoke-seeds-2"
     assert read(finished.setup).seeds == (2,), "the plan was written down"
     run_inline(study, dataclasses.replace(options, seeds=3))
     assert len(calls) == 15 and [seed for _, seed, _ in calls[10:12]] == [2, 2]

@@ -114,8 +114,8 @@ def test_a_stopped_command_blocks_nobody(tmp_path: Path, command: Callable[..., 
     assert second.process.wait(60) == 0 and len(numbers(tmp_path / "runs")) == 15
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(60) == 0
-    assert (tmp_path / "reports" / "planted" / "README.md").read_bytes() == (
-        tmp_path / "again" / "planted" / "README.md"
+    assert (tmp_path / "reports" / "planted-smoke" / "README.md").read_bytes() == (
+        tmp_path / "again" / "planted-smoke" / "README.md"
     ).read_bytes()
 
 
