@@ -86,7 +86,11 @@ class Weights:
         fresh = one.startswith(("killed", "tokens")) or one in ("full disk", "torn")
         if not fresh:
             shutil.copytree(self._folder / "first", folder)
-        os.environ["ABLATE_CACHE"] = str(self._folder / "cache")
+        # A cache of its own: what one try damages, another that runs beside it must not read.
+        cache = folder.with_name(f"{folder.name}-cache")
+        shutil.rmtree(cache, ignore_errors=True)
+        shutil.copytree(self._folder / "cache", cache)
+        os.environ["ABLATE_CACHE"] = str(cache)
         weights = Store(folder, PRETRAINING).folder(FIRST) / WEIGHTS
         if one.startswith("killed"):
             forked(lambda: _run(folder, BOTH), kill_after=float(one.split()[2]))

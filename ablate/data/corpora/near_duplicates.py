@@ -8,6 +8,7 @@ still make a document. So boilerplate is read once, and a held-out document is n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Set
 
 from ablate.data.corpora.prose import FEWEST_WORDS, words
 from ablate.data.document import Document
@@ -18,30 +19,46 @@ SHINGLE = 5
 STALE = 0.5
 
 
-class FreshText:
-    """Remembers the shingles of all documents so far; a few hundred bytes for each sentence kept."""
+class Shingles:
+    """The shingles of what was read so far; about a hundred bytes each."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._seen: set[int] = set()
 
-    def keep(self, document: Document) -> Document | None:
-        """The document without its stale sentences, or None if too little is left."""
-        fresh = []
-        shingles_here: set[int] = set()
-        for sentence in document.sentences:
-            shingles = self._shingles(sentence)
-            if sum(shingle in self._seen or shingle in shingles_here for shingle in shingles) < STALE * len(shingles):
-                fresh.append(sentence)
-                shingles_here |= shingles
-        if words(fresh) < FEWEST_WORDS:
-            return None
-        self._seen |= shingles_here
-        return Document(tuple(fresh), document.label)
-
-    def _shingles(self, sentence: str) -> set[int]:
+    def of(self, words: Iterable[str]) -> set[int]:
+        """The shingles of a sentence."""
         # Word numbers in place of words: the hash of a tuple of integers is the same in every process.
-        numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in WORD.findall(sentence.lower())]
+        numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in words]
         if len(numbers) <= SHINGLE:
             return {hash(tuple(numbers))}
         return {hash(run) for run in zip(*(numbers[start:] for start in range(SHINGLE)), strict=False)}
+
+    def stale(self, shingles: set[int], here: Set[int] = frozenset()) -> bool:
+        """Whether half of the shingles or more were read before, or are among `here`."""
+        return sum(shingle in self._seen or shingle in here for shingle in shingles) >= STALE * len(shingles)
+
+    def add(self, shingles: Set[int]) -> None:
+        """Remember shingles as read."""
+        self._seen |= shingles
+
+
+class FreshText:
+    """Remembers the shingles of all documents so far; a few hundred bytes for each sentence kept."""
+
+    def __init__(self) -> None:
+        self._read = Shingles()
+
+    def keep(self, document: Document) -> Document | None:
+        """The document without its stale sentences, or None if too little is left."""
+        fresh = []
+        here: set[int] = set()
+        for sentence in document.sentences:
+            shingles = self._read.of(WORD.findall(sentence.lower()))
+            if not self._read.stale(shingles, here):
+                fresh.append(sentence)
+                here |= shingles
+        if words(fresh) < FEWEST_WORDS:
+            return None
+        self._read.add(here)
+        return Document(tuple(fresh), document.label)
