@@ -29,7 +29,8 @@ def describe(found: Survey) -> str:
 def _line(name: str, value: str) -> str:
     # By columns of the terminal, of which a Chinese character takes two.
     first, *rest = Text(value).wrap(Console(), WIDTH - NAME)
-    return "\n".join([f"{name:<{NAME}}{first}", *(f"{'':<{NAME}}{line}" for line in rest)])
+    lines = [f"{name:<{NAME}}{first}", *(f"{'':<{NAME}}{line}" for line in rest)]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _text(found: Survey) -> str:
