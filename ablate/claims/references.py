@@ -62,6 +62,14 @@ _ALL = (
         arxiv="1810.04805",
     ),
     Reference(
+        key="dai2022",
+        authors="Yong Dai, Linyang Li, Cong Zhou, Zhangyin Feng, Enbo Zhao, Xipeng Qiu, Piji Li, Duyu Tang",
+        year=2022,
+        title="“Is Whole Word Masking Always Better for Chinese BERT?”: Probing on Chinese Grammatical Error Correction",
+        venue="Findings of ACL 2022",
+        arxiv="2203.00286",
+    ),
+    Reference(
         key="ankner2024",
         authors="Zachary Ankner, Naomi Saphra, Davis Blalock, Jonathan Frankle, Matthew L. Leavitt",
         year=2024,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ablate.data.text import Text
-from ablate.evaluation.corruptions import CORRUPTIONS
+from ablate.evaluation.corruptions import corruptions
 from ablate.evaluation.reading import noise
 from ablate.evaluation.unigram import log_unigram
 
@@ -36,13 +36,14 @@ def attested_pairs(text: Text, count: int, shortest: int, longest: int) -> list[
     log_p_V = log_unigram(text.unigram_counts())
     attested = dict.fromkeys(sentence for document in text.documents("test") for sentence in document.sentences)
     sentences = list(attested)
+    rules = corruptions(sentences)
     room = {1: math.ceil(count / 2), -1: math.ceil(count / 2), 0: count}
-    pairs: dict[str, dict[int, list[EncodedPair]]] = {phenomenon: {1: [], -1: [], 0: []} for phenomenon in CORRUPTIONS}
+    pairs: dict[str, dict[int, list[EncodedPair]]] = {phenomenon: {1: [], -1: [], 0: []} for phenomenon in rules}
     for index in noise("minimal-pairs/order").permutation(len(sentences)).tolist():
         good = text.tokenizer.encode(sentences[index])
         if not shortest <= len(good) <= longest:
             continue
-        for phenomenon, corrupt in CORRUPTIONS.items():
+        for phenomenon, corrupt in rules.items():
             broken = corrupt(sentences[index], noise(f"minimal-pairs/{phenomenon}", index))
             if broken is None or broken in attested:
                 continue

@@ -7,7 +7,8 @@ objective that can score a text (Linzen et al. 2016; Warstadt et al. 2020). The 
 (`sentence_scores`), and samples name it. It is the log-likelihood, a bound on it, or the pseudo-log-likelihood of Salazar et
 al. 2020, section 2, which masks each token in turn.
 
-Pairs come from `corpus.minimal_pairs` if the corpus can write its own, else from test sentences (`attested_pairs`). The row
+Pairs come from `corpus.minimal_pairs` if the corpus can write its own, else from English or Chinese test sentences
+(`attested_pairs`). The row
 `overall, unigram` is the accuracy of counting words alone. For attested pairs it is 0.5 by construction.
 
 Error: the binomial standard error is sqrt(a (1 - a) / items), 0.023 overall at accuracy 0.7 and the default 3 x 128 pairs. For
@@ -26,7 +27,6 @@ from ablate.config import require
 from ablate.data.text import Text
 from ablate.evaluation import framing, held_out
 from ablate.evaluation.attested_pairs import EncodedPair, attested_pairs, favours
-from ablate.evaluation.corruptions import CORRUPTIONS
 from ablate.evaluation.reading import Reading, UnanswerableError, check_capability
 from ablate.evaluation.sentence_scores import TIE, score
 from ablate.evaluation.unigram import log_unigram
@@ -112,12 +112,12 @@ class MinimalPairs:
         if not pairs:
             raise UnanswerableError(
                 f"no test sentence of {self.shortest} to {self.longest} tokens can be made a pair for {self.name}, "
-                "whose rules are for English; use more English text"
+                "whose rules are for English and Chinese; use more text in one of them"
             )
         return pairs
 
     def _own(self, write: Any, text: Text) -> list[EncodedPair]:
-        written = write(len(CORRUPTIONS) * self.pairs, 0)
+        written = write(3 * self.pairs, 0)
         encoded = [EncodedPair(text.tokenizer.encode(p.good), text.tokenizer.encode(p.bad), p.phenomenon) for p in written]
         return [pair for pair in encoded if max(len(pair.good), len(pair.bad)) <= self.longest and pair.good != pair.bad]
 

@@ -7,7 +7,8 @@
 | `PATH` | a folder of `NAME.jsonl` or `NAME.jsonl.gz`; folders below it are ignored |
 | `hub:NAME[#REVISION]` | a data set of the Hugging Face hub with a configuration for each paradigm: extra `hub` |
 
-`linguistics_term` is the phenomenon of a paradigm. Two paradigms of BLiMP say `s-selection`, where the paper's table counts
+`linguistics_term` is the phenomenon of a paradigm; ZhoBLiMP's 118 paradigms of Chinese, which have the same format, call it
+`phenomenon`. Two paradigms of BLiMP say `s-selection`, where the paper's table counts
 them under argument structure (`results/models_summary.jsonl` of its repository). This module follows the table.
 """
 
@@ -26,7 +27,9 @@ from ablate.disk.cache import digest_of
 from ablate.measure import digest
 
 HUB = "hub:"
-GOOD, BAD, TERM = "sentence_good", "sentence_bad", "linguistics_term"
+GOOD, BAD = "sentence_good", "sentence_bad"
+TERMS = ("linguistics_term", "phenomenon")
+"""Fields that name the phenomenon, in BLiMP and in ZhoBLiMP (Liu et al. 2024); the first that a record has counts."""
 COUNTED_UNDER = {"s-selection": "argument structure"}
 SUFFIXES = (".jsonl", ".jsonl.gz")
 
@@ -84,10 +87,11 @@ def _paradigm(name: str, records: Iterable[tuple[str, Any]], place: str) -> Para
     pairs: list[tuple[str, str]] = []
     terms: dict[str, str] = {}
     for where, record in records:
-        good, bad, term = (_field(record, field, where) for field in (GOOD, BAD, TERM))
+        named = next((field for field in TERMS if isinstance(record, Mapping) and field in record), TERMS[0])
+        good, bad, term = (_field(record, field, where) for field in (GOOD, BAD, named))
         terms.setdefault(term, where)
         if len(terms) > 1:
-            raise ConfigError(f"{where}: {TERM} = {term!r}, but must be {next(iter(terms))!r}, as in the lines before")
+            raise ConfigError(f"{where}: {named} = {term!r}, but must be {next(iter(terms))!r}, as in the lines before")
         pairs.append((good, bad))
     if not pairs:
         raise ConfigError(f"{place} holds no pair")
@@ -97,7 +101,7 @@ def _paradigm(name: str, records: Iterable[tuple[str, Any]], place: str) -> Para
 
 def _field(record: Any, field: str, where: str) -> str:
     if not isinstance(record, Mapping):
-        raise ConfigError(f"{where}: must be a JSON object with {GOOD}, {BAD} and {TERM}, found {type(record).__name__}")
+        raise ConfigError(f"{where}: must be a JSON object with {GOOD}, {BAD} and {TERMS[0]}, found {type(record).__name__}")
     if field not in record:
         raise ConfigError(f"{where}: no field {field!r}; its fields: {', '.join(map(str, record)) or 'none'}")
     value = record[field]

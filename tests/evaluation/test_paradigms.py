@@ -36,6 +36,18 @@ def test_a_folder_is_read_by_name(folder: Path) -> None:
     )
 
 
+def test_zhoblimp_names_the_phenomenon_in_a_field_of_its_own(tmp_path: Path) -> None:
+    pair = {
+        "UID": "BA_negation",
+        "phenomenon": "BA",
+        "sentence_good": "他没把书卖掉。",
+        "sentence_bad": "他把书没卖掉。",
+        "pairID": 0,
+    }
+    (tmp_path / "BA_negation.jsonl").write_text(json.dumps(pair, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert paradigms(str(tmp_path)) == (Paradigm("BA_negation", "BA", (("他没把书卖掉。", "他把书没卖掉。"),)),)
+
+
 def test_the_fingerprint_is_of_the_pairs_and_not_of_their_place(folder: Path, tmp_path: Path) -> None:
     before = fingerprint(str(folder))
     moved = folder.rename(tmp_path / "moved")

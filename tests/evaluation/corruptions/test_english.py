@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ablate.evaluation.corruptions import CORRUPTIONS, OTHER_NUMBER, PREPOSITIONS, agreement, closed_class, swap
+from ablate.evaluation.corruptions.english import CORRUPTIONS, OTHER_NUMBER, PREPOSITIONS, agreement, closed_class, swap
 
 WORDS = [
     *PREPOSITIONS,

@@ -1,8 +1,4 @@
-"""Corruptions: an attested sentence becomes ungrammatical by a change in exactly one place.
-
-Minimal pairs are usually written from templates (BLiMP: Warstadt et al. 2020). Here any English text yields pairs: it needs no
-annotation, and the pairs come from the domain that the model has read. A corrupted sentence is *most often* wrong and sometimes
-only unusual ("a list of names" against "a list by names"). An accuracy of 1.0 is therefore out of reach.
+"""English: articles and prepositions, number, and the order of two words.
 
 | phenomenon | change |
 | --- | --- |
@@ -26,8 +22,6 @@ OTHER_NUMBER = {a: b for one, many in _NUMBER for a, b in ((one, many), (many, o
 
 _WORD = re.compile(r"(?<![\w'\u2019-])[^\W\d_]+(?![\w'\u2019-])")
 """A word of letters that stands alone: no part of `isn't`, `by-product` or `from_file`."""
-
-Corruption = Callable[[str, np.random.Generator], str | None]
 
 
 def closed_class(sentence: str, rng: np.random.Generator) -> str | None:
@@ -79,5 +73,9 @@ def _replace(sentence: str, place: re.Match[str], word: str) -> str:
     return sentence[: place.start()] + word + sentence[place.end() :]
 
 
-CORRUPTIONS: dict[str, Corruption] = {"agreement": agreement, "closed class": closed_class, "swap": swap}
+CORRUPTIONS: dict[str, Callable[[str, np.random.Generator], str | None]] = {
+    "agreement": agreement,
+    "closed class": closed_class,
+    "swap": swap,
+}
 """The rarest first: a sentence goes to the first phenomenon that applies and still needs pairs."""
