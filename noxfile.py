@@ -104,6 +104,12 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def fuzz(session: nox.Session) -> None:
+    """Read random files as corpora and tasks: each is read, or refused in one line. A minute, or `-- --minutes 30`."""
+    session.run(python(session), "-m", "tests.fuzz", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def smoke(session: nox.Session) -> None:
     """Run every study at its smallest size, and the crash tests."""
     session.run(python(session), "-m", "pytest", "-m", "smoke", *session.posargs, external=True)

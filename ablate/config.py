@@ -23,7 +23,21 @@ Scalar = bool | int | float | str | None
 
 
 class ConfigError(ValueError):
-    """One line that names a wrong value and the right ones. The command line prints it and exits with status 2."""
+    """One line that names a wrong value and the right ones. The command line prints it and exits with status 2.
+
+    What a message quotes from a file or a name may hold line ends, commands to a terminal, or a megabyte. Characters that do
+    not print are escaped, and the middle of what is longer than `LONGEST` characters is left out.
+    """
+
+    LONGEST = 2_000
+
+    def __init__(self, message: str) -> None:
+        if len(message) > self.LONGEST:
+            half = self.LONGEST // 2
+            message = f"{message[:half]} … {message[-half:]}"
+        if not message.isprintable():
+            message = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in message)
+        super().__init__(message)
 
 
 def choose(value: str, options: Iterable[str], what: str) -> str:

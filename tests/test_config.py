@@ -229,3 +229,19 @@ def test_heads_need_even_features_only_where_rotary_positions_turn_them() -> Non
     assert Backbone(width=64, heads=4).head_keys == 16
     assert Backbone(width=64, heads=4, key_width=6).head_keys == 6
     assert Backbone(width=64, heads=4, key_width=6, kind="published").head_keys == 16, "the paper's own"
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_an_error_is_one_line_that_any_terminal_prints(quoted: str) -> None:
+    said = str(ConfigError(f"a.txt: {quoted}"))
+    assert len(said.splitlines()) == 1
+    assert said.isprintable()
+    said.encode("utf-8")
+    assert (said == f"a.txt: {quoted}") == f"a.txt: {quoted}".isprintable()
+    assert str(ConfigError(said)) == said, "a copy, as of another process, says the same"
+
+
+def test_an_error_that_quotes_a_megabyte_keeps_its_beginning_and_its_end() -> None:
+    said = str(ConfigError(f"a.csv: no column {'x' * 1_000_000} (set data.column)"))
+    assert said.startswith("a.csv: no column xxx") and said.endswith("xxx (set data.column)")
+    assert len(said) < 2_100
