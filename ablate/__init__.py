@@ -48,15 +48,17 @@ def read(folder: str | Path) -> pd.DataFrame:
 
 def _chosen(given: Keywords) -> Options:
     """The options as the study engine takes them. Raises `ConfigError`."""
-    from ablate.cli import fields
+    from ablate.cli import written
     from ablate.study.options import Options
 
     known: dict[str, Any] = dict(given)
-    overrides = {path: fields.corpus(str(v)) if path == fields.CORPUS else v for path, v in given.get("overrides", {}).items()}
+    overrides = dict(given.get("overrides", {}))
+    if written.CORPUS in overrides:
+        overrides[written.CORPUS] = written.corpus(str(overrides[written.CORPUS]))
     if (text := known.pop("corpus", None)) is not None:
-        overrides[fields.CORPUS] = fields.corpus(str(text))
+        overrides[written.CORPUS] = written.corpus(str(text))
     if (device := known.pop("device", None)) is not None:
-        overrides[fields.DEVICE] = device
+        overrides[written.DEVICE] = device
     for name in ("only", "without"):
         if name in known:
             known[name] = (known[name],) if isinstance(known[name], str) else tuple(known[name])

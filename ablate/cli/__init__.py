@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from ablate import __version__
-from ablate.cli import claims, corpus, doctor, export, listing, plan, reports, run, speed
+from ablate.cli import claims, corpus, doctor, export, listing, lookup, plan, reports, run, runs, speed
 from ablate.config import ConfigError
 
-COMMANDS = (listing, claims, corpus, plan, run, reports, export, speed, doctor)
+COMMANDS = (listing, lookup, corpus, claims, plan, run, runs, reports, export, speed, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

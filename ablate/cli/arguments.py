@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ablate.cli import fields
+from ablate.cli import written
 from ablate.config import ConfigError, Scalar
 
 if TYPE_CHECKING:
@@ -20,9 +20,14 @@ def command(commands: Commands, name: str, summary: str) -> argparse.ArgumentPar
     return commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
 
 
-def study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `plan` and `run` have in common: the study, and what changes it."""
-    parser.add_argument("study", metavar="STUDY", help="name of a study (see `ablate list`), or path of a study file")
+def study_arguments(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    """Add what `plan`, `run` and `runs` have in common: the study, and what changes it."""
+    parser.add_argument(
+        "study",
+        nargs="?" if optional else None,
+        metavar="STUDY",
+        help="name of a study (see `ablate list`), or path of a study file",
+    )
     parser.add_argument("--tier", default="quick", help="size of the study: smoke, quick, standard or full (default: quick)")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds of every arm (default: the tier's number)")
     parser.add_argument("--workers", type=int, metavar="N", help="runs at the same time (default: the tier's number)")
@@ -67,7 +72,7 @@ def study_options(given: argparse.Namespace) -> Options:
         seeds=given.seeds,
         workers=given.workers,
         overrides=overrides(given),
-        vary=fields.varied(given.vary),
+        vary=written.varied(given.vary),
         only=tuple(_arm(text) for text in getattr(given, "only", [])),
         without=tuple(given.without),
         retry_failed=getattr(given, "retry_failed", False),
@@ -81,11 +86,11 @@ def study_options(given: argparse.Namespace) -> Options:
 
 def overrides(given: argparse.Namespace) -> dict[str, Scalar]:
     """Fields of the base run that `--set`, `--corpus` and `--device` change. Raises `ConfigError`."""
-    values = fields.assigned(given.set)
+    values = written.assigned(given.set)
     if given.corpus is not None:
-        values[fields.CORPUS] = fields.corpus(given.corpus)
+        values[written.CORPUS] = written.corpus(given.corpus)
     if given.device is not None:
-        values[fields.DEVICE] = given.device
+        values[written.DEVICE] = given.device
     return values
 
 

@@ -18,8 +18,8 @@ def add(commands: Commands) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from ablate.interop.export import export_run, find_run
-    from ablate.study.store import default_root
+    from ablate.interop.export import export_run
+    from ablate.study.store import default_root, find_run
     from ablate.training.fit import WEIGHTS
 
     folder = find_run(options.run, options.runs or default_root())

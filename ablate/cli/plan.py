@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from ablate.cli.arguments import Commands, command, study_arguments, study_options
 
@@ -12,14 +13,16 @@ def add(commands: Commands) -> None:
         commands, "plan", "show the runs, the estimated time and the smallest detectable effects of a study; runs nothing"
     )
     study_arguments(plan)
+    plan.add_argument("--json", action="store_true", help="print JSON")
     plan.set_defaults(command=_plan)
 
 
 def _plan(options: argparse.Namespace) -> int:
     from ablate.study import discover
-    from ablate.study.forecast import describe
+    from ablate.study.forecast import describe, forecast
     from ablate.study.options import set_up
 
     listed = discover.find(options.study)
-    print(describe(set_up(discover.load(listed.path), study_options(options), listed.asked)))
+    setup = set_up(discover.load(listed.path), study_options(options), listed.asked)
+    print(json.dumps(forecast(setup), indent=1, ensure_ascii=False) if options.json else describe(setup))
     return 0

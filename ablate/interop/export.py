@@ -40,21 +40,6 @@ SPECIAL_ROLES = {
 ORDINARY = MASK + 1
 
 
-def find_run(named: str, root: Path) -> Path:
-    """Return the folder of a finished run: `named` is its path, its identity, or a prefix that no other run shares."""
-    if (Path(named) / RECORD).is_file():
-        return Path(named)
-    known = sorted(path.parent for path in root.glob(f"*/{RECORD}"))
-    matches = [folder for folder in known if folder.name == named] or [f for f in known if named and f.name.startswith(named)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise ConfigError(
-            f"run {named!r} could be {' or '.join(folder.name for folder in matches[:3])}; give more of its identity"
-        )
-    raise ConfigError(f"no finished run {named!r} among the {len(known)} in {root}, and no folder of that name holds one")
-
-
 def export_run(folder: Path, weights_name: str, target: Path) -> Path:
     """Write the run's model into the new folder `target`; `ConfigError`, and no file, if it has no counterpart."""
     record, weights = from_json((folder / RECORD).read_bytes(), folder / RECORD), folder / weights_name

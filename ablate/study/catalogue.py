@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import itertools
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -70,6 +71,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Evaluation -> metric -> conditions. `training` is what a run leaves without any evaluation."""
 NAME = re.compile(r"\{(\w+)\}")
+WIDTH = 80
 SHOWN = 8
 """Columns that a message lists."""
 
@@ -81,6 +83,37 @@ def columns(evaluation: Any) -> list[str]:
         for name in _filled(metric, evaluation):
             found += [_at(name, filled) for condition in conditions for filled in _filled(condition, evaluation)]
     return list(dict.fromkeys(found))
+
+
+def describe(about: str) -> str:
+    """Every evaluation with its question, what it needs of a model and its columns; `about` holds the table of questions."""
+    parts = []
+    for name, (question, needs) in _questions(about).items():
+        found = [_at(metric, one) for metric, conditions in COLUMNS[name].items() for one in conditions]
+        parts.append(_described(name, question, needs, dict.fromkeys(found, "")))
+    return "\n\n".join([*parts, "A name in braces is a field of the evaluation, or what model and text decide."])
+
+
+def describe_study(study: Study, about: str) -> str:
+    """The same for the evaluations of a study; `*` marks the columns that it shows, `**` the one that it ranks by."""
+    shown = {metric.key: "*" for metric in study.metrics} | {study.primary.key: "**"}
+    questions, parts = _questions(about), []
+    for evaluation in study.base.evaluations:
+        name = type(evaluation).name
+        marked = {column: shown.get(f"{name}/{column}", "") for column in columns(evaluation)}
+        parts.append(_described(name, *questions.get(name, ("an evaluation of its own", "")), marked))
+    return "\n\n".join([*parts, "** decides what is best; * is a column of the report; others are recorded too."])
+
+
+def _questions(about: str) -> dict[str, tuple[str, str]]:
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+?) \| (.+?) \|$", about, flags=re.M)
+    return {name: (question, needs) for name, question, needs in rows}
+
+
+def _described(name: str, question: str, needs: str, marked: Mapping[str, str]) -> str:
+    head = f"{name}: {question}" + (f" (needs {needs})" if needs else "")
+    lines = textwrap.wrap(head, WIDTH, subsequent_indent="  ")
+    return "\n".join([*lines, *(f"  {mark:<2} {name}/{column}" for column, mark in marked.items())])
 
 
 def check_columns(study: Study) -> None:

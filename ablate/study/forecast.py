@@ -6,8 +6,10 @@ forecast says that they are unknown.
 
 from __future__ import annotations
 
+import math
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -44,6 +46,35 @@ def describe(setup: Setup) -> str:
         *_power(setup, current),
     ]
     return "\n".join(lines)
+
+
+def forecast(setup: Setup) -> dict[str, Any]:
+    """Return the plan as data, for `ablate plan --json`; an effect is in the unit of its column, and None if not yet known."""
+    check_plan(setup)
+    current = setup.plan()
+    cells = setup.selected(current)
+    done = [cell for cell in cells if setup.store.finished(cell.config) is not None]
+    seconds, source = _seconds_a_run(setup, current)
+    spreads = _spreads(setup, current) if setup.seeds > 1 else {}
+    in_sd = detectable(setup.seeds, setup.study.alpha) if setup.seeds > 1 else math.nan
+    return {
+        "study": setup.study.name,
+        "question": setup.study.question,
+        "tier": setup.tier_name,
+        "command": setup.command,
+        "seeds": setup.seeds,
+        "tokens": setup.study.base.budget.tokens,
+        "runs": current.total,
+        "finished": len(done),
+        "seconds_a_run": seconds,
+        "seconds_from": source,
+        "arms": [{"name": arm.name, "label": arm.label, "role": arm.role, "values": dict(arm.values)} for arm in current.arms],
+        "smallest_effects": {
+            metric.key: in_sd * spreads[metric.key] if metric.key in spreads else None
+            for metric in setup.study.metrics
+            if metric.better != "none"
+        },
+    }
 
 
 def _arms(setup: Setup, current: Plan) -> list[str]:

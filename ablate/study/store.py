@@ -16,7 +16,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from ablate.config import RunConfig
+from ablate.config import ConfigError, RunConfig
 from ablate.disk import claims, files
 from ablate.disk.claims import claim
 from ablate.disk.files import DamagedError
@@ -28,6 +28,21 @@ from ablate.records import DONE, RECORD, Record, to_json, verified
 def default_root() -> Path:
     """Return `$ABLATE_RUNS` if it is set, else `.runs` in the current folder."""
     return Path(os.environ.get("ABLATE_RUNS", ".runs"))
+
+
+def find_run(named: str, root: Path) -> Path:
+    """Return the folder of a finished run: `named` is its path, its identity, or a prefix that no other run shares."""
+    if (Path(named) / RECORD).is_file():
+        return Path(named)
+    known = sorted(path.parent for path in root.glob(f"*/{RECORD}"))
+    matches = [folder for folder in known if folder.name == named] or [f for f in known if named and f.name.startswith(named)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise ConfigError(
+            f"run {named!r} could be {' or '.join(folder.name for folder in matches[:3])}; give more of its identity"
+        )
+    raise ConfigError(f"no finished run {named!r} among the {len(known)} in {root}, and no folder of that name holds one")
 
 
 class Store:
