@@ -11,6 +11,10 @@ from ablate.report.evidence import Evidence
 SIGNS = {DIVERGED: "∞", OUT_OF_MEMORY: "‡", FAILED: "§", DIED: "¶", UNTRAINED: "°", MISSING: "∅"}
 """Raised signs for runs that do not count; † is left for published figures from a secondary source."""
 DONE_SIGN = "✓"
+OF_UNTRAINED = (
+    "Runs that learned nothing (°) enter no mean, comparison or claim. An arm without any other run shows their mean in grey, "
+    "and is not ranked."
+)
 
 
 def marks(evidence: Evidence) -> dict[str, str]:

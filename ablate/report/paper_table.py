@@ -16,8 +16,8 @@ from ablate.measure import UNANSWERED
 from ablate.report import rounding
 from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
 from ablate.report.comparable import comparable
-from ablate.report.completeness import legend, marks
-from ablate.report.evidence import Evidence
+from ablate.report.completeness import OF_UNTRAINED, SIGNS, UNTRAINED, legend, marks
+from ablate.report.evidence import Evidence, is_floor
 from ablate.report.published import SECONDARY_NOTE, Published, published
 from ablate.specification import Arm, Metric
 
@@ -74,13 +74,13 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
             Cell(row_label(evidence, arm)),
             Cell(_n(count["done"], count["planned"]), mark=signs[arm.name], order=float(count["done"])),
         ]
-        row += [_cell(cells[arm.name, metric.key], metric, most) for metric in metrics]
+        row += [_cell(cells[arm.name, metric.key], metric, most, evidence.learned[arm.name]) for metric in metrics]
         row += [Cell(*column.cell(arm.name)) for column in shown]
         rows.append(tuple(row))
     columns = (
         Column("Arm", "left"),
         Column("n"),
-        *(Column(rounding.label(metric) + ARROWS[metric.better]) for metric in metrics),
+        *(Column(rounding.label(metric) + ("" if is_floor(metric) else ARROWS[metric.better])) for metric in metrics),
         *(Column(column.metric, group=column.head) for column in shown),
     )
     return Table(
@@ -106,11 +106,11 @@ def _n(done: int, planned: int) -> str:
     return str(done) if done == planned else f"{done}/{planned}"
 
 
-def _cell(row: pd.Series, metric: Metric, n: int) -> Cell:
+def _cell(row: pd.Series, metric: Metric, n: int, learned: bool) -> Cell:
     text = rounding.with_half_width(metric, row["mean"], row["low"], row["high"])
     if row["n"] and row["n"] != n:
         text += f" (n = {row['n']})"
-    aside = row["role"] in ("a/a", "untrained")
+    aside = row["role"] in ("a/a", "untrained") or not learned
     return Cell(text, bold=bool(row["bold"]), muted=aside, order=float(row["mean"]))
 
 
@@ -141,7 +141,7 @@ def _no_better_than_random(evidence: Evidence) -> list[str]:
     named = []
     for metric in (metric for metric in evidence.compared if metric.unit == "%"):
         best = evidence.best(metric).set_index("arm")["bold"]
-        found = no_better_than_random(evidence.about(metric), evidence.specification, metric)
+        found = no_better_than_random(evidence.ranked(metric), evidence.specification, metric)
         labels = [rounding.quoted(evidence.labels[arm]) for arm in found if best[arm]]
         if labels:
             every = 1 < len(labels) == int(best.sum())
@@ -167,6 +167,8 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
         notes.append("One seed gives no interval.")
     if signs:
         notes.append(f"n is finished/planned runs where these differ; {legend(signs)}")
+    if SIGNS[UNTRAINED] in signs:
+        notes.append(OF_UNTRAINED)
     if any(column.secondary for column in shown):
         notes.append(SECONDARY_NOTE)
     if shown:

@@ -49,7 +49,7 @@ def pareto(evidence: Evidence) -> Section:
 
 def pareto_frame(evidence: Evidence, metric: Metric, cost: str) -> pd.DataFrame:
     """In display scale: arm, label, quality, low, high, cost, n, front, own; empty where no arm has a positive cost."""
-    frame = front(evidence.about(metric), evidence.specification, metric, cost)
+    frame = front(evidence.ranked(metric), evidence.specification, metric, cost)
     frame = frame[(frame["n"] > 0) & (frame["cost"] > 0)].reset_index(drop=True)
     for column in ("quality", "low", "high"):
         frame[column] = frame[column] * metric.scale
