@@ -37,15 +37,11 @@ def scored(metric: Metric) -> Metric:
     return replace(metric, metric="score", label="score") if metric.metric == GAIN else metric
 
 
-def floor_names(evidence: Evidence, metric: Metric) -> list[str]:
-    """Return the floors that the records hold for a column."""
-    there = set(evidence.numbers["key"])
-    return [name for name in FLOORS if floor_of(scored(metric), name).key in there]
-
-
-def floor_of(metric: Metric, name: str) -> Metric:
-    condition = f"{metric.condition}, {name}" if metric.condition else name
-    return replace(metric, condition=condition, label=name)
+def floor_of(evidence: Evidence, metric: Metric, name: str) -> Metric | None:
+    """Return the column of a floor: the metric's condition and the name, or the name alone; None where no record holds it."""
+    names = [f"{metric.condition}, {name}", name] if metric.condition else [name]
+    found = [replace(metric, condition=condition, label=name) for condition in names]
+    return next((floor for floor in found if (evidence.numbers["key"] == floor.key).any()), None)
 
 
 def floors_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
@@ -54,15 +50,17 @@ def floors_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
     Columns: arm, label, floor, value (the floor's mean over runs), mean, low, high, n (of the paired difference), p_holm
     (across the arms), outcome. Values have the metric's own unit.
     """
-    rows = []
-    score, above = scored(metric), evidence.ranked(metric)
-    for name in [ZERO] * (metric.metric == GAIN) + floor_names(evidence, metric):
-        if metric.metric == GAIN and name == "random initialisation":
-            continue
-        ours, floor = (metric, None) if name == ZERO else (score, floor_of(score, name))
-        here = by_pair(above if ours is metric else evidence.ranked(ours), ours)
-        there = by_pair(evidence.ranked(floor), floor) if floor else here * 0
-        rows += _against(evidence, metric, name, here, there)
+    rows: list[dict[str, object]] = []
+    score = scored(metric)
+    if metric.metric == GAIN:
+        here = by_pair(evidence.ranked(metric), metric)
+        rows += _against(evidence, metric, ZERO, here, here * 0)
+    for name in FLOORS:
+        floor = floor_of(evidence, score, name)
+        # A gain is what is above random initialisation already.
+        if floor is not None and not (metric.metric == GAIN and name == "random initialisation"):
+            here, there = (by_pair(evidence.ranked(one), one) for one in (score, floor))
+            rows += _against(evidence, metric, name, here, there)
     columns = ["arm", "label", "floor", "value", "mean", "low", "high", "n", "p_holm", "outcome"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -8,6 +8,7 @@ except those of letters, which are defined once.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,11 +18,13 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ablate.report import style
-from ablate.report.blocks import Block, Cell, Column, Inline, Page, Span, Table, one_line
+from ablate.report.blocks import Block, Cell, Column, Inline, Page, Span, Table, one_line, wordy
 from ablate.report.latex import grouped
 
 GLYPH = re.compile(r"[gb][0-9a-f]+")
 """Ids of letters in a drawing: the same letter in every drawing, so a page needs each once."""
+QUOTED = re.compile("(\u201c[^\u201d]*\u201d)")
+"""Names of arms and metrics in sentences."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -47,7 +50,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"inline": inline, "cell": cell, "groups": groups, "order": order, "kind": kind, "classes": classes}
+    environment.filters |= {
+        "inline": inline,
+        "cell": cell,
+        "groups": groups,
+        "order": order,
+        "kind": kind,
+        "classes": classes,
+        "worded": worded,
+    }
     return environment
 
 
@@ -63,11 +74,25 @@ def inline(spans: Inline | str) -> Markup:
 
 def _span(span: str | Span) -> Markup:
     if isinstance(span, str):
-        return escape(_printable(span))
-    text = escape(_printable(span.text))
+        return _isolated(_printable(span))
+    text = _isolated(_printable(span.text))
     for holds, tag in ((span.code, "code"), (span.bold, "strong"), (span.muted, "small")):
         text = Markup(f"<{tag}>{{}}</{tag}>").format(text) if holds else text
     return Markup('<a href="{}">{}</a>').format(span.href, text) if span.href else text
+
+
+def _isolated(text: str) -> Markup:
+    """Escaped text in which a quoted name that runs from right to left leaves the order of the words around it alone."""
+    parts = QUOTED.split(text)
+    made = [
+        Markup("<bdi>{}</bdi>").format(part) if number % 2 and _leftward(part) else escape(part)
+        for number, part in enumerate(parts)
+    ]
+    return Markup("").join(made)
+
+
+def _leftward(text: str) -> bool:
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
 
 
 def _printable(text: str) -> str:
@@ -81,6 +106,11 @@ def cell(value: Cell) -> Markup:
     text = Markup("<code>{}</code>").format(text) if value.code and value.text else text
     text = Markup("<strong>{}</strong>").format(text) if value.bold else text
     return text + (Markup("<sup>{}</sup>").format(value.mark) if value.mark else Markup(""))
+
+
+def worded(value: Cell) -> bool:
+    """Whether a cell holds words, whose direction the browser finds by their first letter; numbers keep that of the page."""
+    return any(character.isalpha() for character in wordy(value.spans)) and value.order is None
 
 
 def order(value: Cell) -> str:

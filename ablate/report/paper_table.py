@@ -19,6 +19,7 @@ from ablate.report.comparable import comparable
 from ablate.report.completeness import OF_UNTRAINED, SIGNS, UNTRAINED, legend, marks
 from ablate.report.evidence import Evidence, is_floor
 from ablate.report.published import SECONDARY_NOTE, Published, published
+from ablate.report.sizes import footer, items
 from ablate.specification import Arm, Metric
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
@@ -40,7 +41,7 @@ def paper(evidence: Evidence) -> Section:
 def results_frame(evidence: Evidence, metrics: tuple[Metric, ...]) -> pd.DataFrame:
     """Return unrounded numbers, one row per arm and metric.
 
-    Columns: arm, label, role, metric, mean, low, high, n, planned, sd, best, bold.
+    Columns: arm, label, role, metric, mean, low, high, n, planned, sd, items, best, bold.
     """
     parts = []
     for metric in metrics:
@@ -48,6 +49,7 @@ def results_frame(evidence: Evidence, metrics: tuple[Metric, ...]) -> pd.DataFra
         part.insert(1, "label", [evidence.labels[arm] for arm in part["arm"]])
         part.insert(3, "metric", metric.key)
         part.insert(4, "unit", metric.unit)
+        part["items"] = items(evidence, metric)
         for column in ("best", "bold"):
             part[column] = part[column].eq(True)
         parts.append(part)
@@ -88,6 +90,7 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
         caption=_caption(evidence, name),
         columns=columns,
         rows=tuple(rows),
+        footer=footer(evidence, metrics, len(shown)),
         notes=tuple(note for note in [*_notes(evidence, name, used, shown), *_empty(evidence, metrics)] if note),
         rules=frozenset(rules),
         frame=frame,
@@ -163,6 +166,9 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
             f"(paired t test over shared seeds, Holm, α = {alpha:g})."
         )
         notes += _no_better_than_random(evidence)
+    notes.append(
+        "Items: what one run's number is the mean of. The interval is over seeds and does not hold the error of few items."
+    )
     if int(evidence.counts["done"].min()) < 2:
         notes.append("One seed gives no interval.")
     if signs:
