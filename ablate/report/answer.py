@@ -25,6 +25,8 @@ from ablate.specification import Metric
 
 FEWEST_SEEDS = 3
 """Seeds that a verdict needs."""
+TOKENS_OF_A_STEP = ("optimization.batch", "data.context")
+"""Settings whose product is about the number of tokens that one optimizer step reads."""
 COMPARED = (BETTER, WORSE, UNDECIDED)
 NONE_BETTER = "No arm is shown to be better than the baseline. "
 PHRASES = {
@@ -187,7 +189,7 @@ def tally(evidence: Evidence) -> str:
 
 def doubts(evidence: Evidence) -> list[str]:
     """Return what weakens the answer, one warning each."""
-    return [*_few_seeds(evidence), *_untrained(evidence), *_lost(evidence)]
+    return [*_few_seeds(evidence), *_untrained(evidence), *_steps(evidence), *_lost(evidence)]
 
 
 def _few_seeds(evidence: Evidence) -> list[str]:
@@ -224,6 +226,21 @@ def _untrained(evidence: Evidence) -> list[str]:
     )
     runs = f"{rounding.counted(number, 'run')} of {_some(names)}"
     return [f"{runs} {are} less than {bar} better than the unigram model. {they}: no mean, no comparison, no claim."]
+
+
+def _steps(evidence: Evidence) -> list[str]:
+    """Return a warning where a factor changes how many tokens a step reads, and so the number of steps."""
+    arms = [arm for arm in evidence.specification.arms if arm.role in ("baseline", "arm")]
+    varied = [path for path in TOKENS_OF_A_STEP if len({arm.values.get(path) for arm in arms}) > 1]
+    if not varied or not evidence.trains:
+        return []
+    config = evidence.specification.config
+    sizes = [math.prod(float(arm.values.get(path, config.get(path, 1)) or 1) for path in TOKENS_OF_A_STEP) for arm in arms]
+    times = f"{max(sizes) / min(sizes):.3g}"
+    return [
+        f"The arms differ in {rounding.listed(varied)}, so at equal tokens some take up to {times} times as many steps of "
+        "the optimizer as others. A difference between them may come from the number of steps."
+    ]
 
 
 def _lost(evidence: Evidence) -> list[str]:

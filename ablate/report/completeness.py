@@ -53,7 +53,7 @@ def completeness(evidence: Evidence) -> Section:
         rows=tuple(rows),
         notes=(
             f"{DONE_SIGN} done. {legend(signs)}".strip(),
-            "Equal replicates share their seeds across arms, the A/A arm's apart.",
+            "Runs in one column share a seed and are compared with each other. The A/A arm has other seeds.",
         ),
         frame=frame,
         latex=False,

@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,6 +77,11 @@ class Evidence:
         return rounding.amount(tokens, "tokens") + (f" of {one_line(str(corpus))}" if corpus else "")
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """What the study's command sets otherwise than its tier, e.g. `budget.tokens=6000`."""
+        return tuple(re.findall(r"--set[ =](\S+)", self.specification.provenance.get("command", "")))
+
+    @property
     def level(self) -> float:
         return 1 - self.specification.alpha
 
@@ -88,7 +94,11 @@ class Evidence:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Arm name to the words shown for it, on one line."""
-        return {arm.name: rounding.unbroken(one_line(arm.label) or one_line(arm.name)) for arm in self.specification.arms}
+        names = {arm.name: rounding.unbroken(one_line(arm.label) or one_line(arm.name)) for arm in self.specification.arms}
+        if start := one_line(str(self.specification.config.get("initial") or "")):
+            # The arm that is not trained then holds the weights of a folder, which are not random.
+            names |= {arm.name: f"weights of {start}" for arm in self.specification.arms if arm.role == "untrained"}
+        return names
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -1,4 +1,4 @@
-"""The table of results: arms by metrics, mean ± half-width of the t interval, and the published figures beside them.
+"""The table of results: arms by metrics, mean ± half-width of the t interval, and the size of each test below.
 
 Bold follows `ablate.analysis.distinguishable`: the best arm of a column and every arm not distinguishable from it.
 Metrics without a better side, such as an arm's own loss, depend on the factor itself. They have a table of their own and
@@ -18,7 +18,6 @@ from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
 from ablate.report.comparable import comparable
 from ablate.report.completeness import OF_UNTRAINED, SIGNS, UNTRAINED, legend, marks
 from ablate.report.evidence import Evidence, is_floor
-from ablate.report.published import SECONDARY_NOTE, Published, published
 from ablate.report.sizes import footer, items
 from ablate.specification import Arm, Metric
 
@@ -26,13 +25,12 @@ ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
 
 
 def paper(evidence: Evidence) -> Section:
-    found = published(evidence)
     blocks: list[Block] = []
     if evidence.compared:
-        blocks.append(results_table(evidence, evidence.compared, "results", found))
+        blocks.append(results_table(evidence, evidence.compared, "results"))
     unranked = tuple(metric for metric in evidence.specification.metrics if metric.better == "none")
     if unranked:
-        blocks.append(results_table(evidence, unranked, "not-comparable", ()))
+        blocks.append(results_table(evidence, unranked, "not-comparable"))
     if (columns := comparable(evidence)) is not None:
         blocks.append(columns)
     return Section(anchor="results", title="Results", blocks=tuple(blocks))
@@ -56,11 +54,10 @@ def results_frame(evidence: Evidence, metrics: tuple[Metric, ...]) -> pd.DataFra
     return pd.concat(parts, ignore_index=True)
 
 
-def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, beside: tuple[Published, ...]) -> Table:
+def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str) -> Table:
     frame = results_frame(evidence, metrics)
     cells = {(row["arm"], row["metric"]): row for _, row in frame.iterrows()}
     counts, signs = evidence.counts.set_index("arm"), marks(evidence)
-    shown = beside[:3] if len(metrics) <= 6 else ()
     rows: list[tuple[Cell, ...]] = []
     rules: set[int] = set()
     used, previous = "", ""
@@ -77,21 +74,19 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
             Cell(_n(count["done"], count["planned"]), mark=signs[arm.name], order=float(count["done"])),
         ]
         row += [_cell(cells[arm.name, metric.key], metric, most, evidence.learned[arm.name]) for metric in metrics]
-        row += [Cell(*column.cell(arm.name)) for column in shown]
         rows.append(tuple(row))
     columns = (
         Column("Arm", "left"),
         Column("n"),
         *(Column(rounding.label(metric) + ("" if is_floor(metric) else ARROWS[metric.better])) for metric in metrics),
-        *(Column(column.metric, group=column.head) for column in shown),
     )
     return Table(
         name=name,
         caption=_caption(evidence, name),
         columns=columns,
         rows=tuple(rows),
-        footer=footer(evidence, metrics, len(shown)),
-        notes=tuple(note for note in [*_notes(evidence, name, used, shown), *_empty(evidence, metrics)] if note),
+        footer=footer(evidence, metrics),
+        notes=tuple(note for note in [*_notes(evidence, name, used), *_empty(evidence, metrics)] if note),
         rules=frozenset(rules),
         frame=frame,
     )
@@ -149,11 +144,17 @@ def _no_better_than_random(evidence: Evidence) -> list[str]:
         if labels:
             every = 1 < len(labels) == int(best.sum())
             named.append(f"{'all bold arms' if every else rounding.listed(labels)} on {rounding.label(metric)}")
-    test = "Bold, but not shown to be better than the baseline at random initialisation by the same test:"
-    return [f"{test} {'. Also '.join(named)}."] if named else []
+    if not named:
+        return []
+    test = f"Bold, but not shown to be better than “{_untrained(evidence)}” by the same test:"
+    return [f"{test} {'. Also '.join(named)}."]
 
 
-def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ...]) -> list[str]:
+def _untrained(evidence: Evidence) -> str:
+    return next(evidence.labels[arm.name] for arm in evidence.arms if arm.role == "untrained")
+
+
+def _notes(evidence: Evidence, name: str, signs: str) -> list[str]:
     alpha = evidence.specification.alpha
     notes = []
     if name == "not-comparable":
@@ -175,10 +176,6 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
         notes.append(f"n is finished/planned runs where these differ; {legend(signs)}")
     if SIGNS[UNTRAINED] in signs:
         notes.append(OF_UNTRAINED)
-    if any(column.secondary for column in shown):
-        notes.append(SECONDARY_NOTE)
-    if shown:
-        notes.append("Published figures come from other models, data and budgets: compare directions, not values.")
     if any(arm.role == "a/a" for arm in evidence.arms):
         notes.append("A/A: the baseline repeated under other seeds.")
     return notes

@@ -82,7 +82,8 @@ def pareto_table(evidence: Evidence, metric: Metric, frames: dict[str, pd.DataFr
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(
-            f"Means over n = {_seeds(frames)} seeds. Front: no other arm is as good and as cheap, and better in one of them.",
+            f"Means over n = {_seeds(frames)} seeds. Front: every better arm costs more, and every cheaper arm is worse. "
+            "The front compares means and is no test.",
         ),
         frame=long,
     )

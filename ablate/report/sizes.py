@@ -22,8 +22,8 @@ from ablate.specification import Metric
 TRUNCATED = "truncated"
 
 
-def footer(evidence: Evidence, metrics: Sequence[Metric], beside: int) -> tuple[tuple[Cell, ...], ...]:
-    """Return the rows that hold something, each with a head, an empty n, one cell for each metric and `beside` empty cells."""
+def footer(evidence: Evidence, metrics: Sequence[Metric]) -> tuple[tuple[Cell, ...], ...]:
+    """Return the rows that hold something, each with a head, an empty n, one cell for each metric."""
     kinds: list[tuple[str, Callable[[Metric], str]]] = [
         ("items", lambda metric: items(evidence, metric)),
         ("training examples", lambda metric: _examples(evidence, metric)),
@@ -32,9 +32,7 @@ def footer(evidence: Evidence, metrics: Sequence[Metric], beside: int) -> tuple[
     ]
     rows = [(name, [find(metric) for metric in metrics]) for name, find in kinds]
     return tuple(
-        (Cell(name, muted=True), Cell(""), *(Cell(text, muted=True) for text in texts), *[Cell("")] * beside)
-        for name, texts in rows
-        if any(texts)
+        (Cell(name, muted=True), Cell(""), *(Cell(text, muted=True) for text in texts)) for name, texts in rows if any(texts)
     )
 
 

@@ -90,7 +90,7 @@ def test_headline_table_and_bold_print_agree(start: int) -> None:
         evidence = study_of(number)
         metric, context = evidence.specification.primary, f"study {number}"
         said, text = said_by_the_answer(evidence)
-        results = results_table(evidence, (metric,), "results", ())
+        results = results_table(evidence, (metric,), "results")
         values = {wordy(row[0].spans).removesuffix(" (baseline)"): wordy(row[2].spans) for row in results.rows}
         marked = bold(results)
         if len(evidence.specification.arms) > 1:
@@ -178,5 +178,5 @@ def test_a_gain_is_held_against_zero_and_what_needs_no_pretraining() -> None:
     assert "Worse than random weights: “xlnet” (−5.0 [−5.3, −4.7])." in text
     assert "Undecided against random weights: “t5”" in text
     assert "Worse than TF-IDF (70.0): “t5”; “xlnet”; “gpt”." in text
-    results = results_table(evidence, plan.metrics, "results", ())
+    results = results_table(evidence, plan.metrics, "results")
     assert not any(row[4].bold for row in results.rows), "a floor ranks no arm"

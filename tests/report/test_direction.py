@@ -27,7 +27,7 @@ def test_every_element_that_holds_such_text_has_a_direction_of_its_own(study: Ev
     # the nearest element that is open before the text must set its direction
     for found in re.finditer(re.escape(ARABIC), body):
         before = body[: found.start()]
-        opened = [tag for tag in re.findall(r"<(?:h1|h2|h3|p|li|dt|dd|td|th|b|bdi|summary|figcaption)\b[^>]*>", before)]
+        opened = re.findall(r"<(?:h1|h2|h3|p|li|dt|dd|td|th|b|bdi|summary|figcaption)\b[^>]*>", before)
         assert 'dir="auto"' in opened[-1] or opened[-1] == "<bdi>", body[found.start() - 160 : found.end()]
 
 

@@ -17,7 +17,7 @@ REPORTS = Path(__file__).parents[2] / "reports"
 
 def below(evidence: Evidence, *keys: str) -> dict[str, list[str]]:
     metrics = tuple(evidence.specification.metric(key) for key in keys)
-    table = results_table(evidence, metrics, "results", ())
+    table = results_table(evidence, metrics, "results")
     return {wordy(row[0].spans): [wordy(cell.spans) for cell in row[2:]] for row in table.footer}
 
 
@@ -53,7 +53,7 @@ def test_records_that_say_nothing_add_no_row(study: Evidence) -> None:
 
 @pytest.mark.parametrize("name", ["README", "html", "tex"])
 def test_every_format_shows_the_rows(study: Evidence, name: str) -> None:
-    table = results_table(study, (study.specification.primary,), "results", ())
+    table = results_table(study, (study.specification.primary,), "results")
     page = Page(title="t", sections=(Section(anchor="a", title="a", blocks=(table,)),))
     text = {"README": markdown.page(page), "html": html.page(page, {}), "tex": latex.table(table, "s")}[name]
     assert "items" in text and "2300" in text
