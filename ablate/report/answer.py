@@ -71,7 +71,7 @@ def headline(evidence: Evidence) -> str:
             f"Only {_name(evidence, only)} has a value of {name}, so nothing is compared. Its mean is {_value(metric, only)}."
         )
     if metric.metric == GAIN:
-        return " ".join([*against_floors(evidence), _best(evidence, metric, arms, measured)])
+        return " ".join([*_against_weights(evidence), _best(evidence, metric, arms, measured)])
     return _best(evidence, metric, arms, measured)
 
 
@@ -102,19 +102,22 @@ def against_floors(evidence: Evidence) -> list[str]:
     for floor, rows in frame.groupby("floor", sort=False):
         value = "" if floor == ZERO else f" ({rounding.plain(metric, rows['value'].mean())})"
         names = [f"{rounding.quoted(row.label)}{_amount(metric, row) if floor == ZERO else ''}" for row in rows.itertuples()]
-        said.append(partition(rows["outcome"].tolist(), names, f"{floor}{value}"))
+        outcomes = rows["outcome"].tolist()
+        if floor != ZERO and len(set(outcomes)) == 1 < len(names):
+            outcomes, names = outcomes[:1], [f"all {len(names)} arms"]
+        said.append(partition(outcomes, names, f"{floor}{value}"))
     return said
+
+
+def _against_weights(evidence: Evidence) -> list[str]:
+    """Return the sentences of `against_floors` that belong to the headline of a gain."""
+    return [text for number, text in enumerate(against_floors(evidence)) if not number or PHRASES[WORSE] in text]
 
 
 def partition(outcomes: list[str], names: list[str], reference: str) -> str:
     """Return a sentence for each outcome that occurs: `Better than the baseline: “a”; “b”. Worse than the baseline: “c”.`"""
     groups = {word: [name for name, found in zip(names, outcomes, strict=True) if found == word] for word in OUTCOMES}
-    every = f"all {len(names)} arms" if len(names) > NAMED else ""
-    return " ".join(
-        f"{PHRASES[word]} {reference}: {every if every and len(found) == len(names) else _some(found)}."
-        for word, found in groups.items()
-        if found
-    )
+    return " ".join(f"{PHRASES[word]} {reference}: {_some(found)}." for word, found in groups.items() if found)
 
 
 def _against_baseline(evidence: Evidence, arms: pd.DataFrame) -> str:

@@ -136,8 +136,10 @@ def panel(evidence: Evidence, metric: Metric) -> Figure | None:
 
 def draw(frame: pd.DataFrame, *, title: str, axis: str, floor: float) -> Drawing:
     texts = [str(text) for text in frame["text"]]
+    labels = [style.wrapped(label, style.LONGEST) for label in frame["label"]]
+    lines = max(label.count("\n") for label in labels) + 1
     left, right = style.room(frame["label"], style.LONGEST), style.room(texts, 40, 7)
-    figure, axes = style.panel(title, axis, 0.95 + 0.25 * len(frame), left, right)
+    figure, axes = style.panel(title, axis, 0.95 + (0.12 + 0.13 * lines) * len(frame), left, right)
     if math.isfinite(floor) and floor > 0:
         axes.axvspan(-floor, floor, color=style.SOFT, alpha=0.18, linewidth=0)
     axes.axvline(0, color=style.INK, linewidth=0.8)
@@ -150,7 +152,7 @@ def draw(frame: pd.DataFrame, *, title: str, axis: str, floor: float) -> Drawing
             [row.mean], [place], marker="o" if row.role == "arm" else "D", color=colour, markerfacecolor=fill, markersize=5.5
         )
         axes.text(1.03, place, row.text, transform=axes.get_yaxis_transform(), va="center", fontsize=7)
-    axes.set_yticks(range(len(frame)), [style.shortened(label, style.LONGEST) for label in frame["label"]])
+    axes.set_yticks(range(len(frame)), labels)
     axes.set_ylim(len(frame) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     style.few_ticks(axes)

@@ -8,7 +8,6 @@ except those of letters, which are defined once.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -23,8 +22,13 @@ from ablate.report.latex import grouped
 
 GLYPH = re.compile(r"[gb][0-9a-f]+")
 """Ids of letters in a drawing: the same letter in every drawing, so a page needs each once."""
-QUOTED = re.compile("(\u201c[^\u201d]*\u201d)")
-"""Names of arms and metrics in sentences."""
+LETTER = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
+"""Letters of scripts that run from right to left, in Unicode's basic plane."""
+QUOTED = f"(?<=\u201c)[^\u201d]*[{LETTER}][^\u201d]*(?=\u201d)"
+NAME = re.compile(f"({QUOTED})")
+"""A quoted name with such a letter."""
+TITLE = re.compile(f"({QUOTED}|[{LETTER}](?:[^A-Za-z\u201c\u201d]*[{LETTER}])?)")
+"""The same, or else the longest run of words of such letters."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -58,6 +62,7 @@ def _environment() -> jinja2.Environment:
         "kind": kind,
         "classes": classes,
         "worded": worded,
+        "caption": caption,
     }
     return environment
 
@@ -74,25 +79,23 @@ def inline(spans: Inline | str) -> Markup:
 
 def _span(span: str | Span) -> Markup:
     if isinstance(span, str):
-        return _isolated(_printable(span))
-    text = _isolated(_printable(span.text))
+        return _isolated(_printable(span), NAME)
+    text = _isolated(_printable(span.text), NAME)
     for holds, tag in ((span.code, "code"), (span.bold, "strong"), (span.muted, "small")):
         text = Markup(f"<{tag}>{{}}</{tag}>").format(text) if holds else text
     return Markup('<a href="{}">{}</a>').format(span.href, text) if span.href else text
 
 
-def _isolated(text: str) -> Markup:
-    """Escaped text in which a quoted name that runs from right to left leaves the order of the words around it alone."""
-    parts = QUOTED.split(text)
-    made = [
-        Markup("<bdi>{}</bdi>").format(part) if number % 2 and _leftward(part) else escape(part)
-        for number, part in enumerate(parts)
-    ]
-    return Markup("").join(made)
+def caption(text: str) -> Markup:
+    """Escaped text of a caption: it begins with the title, whose direction must not become that of the caption."""
+    return _isolated(_printable(text), TITLE)
 
 
-def _leftward(text: str) -> bool:
-    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+def _isolated(text: str, apart: re.Pattern[str]) -> Markup:
+    """Escaped text in which words that run from right to left leave the order of the words around them alone."""
+    isolated = Markup("<bdi>{}</bdi>")
+    parts = enumerate(apart.split(text))
+    return Markup("").join(isolated.format(part) if number % 2 else escape(part) for number, part in parts)
 
 
 def _printable(text: str) -> str:

@@ -71,7 +71,7 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str) ->
         most = max(int(cells[arm.name, metric.key]["n"]) for metric in metrics)
         row = [
             Cell(row_label(evidence, arm)),
-            Cell(_n(count["done"], count["planned"]), mark=signs[arm.name], order=float(count["done"])),
+            Cell(_n(_counting(count), count["planned"]), mark=signs[arm.name], order=float(count["done"])),
         ]
         row += [_cell(cells[arm.name, metric.key], metric, most, evidence.learned[arm.name]) for metric in metrics]
         rows.append(tuple(row))
@@ -98,6 +98,11 @@ def row_label(evidence: Evidence, arm: Arm) -> str:
     role = {"baseline": "baseline", "a/a": "A/A", "untrained": "untrained", "arm": ""}[arm.role]
     unnamed = role.lower() not in label.lower() and not (arm.role == "untrained" and "random" in label.lower())
     return f"{label} ({role})" if role and unnamed else label
+
+
+def _counting(count: pd.Series) -> int:
+    """Return the runs that the means are over: those that learned something, or all where none did."""
+    return int(count["done"] - count["untrained"]) or int(count["done"])
 
 
 def _n(done: int, planned: int) -> str:
@@ -173,7 +178,7 @@ def _notes(evidence: Evidence, name: str, signs: str) -> list[str]:
     if int(evidence.counts["done"].min()) < 2:
         notes.append("One seed gives no interval.")
     if signs:
-        notes.append(f"n is finished/planned runs where these differ; {legend(signs)}")
+        notes.append(f"n is counted/planned runs where these differ; {legend(signs)}")
     if SIGNS[UNTRAINED] in signs:
         notes.append(OF_UNTRAINED)
     if any(arm.role == "a/a" for arm in evidence.arms):

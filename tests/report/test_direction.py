@@ -34,5 +34,9 @@ def test_every_element_that_holds_such_text_has_a_direction_of_its_own(study: Ev
 def test_a_number_keeps_the_direction_of_the_page() -> None:
     assert not html.worded(Cell("−0.130 [−0.160, −0.100]", order=-0.13))
     assert html.worded(Cell(ARABIC))
-    assert html.inline((Span(f"belongs to “{ARABIC}”: 4.8."),)) == f"belongs to <bdi>“{ARABIC}”</bdi>: 4.8."
+    assert html.inline((Span(f"belongs to “{ARABIC}”: 4.8."),)) == f"belongs to “<bdi>{ARABIC}</bdi>”: 4.8."
+    assert html.caption(f"{ARABIC}. Mean") == f"<bdi>{ARABIC}</bdi>. Mean"
+    # a browser passes over <bdi> where it looks for the direction of a cell
+    assert html.cell(Cell(ARABIC)) == ARABIC
+    assert html.inline((f"of “{ARABIC} a”",)) == f"of “<bdi>{ARABIC} a</bdi>”"
     assert html.inline(("belongs to “gpt”.",)) == "belongs to “gpt”."
