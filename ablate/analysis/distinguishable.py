@@ -2,8 +2,11 @@
 
 The largest of k equal arms looks best by chance: by 0.9 standard deviations of a seed at three seeds and ten arms. The
 maximum alone therefore means nothing. Every arm is compared with the best within seeds, with Holm's correction, and stays bold
-unless p ≤ α. The same data choose the best arm, which favours it a little. Bold is a statement about the other arms, not a
-proof for the best.
+unless it is worse with p ≤ α. The same data choose the best arm, which favours it a little. Bold is a statement about the other
+arms, not a proof for the best.
+
+Each pair of arms is compared once. Arm against baseline has the p value of `ablate.analysis.paired`, adjusted across the arms.
+The other arms against the best arm are a family of their own. So no sentence about the baseline can contradict the bold print.
 """
 
 from __future__ import annotations
@@ -12,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from ablate.analysis.frames import by_pair
-from ablate.analysis.intervals import paired_interval
+from ablate.analysis.intervals import Interval, paired_interval
 from ablate.analysis.multiplicity import holm
-from ablate.analysis.paired import improves, values
+from ablate.analysis.paired import differences, improves, values
 from ablate.specification import Metric, Specification
 
 
@@ -30,13 +33,21 @@ def best_arms(numbers: pd.DataFrame, specification: Specification, metric: Metri
     frame = pd.DataFrame({"arm": pd.Series(names, dtype="str"), "mean": mean, "best": False, "bold": False, "p_holm": np.nan})
     if metric.better == "none" or np.isnan(mean).all():
         return frame
-    winner = int(np.nanargmin(mean) if metric.better == "lower" else np.nanargmax(mean))
-    p = [_p(table, name, names[winner]) if name != names[winner] else np.nan for name in names]
-    frame["p_holm"] = holm(p)
-    frame.loc[winner, "best"] = True
+    best = names[int(np.nanargmin(mean) if metric.better == "lower" else np.nanargmax(mean))]
+    against = differences(numbers, specification, metric).set_index("arm")["p_holm"]
+    baseline = specification.baseline.name
+    rest = [name for name in names if name not in (best, baseline)]
+    p = dict(zip(rest, holm([_pair(table, name, best).p for name in rest]), strict=True))
+    if best == baseline:
+        p = {name: float(against[name]) for name in rest}
+    elif baseline in names:
+        p[baseline] = float(against[best])
+    frame["p_holm"] = [p.get(name, np.nan) for name in names]
+    frame["best"] = frame["arm"] == best
+    ahead = np.array([improves(_pair(table, name, best).mean, metric) is not False for name in names])
     compared = frame["p_holm"].notna()
-    frame["bold"] = compared & (frame["p_holm"] > specification.alpha)
-    frame.loc[winner, "bold"] = bool(compared.any())
+    frame["bold"] = compared & ((frame["p_holm"] > specification.alpha) | ahead)
+    frame.loc[frame["best"], "bold"] = bool(compared.any())
     return frame
 
 
@@ -59,5 +70,5 @@ def no_better_than_random(numbers: pd.DataFrame, specification: Specification, m
     ]
 
 
-def _p(table: pd.DataFrame, arm: str, best: str) -> float:
-    return paired_interval(values(table, arm), values(table, best)).p
+def _pair(table: pd.DataFrame, arm: str, best: str) -> Interval:
+    return paired_interval(values(table, arm), values(table, best))

@@ -55,7 +55,7 @@ def _undecided(finding: Finding, specification: Specification) -> str:
         return f"Arms {where} share {finding.n} complete {_pairs(finding.n)} of {finding.label}{because}; a verdict needs 3."
     seen = _seen(finding, specification)
     if finding.blind:
-        return f"The arms are alike, but {finding.label} distinguishes neither from random weights: {seen}."
+        return f"The arms are alike, but {finding.label} distinguishes neither from the untrained model: {seen}."
     if finding.expect == "same":
         return f"The interval is neither inside nor outside the band of {_band(finding, specification)}: {seen}."
     if finding.expect == "not worse":

@@ -73,6 +73,8 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    footer: tuple[tuple[Cell, ...], ...] = ()
+    """Rows about the columns: they stand last, below a rule, and are not sorted."""
     notes: tuple[str, ...] = ()
     rules: frozenset[int] = frozenset()
     """Rows that have a rule above them."""
@@ -82,7 +84,7 @@ class Table:
     sortable: bool = True
 
     def __post_init__(self) -> None:
-        for row in self.rows:
+        for row in (*self.rows, *self.footer):
             if len(row) != len(self.columns):
                 raise ValueError(f"table {self.name}: a row of {len(row)} cells under {len(self.columns)} columns")
 

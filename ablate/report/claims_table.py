@@ -101,7 +101,8 @@ def claims_table(evidence: Evidence) -> Table:
         rows=tuple(rows),
         notes=(
             f"Paired t tests over n seeds with Holm's correction across the claims; α = {alpha:.3g} at the look with "
-            f"{rounding.counted(look, 'seed')}.{intervals} A claim is reproduced if all of its comparisons hold.",
+            f"{rounding.counted(look, 'seed')}.{intervals} A claim is reproduced if all of its comparisons hold. "
+            "The table of differences has a correction of its own, so an arm may be better there and its claim undecided.",
         ),
         rules=frozenset(rules),
         frame=claims_frame(evidence),

@@ -11,6 +11,10 @@ from ablate.report.evidence import Evidence
 SIGNS = {DIVERGED: "∞", OUT_OF_MEMORY: "‡", FAILED: "§", DIED: "¶", UNTRAINED: "°", MISSING: "∅"}
 """Raised signs for runs that do not count; † is left for published figures from a secondary source."""
 DONE_SIGN = "✓"
+OF_UNTRAINED = (
+    "Runs that learned nothing (°) enter no mean, comparison or claim. An arm without any other run shows their mean in grey, "
+    "and is not ranked."
+)
 
 
 def marks(evidence: Evidence) -> dict[str, str]:
@@ -49,7 +53,7 @@ def completeness(evidence: Evidence) -> Section:
         rows=tuple(rows),
         notes=(
             f"{DONE_SIGN} done. {legend(signs)}".strip(),
-            "Equal replicates share their seeds across arms, the A/A arm's apart.",
+            "Runs in one column share a seed and are compared with each other. The A/A arm has other seeds.",
         ),
         frame=frame,
         latex=False,

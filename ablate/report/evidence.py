@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -40,6 +42,10 @@ FILES = (STUDY, NUMBERS, RUNS)
 """Every report has them; samples.json as well, unless it is of schema 1."""
 RECORDED = {NUMBERS, RUNS, SAMPLES}
 """Files whose SHA-256 is in study.json."""
+FLOORS = ("majority class", "majority word", "unigram", "bag of words", "TF-IDF", "random initialisation")
+"""Conditions under which evaluations record what is reached without pretraining (`ablate.report.floors`)."""
+GAIN = "gain"
+"""Name of a metric that is a difference already: a score minus that of random weights."""
 AGAIN = "run the study again, publish its report again, or restore the folder from git"
 
 
@@ -72,6 +78,12 @@ class Evidence:
         return rounding.amount(tokens, "tokens") + (f" of {one_line(_text(str(corpus)))}" if corpus else "")
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """What the study's command sets otherwise than its tier, e.g. `budget.tokens=6000`."""
+        words = shlex.split(self.specification.provenance.get("command", ""))
+        return tuple(value for option, value in itertools.pairwise(words) if option == "--set")
+
+    @property
     def level(self) -> float:
         return 1 - self.specification.alpha
 
@@ -84,7 +96,11 @@ class Evidence:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Arm name to the words shown for it, on one line."""
-        return {arm.name: rounding.unbroken(one_line(arm.label) or one_line(arm.name)) for arm in self.specification.arms}
+        names = {arm.name: rounding.unbroken(one_line(arm.label) or one_line(arm.name)) for arm in self.specification.arms}
+        if start := one_line(str(self.specification.config.get("initial") or "")):
+            # The arm that is not trained then holds the weights of a folder, which are not random.
+            names |= {arm.name: f"weights of {start}" for arm in self.specification.arms if arm.role == "untrained"}
+        return names
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -94,14 +110,26 @@ class Evidence:
         """The rows of one metric, and those that tell trained from untrained runs."""
         return self._once("about", metric, lambda: self._rows(metric))
 
+    def ranked(self, metric: Metric) -> pd.DataFrame:
+        """The rows of `about` without those of runs that learned nothing: they enter no mean, comparison or claim."""
+        return self._once("ranked", metric, lambda: completeness.trained(self.about(metric), self.specification))
+
+    @cached_property
+    def learned(self) -> dict[str, bool]:
+        """Arm name to whether one of its runs counts: all of them, where nothing of the arm has learned anything."""
+        counts = self.counts.set_index("arm")
+        return {arm: not count["done"] or count["untrained"] < count["done"] for arm, count in counts.iterrows()}
+
     def means(self, metric: Metric) -> pd.DataFrame:
-        return self._once("means", metric, lambda: means.means(self.about(metric), self.specification, metric, self.level))
+        """Means over the runs that learned something; of an arm without such a run, over all its runs."""
+        return self._once("means", metric, lambda: self._means(metric))
 
     def differences(self, metric: Metric) -> pd.DataFrame:
-        return self._once("differences", metric, lambda: paired.differences(self.about(metric), self.specification, metric))
+        return self._once("differences", metric, lambda: paired.differences(self.ranked(metric), self.specification, metric))
 
     def best(self, metric: Metric) -> pd.DataFrame:
-        return self._once("best", metric, lambda: distinguishable.best_arms(self.about(metric), self.specification, metric))
+        """Best arm and bold print. A column of floors ranks nothing."""
+        return self._once("best", metric, lambda: self._best(metric))
 
     def floor(self, metric: Metric) -> float:
         """Absolute mean A/A difference, in the metric's unit; NaN without an A/A arm that has runs."""
@@ -116,6 +144,15 @@ class Evidence:
     @cached_property
     def counts(self) -> pd.DataFrame:
         return completeness.counts(self.runs, self.numbers, self.specification)
+
+    def _means(self, metric: Metric) -> pd.DataFrame:
+        found = means.means(self.ranked(metric), self.specification, metric, self.level)
+        every = means.means(self.about(metric), self.specification, metric, self.level)
+        return found.where(found["arm"].map(self.learned), every, axis=0).astype(found.dtypes)
+
+    def _best(self, metric: Metric) -> pd.DataFrame:
+        better: Metric = dataclasses.replace(metric, better="none") if is_floor(metric) else metric
+        return distinguishable.best_arms(self.ranked(metric), self.specification, better)
 
     def _rows(self, metric: Metric) -> pd.DataFrame:
         learned = self.specification.learned
@@ -132,6 +169,11 @@ def _text(corpus: str) -> str:
     """The corpus without the folders of one machine: `files:/home/me/novels.txt` is `novels.txt`."""
     kind, _, path = corpus.partition(":")
     return Path(path).name or corpus if kind in ("files", "imdb") else corpus
+
+
+def is_floor(metric: Metric) -> bool:
+    """Whether a column holds what is reached without pretraining, which ranks no arm."""
+    return metric.condition.rpartition(", ")[2] in FLOORS
 
 
 def is_report(folder: Path) -> bool:

@@ -30,7 +30,7 @@ def effects_frame(evidence: Evidence) -> pd.DataFrame:
     """The analyses of variance of all compared metrics below each other, with `metric` and the attributes."""
     parts = []
     for metric in evidence.compared:
-        found = effects(evidence.about(metric), evidence.specification, metric)
+        found = effects(evidence.ranked(metric), evidence.specification, metric)
         attrs = {name: found.attrs[name] for name in ("design", "seeds", "dropped")}
         attrs["unread"] = "; ".join(evidence.labels[arm] for arm in found.attrs["unread"])
         if len(found):

@@ -15,6 +15,8 @@ import pandas as pd
 from ablate.report import rounding, style
 from ablate.report.blocks import Block, Cell, Column, Figure, Figures, Paragraph, Section, Table, slug
 from ablate.report.evidence import Evidence
+from ablate.report.floors import floors_table
+from ablate.report.outcome import NOT_COMPARED, outcome, standing, tone
 from ablate.specification import Metric
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def forest(evidence: Evidence) -> Section:
         blocks.append(Paragraph(("With one arm there is no difference to show.",)))
     else:
         blocks.append(differences_table(evidence, metric))
+        if (floors := floors_table(evidence, metric)) is not None:
+            blocks.append(floors)
         figures = tuple(figure for metric in evidence.compared if (figure := panel(evidence, metric)))
         if figures:
             blocks.append(Figures(caption=_caption(evidence), figures=figures))
@@ -59,12 +63,12 @@ def forest_frame(evidence: Evidence, metric: Metric) -> pd.DataFrame:
 def differences_table(evidence: Evidence, metric: Metric) -> Table:
     """Return the table of the primary metric; its CSV file holds all metrics."""
     frame = forest_frame(evidence, metric)
+    why = standing(evidence, metric).set_index("arm")["why"]
     rows = []
     for _, row in frame.iterrows():
         aside = row["role"] != "arm"
-        verdict = "" if aside or not math.isfinite(row["p_holm"]) else "undecided"
-        if row["decided"]:
-            verdict = {True: "better", False: "worse"}.get(row["improves"], "differs")
+        verdict = "" if aside else outcome(row, evidence.specification.alpha)
+        because = f": {why[row['arm']]}" if verdict == NOT_COMPARED else ""
         rows.append(
             (
                 Cell(row["label"]),
@@ -74,8 +78,7 @@ def differences_table(evidence: Evidence, metric: Metric) -> Table:
                 Cell(
                     rounding.fixed(row["detectable"], metric.digits) if not aside else rounding.MISSING, order=row["detectable"]
                 ),
-                # mypy: both are tones, but the values of a dictionary are plain strings
-                Cell(verdict, tone={"better": "good", "worse": "bad"}.get(verdict, "")),  # type: ignore[arg-type]
+                Cell(verdict + because, tone=tone(verdict)),
             )
         )
     level = rounding.level(evidence.specification.alpha)
@@ -86,7 +89,7 @@ def differences_table(evidence: Evidence, metric: Metric) -> Table:
         Column("n"),
         Column("p (Holm)"),
         Column("detectable"),
-        Column("", "left"),
+        Column("", "left", wrap=True),
     )
     return Table(
         name="differences",
@@ -133,8 +136,10 @@ def panel(evidence: Evidence, metric: Metric) -> Figure | None:
 
 def draw(frame: pd.DataFrame, *, title: str, axis: str, floor: float) -> Drawing:
     texts = [str(text) for text in frame["text"]]
+    labels = [style.wrapped(label, style.LONGEST) for label in frame["label"]]
+    lines = max(label.count("\n") for label in labels) + 1
     left, right = style.room(frame["label"], style.LONGEST), style.room(texts, 40, 7)
-    figure, axes = style.panel(title, axis, 0.95 + 0.25 * len(frame), left, right)
+    figure, axes = style.panel(title, axis, 0.95 + (0.12 + 0.13 * lines) * len(frame), left, right)
     if math.isfinite(floor) and floor > 0:
         axes.axvspan(-floor, floor, color=style.SOFT, alpha=0.18, linewidth=0)
     axes.axvline(0, color=style.INK, linewidth=0.8)
@@ -147,7 +152,7 @@ def draw(frame: pd.DataFrame, *, title: str, axis: str, floor: float) -> Drawing
             [row.mean], [place], marker="o" if row.role == "arm" else "D", color=colour, markerfacecolor=fill, markersize=5.5
         )
         axes.text(1.03, place, row.text, transform=axes.get_yaxis_transform(), va="center", fontsize=7)
-    axes.set_yticks(range(len(frame)), [style.shortened(label, style.LONGEST) for label in frame["label"]])
+    axes.set_yticks(range(len(frame)), labels)
     axes.set_ylim(len(frame) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     style.few_ticks(axes)

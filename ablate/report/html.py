@@ -17,11 +17,18 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ablate.report import style
-from ablate.report.blocks import Block, Cell, Column, Inline, Page, Span, Table, one_line
+from ablate.report.blocks import Block, Cell, Column, Inline, Page, Span, Table, one_line, wordy
 from ablate.report.latex import grouped
 
 GLYPH = re.compile(r"[gb][0-9a-f]+")
 """Ids of letters in a drawing: the same letter in every drawing, so a page needs each once."""
+LETTER = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
+"""Letters of scripts that run from right to left, in Unicode's basic plane."""
+QUOTED = f"(?<=\u201c)[^\u201d]*[{LETTER}][^\u201d]*(?=\u201d)"
+NAME = re.compile(f"({QUOTED})")
+"""A quoted name with such a letter."""
+TITLE = re.compile(f"({QUOTED}|[{LETTER}](?:[^A-Za-z\u201c\u201d]*[{LETTER}])?)")
+"""The same, or else the longest run of words of such letters."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -47,7 +54,16 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"inline": inline, "cell": cell, "groups": groups, "order": order, "kind": kind, "classes": classes}
+    environment.filters |= {
+        "inline": inline,
+        "cell": cell,
+        "groups": groups,
+        "order": order,
+        "kind": kind,
+        "classes": classes,
+        "worded": worded,
+        "caption": caption,
+    }
     return environment
 
 
@@ -63,11 +79,23 @@ def inline(spans: Inline | str) -> Markup:
 
 def _span(span: str | Span) -> Markup:
     if isinstance(span, str):
-        return escape(_printable(span))
-    text = escape(_printable(span.text))
+        return _isolated(_printable(span), NAME)
+    text = _isolated(_printable(span.text), NAME)
     for holds, tag in ((span.code, "code"), (span.bold, "strong"), (span.muted, "small")):
         text = Markup(f"<{tag}>{{}}</{tag}>").format(text) if holds else text
     return Markup('<a href="{}">{}</a>').format(span.href, text) if span.href else text
+
+
+def caption(text: str) -> Markup:
+    """Escaped text of a caption: it begins with the title, whose direction must not become that of the caption."""
+    return _isolated(_printable(text), TITLE)
+
+
+def _isolated(text: str, apart: re.Pattern[str]) -> Markup:
+    """Escaped text in which words that run from right to left leave the order of the words around them alone."""
+    isolated = Markup("<bdi>{}</bdi>")
+    parts = enumerate(apart.split(text))
+    return Markup("").join(isolated.format(part) if number % 2 else escape(part) for number, part in parts)
 
 
 def _printable(text: str) -> str:
@@ -81,6 +109,11 @@ def cell(value: Cell) -> Markup:
     text = Markup("<code>{}</code>").format(text) if value.code and value.text else text
     text = Markup("<strong>{}</strong>").format(text) if value.bold else text
     return text + (Markup("<sup>{}</sup>").format(value.mark) if value.mark else Markup(""))
+
+
+def worded(value: Cell) -> bool:
+    """Whether a cell holds words, whose direction the browser finds by their first letter; numbers keep that of the page."""
+    return any(character.isalpha() for character in wordy(value.spans)) and value.order is None
 
 
 def order(value: Cell) -> str:

@@ -118,8 +118,8 @@ def table(given: Table, study: str) -> str:
     lines += [rf"\begin{{tabular}}{{@{{}}{''.join(_align(c) for c in given.columns)}@{{}}}}", r"\toprule"]
     lines += _groups(given.columns)
     lines += [_row(_head(c) for c in given.columns), r"\midrule"]
-    for number, row in enumerate(given.rows):
-        if number in given.rules:
+    for number, row in enumerate((*given.rows, *given.footer)):
+        if number in given.rules or number == len(given.rows):
             lines.append(r"\midrule")
         lines.append(_row(_body(c, column) for c, column in zip(row, given.columns, strict=True)))
     lines += [r"\bottomrule", r"\end{tabular}"]

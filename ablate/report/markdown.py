@@ -53,7 +53,7 @@ def cell(value: Cell) -> str:
 def table(given: Table, links: str = "") -> str:
     heads = [escape(_head(column)) or " " for column in given.columns]
     lines = [_row(heads), _row([RULES[c.align] for c in given.columns])]
-    lines += [_row([cell(c) for c in row]) for row in given.rows]
+    lines += [_row([cell(c) for c in row]) for row in (*given.rows, *given.footer)]
     notes = f"*{escape(given.caption)}* {' '.join(escape(note) for note in given.notes)} {links}".strip()
     return "\n".join(lines) + f"\n\n{notes}"
 

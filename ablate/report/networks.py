@@ -24,6 +24,9 @@ FACTS = {
 """Column of the runs' frame -> head and group."""
 
 
+DENSE = "Dense: as if every token saw every other; the column before counts only the pairs that see each other."
+
+
 def networks(evidence: Evidence) -> Table | None:
     """One row an arm, from its first finished run; None where the runs tell nothing of their networks."""
     known = [fact for fact in FACTS if fact in evidence.runs]
@@ -41,9 +44,9 @@ def networks(evidence: Evidence) -> Table | None:
         columns=columns,
         rows=rows,
         notes=(
-            "Floating-point operations are counted by formula, multiply-add as 2"
-            + ("; dense with the pairs of tokens that do not see each other" if "facts.dense_flops_per_token" in known else "")
-            + "; an untrained arm has read nothing.",
+            "FLOPs are calculated by formula; a multiplication with an addition counts as 2.",
+            *((DENSE,) if "facts.dense_flops_per_token" in known else ()),
+            "An untrained arm has read no token.",
         ),
         frame=frame.rename(columns=lambda name: str(name).removeprefix("facts.")),
     )

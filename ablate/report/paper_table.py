@@ -1,4 +1,4 @@
-"""The table of results: arms by metrics, mean ± half-width of the t interval, and the published figures beside them.
+"""The table of results: arms by metrics, mean ± half-width of the t interval, and the size of each test below.
 
 Bold follows `ablate.analysis.distinguishable`: the best arm of a column and every arm not distinguishable from it.
 Metrics without a better side, such as an arm's own loss, depend on the factor itself. They have a table of their own and
@@ -16,22 +16,21 @@ from ablate.measure import UNANSWERED
 from ablate.report import rounding
 from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
 from ablate.report.comparable import comparable
-from ablate.report.completeness import legend, marks
-from ablate.report.evidence import Evidence
-from ablate.report.published import SECONDARY_NOTE, Published, published
+from ablate.report.completeness import OF_UNTRAINED, SIGNS, UNTRAINED, legend, marks
+from ablate.report.evidence import Evidence, is_floor
+from ablate.report.sizes import footer, items
 from ablate.specification import Arm, Metric
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "none": ""}
 
 
 def paper(evidence: Evidence) -> Section:
-    found = published(evidence)
     blocks: list[Block] = []
     if evidence.compared:
-        blocks.append(results_table(evidence, evidence.compared, "results", found))
+        blocks.append(results_table(evidence, evidence.compared, "results"))
     unranked = tuple(metric for metric in evidence.specification.metrics if metric.better == "none")
     if unranked:
-        blocks.append(results_table(evidence, unranked, "not-comparable", ()))
+        blocks.append(results_table(evidence, unranked, "not-comparable"))
     if (columns := comparable(evidence)) is not None:
         blocks.append(columns)
     return Section(anchor="results", title="Results", blocks=tuple(blocks))
@@ -40,7 +39,7 @@ def paper(evidence: Evidence) -> Section:
 def results_frame(evidence: Evidence, metrics: tuple[Metric, ...]) -> pd.DataFrame:
     """Return unrounded numbers, one row per arm and metric.
 
-    Columns: arm, label, role, metric, mean, low, high, n, planned, sd, best, bold.
+    Columns: arm, label, role, metric, mean, low, high, n, planned, sd, items, best, bold.
     """
     parts = []
     for metric in metrics:
@@ -48,17 +47,17 @@ def results_frame(evidence: Evidence, metrics: tuple[Metric, ...]) -> pd.DataFra
         part.insert(1, "label", [evidence.labels[arm] for arm in part["arm"]])
         part.insert(3, "metric", metric.key)
         part.insert(4, "unit", metric.unit)
+        part["items"] = items(evidence, metric)
         for column in ("best", "bold"):
             part[column] = part[column].eq(True)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 
-def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, beside: tuple[Published, ...]) -> Table:
+def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str) -> Table:
     frame = results_frame(evidence, metrics)
     cells = {(row["arm"], row["metric"]): row for _, row in frame.iterrows()}
     counts, signs = evidence.counts.set_index("arm"), marks(evidence)
-    shown = beside[:3] if len(metrics) <= 6 else ()
     rows: list[tuple[Cell, ...]] = []
     rules: set[int] = set()
     used, previous = "", ""
@@ -72,23 +71,22 @@ def results_table(evidence: Evidence, metrics: tuple[Metric, ...], name: str, be
         most = max(int(cells[arm.name, metric.key]["n"]) for metric in metrics)
         row = [
             Cell(row_label(evidence, arm)),
-            Cell(_n(count["done"], count["planned"]), mark=signs[arm.name], order=float(count["done"])),
+            Cell(_n(_counting(count), count["planned"]), mark=signs[arm.name], order=float(count["done"])),
         ]
-        row += [_cell(cells[arm.name, metric.key], metric, most) for metric in metrics]
-        row += [Cell(*column.cell(arm.name)) for column in shown]
+        row += [_cell(cells[arm.name, metric.key], metric, most, evidence.learned[arm.name]) for metric in metrics]
         rows.append(tuple(row))
     columns = (
         Column("Arm", "left"),
         Column("n"),
-        *(Column(rounding.label(metric) + ARROWS[metric.better]) for metric in metrics),
-        *(Column(column.metric, group=column.head) for column in shown),
+        *(Column(rounding.label(metric) + ("" if is_floor(metric) else ARROWS[metric.better])) for metric in metrics),
     )
     return Table(
         name=name,
         caption=_caption(evidence, name),
         columns=columns,
         rows=tuple(rows),
-        notes=tuple(note for note in [*_notes(evidence, name, used, shown), *_empty(evidence, metrics)] if note),
+        footer=footer(evidence, metrics),
+        notes=tuple(note for note in [*_notes(evidence, name, used), *_empty(evidence, metrics)] if note),
         rules=frozenset(rules),
         frame=frame,
     )
@@ -102,15 +100,20 @@ def row_label(evidence: Evidence, arm: Arm) -> str:
     return f"{label} ({role})" if role and unnamed else label
 
 
+def _counting(count: pd.Series) -> int:
+    """Return the runs that the means are over: those that learned something, or all where none did."""
+    return int(count["done"] - count["untrained"]) or int(count["done"])
+
+
 def _n(done: int, planned: int) -> str:
     return str(done) if done == planned else f"{done}/{planned}"
 
 
-def _cell(row: pd.Series, metric: Metric, n: int) -> Cell:
+def _cell(row: pd.Series, metric: Metric, n: int, learned: bool) -> Cell:
     text = rounding.with_half_width(metric, row["mean"], row["low"], row["high"])
     if row["n"] and row["n"] != n:
         text += f" (n = {row['n']})"
-    aside = row["role"] in ("a/a", "untrained")
+    aside = row["role"] in ("a/a", "untrained") or not learned
     return Cell(text, bold=bool(row["bold"]), muted=aside, order=float(row["mean"]))
 
 
@@ -141,16 +144,22 @@ def _no_better_than_random(evidence: Evidence) -> list[str]:
     named = []
     for metric in (metric for metric in evidence.compared if metric.unit == "%"):
         best = evidence.best(metric).set_index("arm")["bold"]
-        found = no_better_than_random(evidence.about(metric), evidence.specification, metric)
+        found = no_better_than_random(evidence.ranked(metric), evidence.specification, metric)
         labels = [rounding.quoted(evidence.labels[arm]) for arm in found if best[arm]]
         if labels:
             every = 1 < len(labels) == int(best.sum())
             named.append(f"{'all bold arms' if every else rounding.listed(labels)} on {rounding.label(metric)}")
-    test = "Bold, but not shown to be better than the baseline at random initialisation by the same test:"
-    return [f"{test} {'. Also '.join(named)}."] if named else []
+    if not named:
+        return []
+    test = f"Bold, but not shown to be better than “{_untrained(evidence)}” by the same test:"
+    return [f"{test} {'. Also '.join(named)}."]
 
 
-def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ...]) -> list[str]:
+def _untrained(evidence: Evidence) -> str:
+    return next(evidence.labels[arm.name] for arm in evidence.arms if arm.role == "untrained")
+
+
+def _notes(evidence: Evidence, name: str, signs: str) -> list[str]:
     alpha = evidence.specification.alpha
     notes = []
     if name == "not-comparable":
@@ -163,14 +172,15 @@ def _notes(evidence: Evidence, name: str, signs: str, shown: tuple[Published, ..
             f"(paired t test over shared seeds, Holm, α = {alpha:g})."
         )
         notes += _no_better_than_random(evidence)
+    notes.append(
+        "Items: what one run's number is the mean of. The interval is over seeds and does not hold the error of few items."
+    )
     if int(evidence.counts["done"].min()) < 2:
         notes.append("One seed gives no interval.")
     if signs:
-        notes.append(f"n is finished/planned runs where these differ; {legend(signs)}")
-    if any(column.secondary for column in shown):
-        notes.append(SECONDARY_NOTE)
-    if shown:
-        notes.append("Published figures come from other models, data and budgets: compare directions, not values.")
+        notes.append(f"n is counted/planned runs where these differ; {legend(signs)}")
+    if SIGNS[UNTRAINED] in signs:
+        notes.append(OF_UNTRAINED)
     if any(arm.role == "a/a" for arm in evidence.arms):
         notes.append("A/A: the baseline repeated under other seeds.")
     return notes

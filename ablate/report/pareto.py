@@ -49,7 +49,7 @@ def pareto(evidence: Evidence) -> Section:
 
 def pareto_frame(evidence: Evidence, metric: Metric, cost: str) -> pd.DataFrame:
     """In display scale: arm, label, quality, low, high, cost, n, front, own; empty where no arm has a positive cost."""
-    frame = front(evidence.about(metric), evidence.specification, metric, cost)
+    frame = front(evidence.ranked(metric), evidence.specification, metric, cost)
     frame = frame[(frame["n"] > 0) & (frame["cost"] > 0)].reset_index(drop=True)
     for column in ("quality", "low", "high"):
         frame[column] = frame[column] * metric.scale
@@ -82,7 +82,8 @@ def pareto_table(evidence: Evidence, metric: Metric, frames: dict[str, pd.DataFr
         columns=tuple(columns),
         rows=tuple(rows),
         notes=(
-            f"Means over n = {_seeds(frames)} seeds. Front: no other arm is as good and as cheap, and better in one of them.",
+            f"Means over n = {_seeds(frames)} seeds. Front: every better arm costs more, and every cheaper arm is worse. "
+            "The front compares means and is no test.",
         ),
         frame=long,
     )

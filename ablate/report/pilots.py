@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ablate.report import rounding
 from ablate.report.blocks import Block, Cell, Column, Section, Table, one_line
 from ablate.report.evidence import Evidence
 from ablate.report.provenance import runs_of
@@ -40,6 +41,7 @@ def pilots_table(evidence: Evidence) -> Table:
         for row in frame.itertuples()
     )
     shared = f"{SHARED} The comparison uses these seeds too: the size was chosen after a look at them."
+    departs = f"This study sets {rounding.listed(list(evidence.settings))}: the pilots chose the tier without it."
     return Table(
         name="pilots",
         caption="Pilots: what was tried, on which seed, what came out.",
@@ -47,6 +49,7 @@ def pilots_table(evidence: Evidence) -> Table:
         rows=rows,
         notes=(
             "Pilots chose the numbers of this tier, before it was run at this size. They are no evidence.",
+            *((departs,) if evidence.settings else ()),
             *((shared,) if bool(frame["shared"].any()) else ()),
         ),
         frame=frame,

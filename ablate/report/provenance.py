@@ -24,7 +24,7 @@ def provenance(evidence: Evidence) -> Section:
     cards: tuple[tuple[str, Mapping[str, Any]], ...] = (
         ("Text and tokenizer" if evidence.trains else "What was measured", specification.facts),
         ("Budget", specification.budget if evidence.trains else {}),
-        ("Machine and versions", specification.provenance),
+        ("Machine and versions", _environment(evidence)),
     )
     blocks += [Card(title, _entries(values)) for title, values in cards if values]
     if (times := accounts_frame(evidence)) is not None:
@@ -40,6 +40,15 @@ def _configuration(evidence: Evidence) -> dict[str, Any]:
     """Without the fields of training where nothing was trained."""
     parts = ("objective", "runtime", "seed")
     return {name: value for name, value in evidence.specification.config.items() if evidence.trains or name.startswith(parts)}
+
+
+def _environment(evidence: Evidence) -> dict[str, str]:
+    """Machine and versions; the tier's note says where this study departs from the tier that it describes."""
+    found = dict(evidence.specification.provenance)
+    if found.get("tier") and evidence.settings:
+        departs = rounding.listed(list(evidence.settings))
+        found["tier"] += f" (this describes the tier as it stands; the study sets {departs})"
+    return found
 
 
 def command(evidence: Evidence) -> str:
@@ -75,9 +84,7 @@ def _design(evidence: Evidence) -> tuple[tuple[str, Inline], ...]:
         seeds = runs_of(specification.baseline.seeds) + " in every arm"
         seeds += "".join(f"; {evidence.labels[arm.name]}: {runs_of(arm.seeds)}" for arm in evidence.arms if arm.role == "a/a")
     looks = rounding.listed([str(look) for look in specification.looks])
-    extended = (
-        "; every look after the first is an extension and spends its own part of α" if len(specification.looks) > 1 else ""
-    )
+    extended = "; seeds were added after the first look, and each look uses a part of α" if len(specification.looks) > 1 else ""
     return (
         ("command", (Span(command(evidence), code=True),)),
         ("tier", (specification.tier,)),
@@ -96,8 +103,8 @@ def _detectable(evidence: Evidence) -> str:
         if len(found):
             parts.append(f"{rounding.capital(rounding.label(metric))}: {rounding.plain(metric, float(found.median()))}")
     if not parts:
-        return "nothing: fewer than two seeds are paired"
-    return f"median over arms of the smallest paired difference found with power 0.8. {'. '.join(parts)}"
+        return "nothing, because no two arms share two seeds"
+    return f"a difference of this size is found in four of five such studies (power 0.8, median over arms). {'. '.join(parts)}"
 
 
 def runs_of(seeds: tuple[int, ...]) -> str:
@@ -153,10 +160,10 @@ def _accounts(evidence: Evidence, frame: pd.DataFrame) -> Table:
     )
     return Table(
         name="time",
-        caption="Where the time went: mean of each account over an arm's recorded runs.",
+        caption="Where the time went: seconds of one run, the mean over the runs of an arm.",
         columns=(Column("Arm", "left"), *(Column(name.replace("_", " ")) for name in names)),
         rows=rows,
-        notes=("Measured; no budget is charged for evaluation, checkpoints or compilation.",),
+        notes=("Measured by a clock. Time for evaluation, checkpoints and compilation does not count towards the budget.",),
         frame=frame,
         latex=False,
     )

@@ -104,7 +104,7 @@ def published_table(evidence: Evidence, columns: tuple[Published, ...]) -> Table
     note = SECONDARY_NOTE if any(c.secondary for c in columns) else ""
     return Table(
         name="published",
-        caption="Published figures at the same levels, from other models, data and budgets.",
+        caption="Published figures at the same levels, from other models, data and budgets: compare directions, not values.",
         columns=(*heads, *(Column(evidence.labels[arm.name]) for arm in arms)),
         rows=tuple(rows),
         notes=(note,) if note else (),

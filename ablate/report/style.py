@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -156,6 +157,11 @@ def within(places: Sequence[float], least: float, low: float, high: float) -> li
 def shortened(text: str, most: int) -> str:
     """A label that leaves room for the picture."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def wrapped(text: str, most: int) -> str:
+    """A label on as many lines as it needs, whole words on each."""
+    return "\n".join(textwrap.wrap(text, most, break_long_words=True)) or text
 
 
 def name_beside(axes: Axes, names: Sequence[tuple[float, float, str, str]]) -> None:

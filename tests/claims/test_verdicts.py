@@ -121,7 +121,7 @@ def test_that_arms_are_alike_counts_only_where_the_metric_tells_them_from_random
     blind: Truth = {PRIMARY.key: lambda levels: 8.0}
     found = verdict(claim(expect, band=0.05), blind, own=0.005)
     assert found.status == "undecided"
-    assert found.why.startswith("The arms are alike, but bits at 15 % distinguishes neither from random weights: ")
+    assert found.why.startswith("The arms are alike, but bits at 15 % distinguishes neither from the untrained model: ")
     told = verdict(claim(expect, band=0.05), BITS_EQUAL, own=0.005)
     assert told.status == ("no effect" if expect == "better" else "reproduced")
 

@@ -187,7 +187,7 @@ def test_bold_arms_that_are_no_better_than_random_weights_are_named(study: Evide
     def notes(evidence: Evidence) -> str:
         return "".join(next(block for block in paper(evidence).blocks if isinstance(block, Table)).notes)
 
-    said = "not shown to be better than the baseline at random initialisation by the same test: "
+    said = "not shown to be better than “random initialisation” by the same test: "
     found = notes(Evidence(specification=specification, numbers=numbers, runs=study.runs))
     assert f"{said}“mask 40\u00a0%” on {rounding.label(share)}." in found
     assert said not in notes(Evidence(specification=specification, numbers=study.numbers, runs=study.runs))

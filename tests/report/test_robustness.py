@@ -38,7 +38,7 @@ def test_an_arm_that_is_missing_entirely(tmp_path: Path, planned: Planned, gathe
 def test_a_missing_baseline_leaves_nothing_to_compare_with(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:
     plan = planned(seeds=3)
     text = readme(tmp_path, gathered(plan, lost=tuple(("mask_rate=0.15", pair) for pair in range(3))))
-    assert "has no value to compare it with" in text
+    assert "“mask 60\u00a0%” (the baseline: 3 of 3 runs are missing)" in text
 
 
 def test_one_seed_gives_no_interval(tmp_path: Path, planned: Planned, gathered: Gathered) -> None:
