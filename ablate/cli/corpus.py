@@ -27,14 +27,14 @@ def add(commands: Commands) -> None:
 
 
 def _corpus(options: argparse.Namespace) -> int:
-    from ablate.cli import fields
+    from ablate.cli import written
     from ablate.config import RunConfig, override
     from ablate.objectives.bert import Bert
     from ablate.study.progress import StudyProgress
     from ablate.survey.describe import describe
     from ablate.survey.survey import survey
 
-    values = {**fields.assigned(options.set), fields.CORPUS: fields.corpus(options.corpus)}
+    values = {**written.assigned(options.set), written.CORPUS: written.corpus(options.corpus)}
     data = override(RunConfig(objective=Bert.Config()), values).data
     with StudyProgress("corpus") as progress:
         found = survey(data, progress.phase)
