@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -26,18 +27,22 @@ class ConfigError(ValueError):
     """One line that names a wrong value and the right ones. The command line prints it and exits with status 2.
 
     What a message quotes from a file or a name may hold line ends, commands to a terminal, or a megabyte. Characters that do
-    not print are escaped, and the middle of what is longer than `LONGEST` characters is left out.
+    not print are escaped. Of a word, and of the message, the middle is left out where they are too long.
     """
 
-    LONGEST = 2_000
+    LONGEST, LONGEST_WORD = 2_000, 300
+    """Characters."""
 
     def __init__(self, message: str) -> None:
-        if len(message) > self.LONGEST:
-            half = self.LONGEST // 2
-            message = f"{message[:half]} … {message[-half:]}"
+        message = re.sub(rf"\S{{{self.LONGEST_WORD},}}", lambda found: _shortened(found[0], self.LONGEST_WORD), message)
+        message = _shortened(message, self.LONGEST)
         if not message.isprintable():
             message = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in message)
         super().__init__(message)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest // 2 - 1]}…{text[-longest // 2 :]}"
 
 
 def choose(value: str, options: Iterable[str], what: str) -> str:

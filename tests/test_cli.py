@@ -27,7 +27,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "bert-maskin"], "unknown study 'bert-maskin'; did you mean bert-masking?"),
+        (["run", "bert-maskin"], "unknown study 'bert-maskin'; did you mean bert-masking or bert-masking-unit?"),
         (["run", "nowhere.py"], "no study file 'nowhere.py'"),
         (["run", PLANTED, "--tier", "quik"], "unknown tier of study planted 'quik'; did you mean quick?"),
         (["run", PLANTED, "--seeds", "0"], "--seeds = 0, but must be at least 1"),

@@ -31,6 +31,7 @@ ALLOWED = {
     "claims": {"analysis"},
     "report": {"claims", "analysis"},
     "study": {"report", "claims", "analysis"},
+    "survey": {"training", "evaluation", "objectives", "data"},
     "verify": {"report"},
     "testing": {"evaluation", "objectives", "nn", "data"},
 }
@@ -99,6 +100,7 @@ def test_every_floor_is_known() -> None:
         REPORTING_WING
     ) | {
         "cli",
+        "survey",
         "verify",
         "__init__",
         "__main__",

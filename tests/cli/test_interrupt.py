@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -29,12 +30,18 @@ def test_no_traceback_while_a_command_starts(tmp_path: Path, seconds: float) -> 
         cwd=tmp_path,
         env=environment,
         start_new_session=True,
+        # What starts the tests in the background of a shell ignores Ctrl-C, and its children inherit that.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler),
     )
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(seconds)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert "Traceback" not in errors and "KeyboardInterrupt" not in errors
     assert [line for line in errors.splitlines() if line.startswith("ablate: interrupted")], errors
     # A shell shows both as 130.
