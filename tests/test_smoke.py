@@ -85,7 +85,7 @@ def test_killed_twenty_times_a_study_ends_as_if_undisturbed(undisturbed: Path, t
     last = subprocess.run(command(study, tmp_path), capture_output=True, text=True, cwd=ROOT)
     assert last.returncode == 0, last.stderr
     assert projected(tmp_path) == projected(undisturbed, only=set(projected(tmp_path)))
-    difference = compare_reports(undisturbed / "reports" / study, tmp_path / "reports" / study)
+    difference = compare_reports(*(folder / "reports" / f"{study}-smoke" for folder in (undisturbed, tmp_path)))
     assert difference.identical, difference.first
     time.sleep(3)
     assert not leftovers(tmp_path), "a worker outlived its coordinator"

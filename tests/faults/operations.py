@@ -51,6 +51,7 @@ class Operations:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             assert study(folder / "reference") == 0
         self._records, self._report = records(folder / "reference"), report(folder / "reference")
+        assert self._records and self._report
         counted = folder / "counted"
         assert forked(lambda: _listed(counted)).status == 0
         self._operations = [Operation(*each) for each in json.loads((counted / "operations").read_text())]
@@ -131,8 +132,14 @@ def records(folder: Path) -> dict[str, object]:
 
 
 def report(folder: Path) -> dict[str, bytes]:
-    """The files of the report, except unfinished ones."""
-    return files_of(folder / "reports" / "planted")
+    """The files of the report, except unfinished ones; none if there is no report."""
+    made = reports(folder)
+    return files_of(made[0]) if made else {}
+
+
+def reports(folder: Path) -> list[Path]:
+    """The folders of the reports of a study run in `folder`."""
+    return [path.parent for path in (folder / "reports").glob("[!.]*/study.json")]
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from ablate.report import evidence
 from ablate.study.publish import publish
 from tests.faults.forked import forked
 from tests.faults.injector import Injector, Operation
-from tests.faults.operations import Try, files_of, possible, study, with_little, wrong_end
+from tests.faults.operations import Try, files_of, possible, reports, study, with_little, wrong_end
 
 NAME = "planted"
 
@@ -32,10 +32,10 @@ class Publishing:
             self._before = folder / "before"
             assert study(folder / "old", seeds=2) == 0 and study(folder / "new", seeds=3) == 0
             local = self._before / "local" / NAME
-            shutil.copytree(folder / "old" / "reports" / NAME, local)
+            shutil.copytree(reports(folder / "old")[0], local)
             self._old = files_of(publish(NAME, self._before))
             shutil.rmtree(local)
-            shutil.copytree(folder / "new" / "reports" / NAME, local)
+            shutil.copytree(reports(folder / "new")[0], local)
             after = folder / "after"
             shutil.copytree(self._before, after)
             self._new = files_of(publish(NAME, after))

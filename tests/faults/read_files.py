@@ -25,6 +25,7 @@ from ablate.study import collect, looks
 from ablate.study.ledger import Ledger
 from ablate.study.options import Options, set_up
 from ablate.study.run import run_inline
+from tests.faults.operations import reports
 from tests.faults.readers import Reader
 from tests.study.planted import STUDY
 
@@ -44,7 +45,7 @@ def _of_a_study(folder: Path) -> dict[str, Reader]:
         run_inline(STUDY, options)
     setup = set_up(STUDY, options)
     record = setup.store.folder(STUDY.base) / RECORD
-    report = folder / "reports" / STUDY.name
+    (report,) = reports(folder)
     registered = next(setup.folder.glob("looks-*.json"))
     found = {name: Reader(report / name, lambda: _evidence(report), True) for name in (*evidence.FILES, evidence.SAMPLES)}
     return found | {

@@ -28,4 +28,4 @@ def test_it_trains_and_the_study_of_all_objectives_runs_it(followed: Any, tmp_pa
     followed.test("tests/training/test_every_objective.py", "-k", "toy")
     places = ("--runs", str(tmp_path / "runs"), "--reports", str(tmp_path / "reports"))
     followed.run("ablate", "run", "objectives", "--tier", "smoke", "--only", "arm=name=toy", *places)
-    assert "objective toy" in (tmp_path / "reports" / "objectives-smoke" / "README.md").read_text(encoding="utf-8")
+    assert "objective toy" in (tmp_path / "reports" / "objectives-smoke-part" / "README.md").read_text(encoding="utf-8")
