@@ -131,7 +131,7 @@ def _empty(evidence: Evidence, metrics: Sequence[Metric]) -> list[str]:
     for evaluation, reason in evidence.specification.facts.get(UNANSWERED, {}).items():
         labels = [rounding.label(metric) for metric in metrics if metric.evaluation == evaluation]
         if labels:
-            notes.append(f"No numbers for {rounding.listed(labels)}: {one_line(str(reason))}.")
+            notes.append(f"No numbers for {rounding.listed(labels)}. The reason: {one_line(str(reason))}.")
     return notes
 
 

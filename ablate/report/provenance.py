@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ablate.claims.registry import digest
+from ablate.measure import UNANSWERED
 from ablate.report import rounding
 from ablate.report.blocks import Block, Card, Cell, Column, Inline, Paragraph, Section, Span, Table, one_line
 from ablate.report.evidence import Evidence
@@ -21,8 +22,10 @@ def provenance(evidence: Evidence) -> Section:
     specification = evidence.specification
     blocks: list[Block] = [Paragraph((warning,), "warning") for warning in mixtures(evidence)]
     blocks.append(Card("Design", _design(evidence)))
+    # What the text cannot answer stands below the table whose columns are empty.
+    facts = {name: value for name, value in specification.facts.items() if name != UNANSWERED}
     cards: tuple[tuple[str, Mapping[str, Any]], ...] = (
-        ("Text and tokenizer" if evidence.trains else "What was measured", specification.facts),
+        ("Text and tokenizer" if evidence.trains else "What was measured", facts),
         ("Budget", specification.budget if evidence.trains else {}),
         ("Machine and versions", _environment(evidence)),
     )
