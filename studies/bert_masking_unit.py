@@ -25,9 +25,10 @@ STUDY = Study(
     name="bert-masking-unit",
     title="Masking unit of BERT",
     question="Should BERT hide single tokens, whole words or spans?",
+    # The evaluations of bert-masking, whose baseline is the same run: each record then serves both studies.
     base=small_run(
         Bert.Config(mask_rate=0.15, mask_share=1.0, random_share=0.0, next_sentence="off"),
-        *(MaskedBits(rates=(0.15,)), Cloze(), MinimalPairs(), LinearProbe(), OwnLoss()),
+        *(MaskedBits(), Cloze(), MinimalPairs(), LinearProbe(), OwnLoss()),
     ),
     factors=(
         Factor(
